@@ -1,0 +1,54 @@
+//! Owns the place where calls that may block a thread are run (fdatasync, cold reads, deletes, index rebuilds).
+//! It never decides what blocks: the caller does.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+/// A bounded pool for blocking calls. Clones share the bound.
+#[derive(Clone, Debug)]
+pub struct Blocking {
+    pool: Pool,
+}
+
+#[derive(Clone, Debug)]
+enum Pool {
+    /// At most as many calls at a time as the semaphore has permits; the rest wait in order of arrival.
+    Threads(Arc<Semaphore>),
+}
+
+impl Blocking {
+    /// Threads used by [`crate::Platform::os`]: enough to keep one disk's queue busy, few enough to stay small.
+    pub const DEFAULT_THREADS: usize = 8;
+
+    /// A pool of at most `threads` threads (at least one), taken from the calling tokio runtime.
+    pub fn os(threads: usize) -> Self {
+        Self { pool: Pool::Threads(Arc::new(Semaphore::new(threads.max(1)))) }
+    }
+
+    /// Runs `call` where it may block and gives its value back. The caller's cancellation does not stop a call
+    /// that has started; its permit is held until it ends.
+    ///
+    /// # Panics
+    /// If `call` panics, with its payload, or if the runtime is shutting down and refuses the call.
+    pub async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> T {
+        match &self.pool {
+            Pool::Threads(permits) => {
+                let permit =
+                    Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed");
+                let task = tokio::task::spawn_blocking(move || {
+                    let value = call();
+                    drop(permit);
+                    value
+                });
+                match task.await {
+                    Ok(value) => value,
+                    Err(failed) => match failed.try_into_panic() {
+                        Ok(payload) => std::panic::resume_unwind(payload),
+                        Err(cancelled) => panic!("a blocking call was refused: {cancelled}"),
+                    },
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Owns the face of the disk: files, directories, locks and what durability means for each call. It never knows
+//! what the bytes mean.
+//!
+//! Durability, the same in both halves: written bytes survive the death of the process at once, but a loss of power
+//! only after [`File::sync_data`]. A created, renamed or removed name survives a loss of power only after
+//! [`Disk::sync_dir`] of its parent directory.
+
+mod os;
+
+use std::any::Any;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use os::OsDisk;
+
+/// Files and directories. Every error names the action and the path, and keeps the kind of its cause.
+pub trait Disk: Send + Sync {
+    /// Opens a file.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>>;
+    /// Creates a directory and its missing parents; an existing directory is no error.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Removes one file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a directory and all it holds.
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Renames a file or directory; an existing file at `to` is replaced in one step.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes the names inside a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// The entries of a directory, sorted by name.
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
+    /// Whether a file or directory of that name is there. An error (say, permission denied) counts as absent.
+    fn exists(&self, path: &Path) -> bool;
+    /// Takes the exclusive lock of a file, which is created if missing and holds the owner's process id.
+    ///
+    /// # Errors
+    /// `ResourceBusy`, naming the holder, if somebody has it.
+    fn lock(&self, path: &Path) -> io::Result<DiskLock>;
+    /// Bytes that an ordinary process may still write on the file system of `path`.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+
+    /// The whole content of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = self.open(path, OpenMode::Read)?;
+        let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let mut bytes = vec![0; len];
+        let count = file.read_full_at(&mut bytes, 0)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
+    /// Replaces the content of a file in one durable step: temporary file (`<name>.tmp`), sync, rename, sync of
+    /// the directory. After a crash the file holds the old content or the new, whole.
+    fn write_atomic(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let temporary = temporary_path(path);
+        let file = self.open(&temporary, OpenMode::Create)?;
+        file.set_len(0)?;
+        file.write_at(bytes, 0)?;
+        file.sync_data()?;
+        drop(file);
+        self.rename(&temporary, path)?;
+        self.sync_dir(parent_dir(path))
+    }
+}
+
+/// An open file. All calls take a position, so a file may be shared by readers and a writer.
+#[allow(clippy::len_without_is_empty, reason = "an open file is asked for its length, not for emptiness")]
+pub trait File: Send + Sync {
+    /// Reads at most `buffer.len()` bytes at `position`; 0 means end of file. May read less than asked.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Writes all the slices one after another at `position`, extending the file if needed.
+    fn write_vectored_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()>;
+    /// Makes the bytes and the length of this file durable. After an error, what was written since the last
+    /// success may be lost even if a later call succeeds.
+    fn sync_data(&self) -> io::Result<()>;
+    /// Length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Cuts the file, or extends it with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// The descriptor, for zero-copy sends; `None` in simulation.
+    fn fd(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Writes all of `bytes` at `position`.
+    fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.write_vectored_at(&[IoSlice::new(bytes)], position)
+    }
+
+    /// Reads until the buffer is full or the file ends; gives the count of bytes read.
+    fn read_full_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read_at(&mut buffer[filled..], position + filled as u64)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Fills the buffer from `position`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file ends before.
+    fn read_exact_at(&self, buffer: &mut [u8], position: u64) -> io::Result<()> {
+        let wanted = buffer.len();
+        match self.read_full_at(buffer, position)? {
+            count if count == wanted => Ok(()),
+            count => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("the file ends after {count} of {wanted} bytes wanted at {position}"),
+            )),
+        }
+    }
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// For reading; the file must exist.
+    Read,
+    /// For reading and writing; the file must exist.
+    ReadWrite,
+    /// For reading and writing; created if missing, never cut.
+    Create,
+    /// For reading and writing; the file must not exist.
+    CreateNew,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// The name, without its directory.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+    /// Length in bytes; 0 for a directory.
+    pub len: u64,
+}
+
+/// An exclusive lock on a file, given back when dropped or when the process ends, however it ends.
+pub struct DiskLock {
+    _held: Box<dyn Any + Send + Sync>,
+}
+
+impl DiskLock {
+    /// Wraps what holds the lock for as long as it lives.
+    pub(crate) fn new(held: impl Any + Send + Sync) -> Self {
+        Self { _held: Box::new(held) }
+    }
+}
+
+impl fmt::Debug for DiskLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DiskLock")
+    }
+}
+
+/// What was tried, on which path, and why it failed. It is the inner error of every `io::Error` of this room.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct PathError {
+    /// The action, as a verb: `open`, `write`, `sync`, …
+    pub action: &'static str,
+    /// The path it was tried on.
+    pub path: PathBuf,
+    /// The cause; its `raw_os_error` is the kernel's answer.
+    pub source: io::Error,
+}
+
+impl PathError {
+    /// Wraps a cause into an `io::Error` of the same kind that names action and path.
+    pub(crate) fn wrap(action: &'static str, path: &Path, source: io::Error) -> io::Error {
+        io::Error::new(source.kind(), Self { action, path: path.to_path_buf(), source })
+    }
+}
+
+/// The directory that holds `path`; `.` for a bare name.
+pub(crate) fn parent_dir(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".tmp");
+    PathBuf::from(name)
+}

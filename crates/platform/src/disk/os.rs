@@ -1,0 +1,197 @@
+//! Owns the real disk: positioned reads and writes on the file system. It never caches and never buffers: the
+//! kernel's page cache is the only one.
+
+use std::fs;
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{DirEntry, Disk, DiskLock, File, OpenMode, PathError};
+
+/// The file system of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct OsDisk;
+
+/// Slices handed to one `pwritev`: the kernel's limit (`IOV_MAX`).
+const MAX_SLICES: usize = 1024;
+
+/// A process id is at most 10 digits; a lock file that holds more is not ours.
+const MAX_PID_BYTES: u64 = 32;
+
+impl Disk for OsDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true);
+        match mode {
+            OpenMode::Read => {}
+            OpenMode::ReadWrite => _ = options.write(true),
+            OpenMode::Create => _ = options.write(true).create(true).truncate(false),
+            OpenMode::CreateNew => _ = options.write(true).create_new(true),
+        }
+        let file = options.open(path).map_err(|e| PathError::wrap("open", path, e))?;
+        Ok(Arc::new(OsFile { file, path: path.into() }))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path).map_err(|e| PathError::wrap("create directory", path, e))
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path).map_err(|e| PathError::wrap("remove", path, e))
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir_all(path).map_err(|e| PathError::wrap("remove directory", path, e))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to).map_err(|e| {
+            let action = format!("cannot rename {} to {}: {e}", from.display(), to.display());
+            io::Error::new(e.kind(), action)
+        })
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let sync = || fs::File::open(path)?.sync_all();
+        sync().map_err(|e| PathError::wrap("sync directory", path, e))
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        let read = || {
+            let mut entries = Vec::new();
+            for entry in fs::read_dir(path)? {
+                let entry = entry?;
+                // A name that vanishes between the listing and this call is as if it had vanished before.
+                let metadata = match entry.metadata() {
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                    other => other?,
+                };
+                entries.push(DirEntry {
+                    name: entry.file_name().to_string_lossy().into_owned(),
+                    is_dir: metadata.is_dir(),
+                    len: if metadata.is_dir() { 0 } else { metadata.len() },
+                });
+            }
+            entries.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(entries)
+        };
+        read().map_err(|e| PathError::wrap("list directory", path, e))
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<DiskLock> {
+        let wrap = |e| PathError::wrap("lock", path, e);
+        let mut options = fs::OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).map_err(wrap)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(wrap(held_by_another(&file))),
+            Err(fs::TryLockError::Error(e)) => return Err(wrap(e)),
+        }
+        file.set_len(0).map_err(wrap)?;
+        writeln!(file, "{}", std::process::id()).map_err(wrap)?;
+        Ok(DiskLock::new(file))
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let stat =
+            rustix::fs::statvfs(path).map_err(|e| PathError::wrap("ask free space of", path, e.into()))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// The holder's process id is inside the file; a holder that has not written it yet stays unnamed.
+fn held_by_another(file: &fs::File) -> io::Error {
+    let mut text = String::new();
+    let readable = file.take(MAX_PID_BYTES).read_to_string(&mut text).is_ok();
+    let message = match text.trim().parse::<u32>() {
+        Ok(pid) if readable => format!("it is held by process {pid}"),
+        _ => "it is held by another process".to_owned(),
+    };
+    io::Error::new(io::ErrorKind::ResourceBusy, message)
+}
+
+struct OsFile {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl OsFile {
+    fn wrap(&self, action: &'static str) -> impl FnOnce(io::Error) -> io::Error {
+        move |e| PathError::wrap(action, &self.path, e)
+    }
+
+    /// One `pwritev`, repeated if a signal interrupts it.
+    fn write_some(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
+        loop {
+            match rustix::io::pwritev(&self.file, &slices[..slices.len().min(MAX_SLICES)], position) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    fn write_all(&self, mut slices: &[IoSlice<'_>], mut position: u64) -> io::Result<()> {
+        while let Some((first, rest)) = slices.split_first() {
+            if first.is_empty() {
+                slices = rest;
+                continue;
+            }
+            let mut written = self.write_some(slices, position)?;
+            position += written as u64;
+            while let Some((first, rest)) = slices.split_first() {
+                if written < first.len() {
+                    break;
+                }
+                written -= first.len();
+                slices = rest;
+            }
+            // A slice cut in the middle is finished alone, so that the caller's slices need not be copied.
+            if written > 0 {
+                let tail = &slices[0][written..];
+                self.file.write_all_at(tail, position)?;
+                position += tail.len() as u64;
+                slices = &slices[1..];
+            }
+        }
+        Ok(())
+    }
+}
+
+impl File for OsFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        loop {
+            match self.file.read_at(buffer, position) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map_err(self.wrap("read")),
+            }
+        }
+    }
+
+    fn write_vectored_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        self.write_all(slices, position).map_err(self.wrap("write"))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data().map_err(self.wrap("sync"))
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.metadata().map(|m| m.len()).map_err(self.wrap("ask length of"))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len).map_err(self.wrap("resize"))
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
+    }
+}
