@@ -1,0 +1,294 @@
+//! One client connection: reads frames, has them answered one after the other, writes the answers in that order.
+//!
+//! A connection has one request in work at a time, as Kafka's muted channels do; what else has been read waits in the
+//! buffer, and behind it the kernel's socket buffer pushes back. Requests that are answered at once are answered
+//! together by one write.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use platform::Stream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::buffer::{Head, ReadBuffer};
+use crate::limits::FrameLimits;
+use crate::reply::Reply;
+
+/// Answers are written once this much is waiting, even if more requests are at hand.
+const WRITE_AT_BYTES: usize = 64 * 1024;
+/// After a frame of this size other connections get their turn.
+const YIELD_AFTER_BYTES: usize = 256 * 1024;
+
+/// What a handler may know of a connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionInfo {
+    /// Grows by one with each connection of the node.
+    pub id: u64,
+    /// Name of the listener it came in by.
+    pub listener_name: Arc<str>,
+    /// Our address, as the client reached it.
+    pub local_addr: SocketAddr,
+    /// The client's address.
+    pub peer_addr: SocketAddr,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The reply holds the whole response frame.
+    Answered,
+    /// The protocol wants no answer (`acks=0`).
+    Silent,
+    /// The connection cannot go on; the reason is for the log. A reply written so far is still sent.
+    Close(String),
+}
+
+/// Turns a request frame into a response frame.
+pub trait RequestHandler: Send + Sync + 'static {
+    /// Handles one frame (without its length field) and writes the response frame (with its length field) to `reply`.
+    fn handle<'a>(
+        &'a self,
+        connection: &'a ConnectionInfo,
+        frame: &'a [u8],
+        reply: &'a mut Reply,
+    ) -> impl Future<Output = Outcome> + Send + 'a;
+
+    /// The connection is gone; whatever was kept for it can go too.
+    fn closed(&self, connection: &ConnectionInfo);
+}
+
+/// What the listener's sweep knows of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    /// Milliseconds on the listener's clock at the last byte read or written.
+    last_ms: AtomicU64,
+    /// A handler is at work, so silence is not idleness.
+    busy: AtomicBool,
+    /// A large read buffer is held.
+    large: AtomicBool,
+    /// Ends the connection when it next waits for a request.
+    pub(crate) close: Notify,
+    /// Ends the connection at once, even in the middle of a write that nobody reads.
+    pub(crate) kill: Notify,
+    /// Has the connection give its large buffer back.
+    pub(crate) trim: Notify,
+}
+
+impl Activity {
+    /// Milliseconds without a byte, or none while a handler is at work.
+    pub(crate) fn idle_ms(&self, now_ms: u64) -> Option<u64> {
+        (!self.busy.load(Ordering::Relaxed))
+            .then(|| now_ms.saturating_sub(self.last_ms.load(Ordering::Relaxed)))
+    }
+
+    pub(crate) fn holds_large(&self) -> bool {
+        self.large.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection at work.
+pub(crate) struct Connection<H> {
+    pub(crate) stream: Stream,
+    pub(crate) info: ConnectionInfo,
+    pub(crate) handler: Arc<H>,
+    pub(crate) limits: FrameLimits,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) epoch: Instant,
+}
+
+/// What a wait for bytes gave.
+enum Read {
+    Some,
+    End,
+    Closed,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+enum End {
+    /// The client closed it between two requests.
+    ByClient,
+    Io(std::io::Error),
+    Protocol(String),
+}
+
+impl From<std::io::Error> for End {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl<H: RequestHandler> Connection<H> {
+    /// Serves until the client leaves, something breaks, or the sweep says so.
+    pub(crate) async fn serve(mut self) {
+        let activity = self.activity.clone();
+        activity.last_ms.store(self.now_ms(), Ordering::Relaxed);
+        let end = tokio::select! {
+            biased;
+            () = activity.kill.notified() => End::Protocol("idle for too long (connections.max.idle.ms)".into()),
+            end = self.run() => end,
+        };
+        self.handler.closed(&self.info);
+        match end {
+            End::ByClient => {}
+            End::Io(error) => tracing::debug!(peer = %self.info.peer_addr, %error, "connection lost"),
+            End::Protocol(reason) => tracing::info!(peer = %self.info.peer_addr, reason, "connection closed"),
+        }
+    }
+
+    async fn run(&mut self) -> End {
+        let mut buffer = ReadBuffer::default();
+        let mut out = Reply::default();
+        let mut one = Reply::default();
+        let handler = self.handler.clone();
+        let info = self.info.clone();
+        loop {
+            match self.answer_all(&*handler, &info, &mut buffer, &mut out, &mut one).await {
+                Ok(()) => {}
+                Err(end) => {
+                    let _ = self.write(&mut out).await;
+                    return end;
+                }
+            }
+            match self.read(&mut buffer).await {
+                Ok(Read::Some) => {}
+                Ok(Read::End) if buffer.is_empty() => return End::ByClient,
+                Ok(Read::End) => return End::Protocol("the client left in the middle of a request".into()),
+                Ok(Read::Closed) => return End::Protocol("the node is stopping".into()),
+                Err(error) => return End::Io(error),
+            }
+        }
+    }
+
+    /// Answers every whole frame in the buffer.
+    async fn answer_all(
+        &mut self,
+        handler: &H,
+        info: &ConnectionInfo,
+        buffer: &mut ReadBuffer,
+        out: &mut Reply,
+        one: &mut Reply,
+    ) -> Result<(), End> {
+        loop {
+            match buffer.head(self.limits.frame_bytes_max) {
+                Head::Partial => break,
+                Head::Invalid(length) => {
+                    return Err(End::Protocol(format!(
+                        "a frame length of {length} is outside 0..={} (socket.request.max.bytes)",
+                        self.limits.frame_bytes_max
+                    )));
+                }
+                Head::Frame(bytes) => {
+                    self.answer(handler, info, buffer.frame(bytes), out, one).await?;
+                    buffer.consume(bytes);
+                    if out.bytes.len() >= WRITE_AT_BYTES || !out.files.is_empty() {
+                        self.write(out).await?;
+                    }
+                    if bytes >= YIELD_AFTER_BYTES {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        }
+        self.write(out).await?;
+        Ok(())
+    }
+
+    /// Answers one frame. If the handler has to wait, the answers before it leave first.
+    async fn answer(
+        &mut self,
+        handler: &H,
+        info: &ConnectionInfo,
+        frame: &[u8],
+        out: &mut Reply,
+        one: &mut Reply,
+    ) -> Result<(), End> {
+        one.clear();
+        let outcome = {
+            let mut work = pin!(handler.handle(info, frame, one));
+            let polled = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            match polled {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => {
+                    self.write(out).await?;
+                    self.activity.busy.store(true, Ordering::Relaxed);
+                    let outcome = work.await;
+                    self.activity.busy.store(false, Ordering::Relaxed);
+                    outcome
+                }
+            }
+        };
+        match outcome {
+            Outcome::Answered => {
+                out.take_from(one);
+                Ok(())
+            }
+            Outcome::Silent => Ok(()),
+            Outcome::Close(reason) => {
+                out.take_from(one);
+                Err(End::Protocol(reason))
+            }
+        }
+    }
+
+    /// Waits for bytes and reads once.
+    async fn read(&mut self, buffer: &mut ReadBuffer) -> std::io::Result<Read> {
+        let activity = self.activity.clone();
+        activity.large.store(buffer.is_large(), Ordering::Relaxed);
+        let read = loop {
+            let stream = &mut self.stream;
+            let filling = std::future::poll_fn(|context| {
+                let polled = stream.poll_read(context, buffer.space());
+                match &polled {
+                    Poll::Ready(Ok(bytes)) => buffer.filled(*bytes),
+                    Poll::Ready(Err(_)) => {}
+                    Poll::Pending => buffer.release(),
+                }
+                polled
+            });
+            tokio::select! {
+                biased;
+                read = filling => break read?,
+                () = activity.close.notified() => return Ok(Read::Closed),
+                () = activity.trim.notified() => {
+                    buffer.release_all();
+                    activity.large.store(buffer.is_large(), Ordering::Relaxed);
+                }
+            }
+        };
+        activity.last_ms.store(self.now_ms(), Ordering::Relaxed);
+        Ok(if read > 0 { Read::Some } else { Read::End })
+    }
+
+    async fn write(&mut self, out: &mut Reply) -> std::io::Result<()> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let mut sent = 0;
+        for part in &out.files {
+            if part.at > sent {
+                self.stream.write_all(&out.bytes[sent..part.at]).await?;
+                sent = part.at;
+            }
+            self.stream.send_file(&part.file, part.position, part.len).await?;
+        }
+        if sent < out.bytes.len() {
+            self.stream.write_all(&out.bytes[sent..]).await?;
+        }
+        out.clear();
+        self.activity.last_ms.store(self.now_ms(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;
