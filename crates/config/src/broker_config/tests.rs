@@ -1,0 +1,186 @@
+//! Resolution of broker keys: precedence, synonyms, rules that span keys, messages.
+
+use std::collections::BTreeMap;
+
+use super::BrokerConfig;
+use crate::layers::ConfigSource;
+use crate::value::Value;
+
+fn refusals(pairs: &[(&str, &str)]) -> String {
+    let errors = BrokerConfig::from_pairs(pairs).expect_err("a refusal");
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn notices(pairs: &[(&str, &str)]) -> Vec<String> {
+    let properties = pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let loaded = BrokerConfig::from_properties(properties).expect("a good configuration");
+    loaded.notices.iter().map(ToString::to_string).collect()
+}
+
+fn layer(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+#[test]
+fn nothing_set_is_a_single_node_with_kafkas_defaults() {
+    let config = BrokerConfig::from_pairs(&[]).expect("defaults are valid");
+    assert_eq!(config.node_id, 1);
+    assert_eq!(config.listeners.len(), 1);
+    assert_eq!(config.listeners[0].to_string(), "PLAINTEXT://:9092");
+    assert_eq!(config.advertised_listeners, None);
+    assert_eq!(config.log_dir.log_dirs, ["/tmp/kafka-logs"]);
+    assert_eq!(config.group.offsets_topic_replication_factor, 1);
+    assert_eq!(config.group.offsets_retention_ms, 7 * 24 * 3_600_000);
+    assert_eq!(config.topic_defaults, crate::topic_config::TopicConfig::default());
+    assert_eq!(config.layers.get("node.id"), Some(("1", ConfigSource::StaticBroker)));
+}
+
+#[test]
+fn a_combined_server_file_of_kafka_is_accepted() {
+    let config = BrokerConfig::from_pairs(&[
+        ("process.roles", "broker,controller"),
+        ("node.id", "7"),
+        ("controller.quorum.voters", "7@localhost:9093"),
+        ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        ("inter.broker.listener.name", "PLAINTEXT"),
+        ("advertised.listeners", "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093"),
+        ("controller.listener.names", "CONTROLLER"),
+        (
+            "listener.security.protocol.map",
+            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
+        ),
+        ("num.network.threads", "3"),
+        ("log.dirs", "/data/a, /data/b"),
+        ("offsets.topic.replication.factor", "1"),
+        ("log.retention.hours", "168"),
+    ])
+    .expect("Kafka's own config/server.properties");
+    assert_eq!(config.node_id, 7);
+    assert_eq!(config.listeners[0].to_string(), "PLAINTEXT://:9092");
+    assert_eq!(config.controller_listeners[0].to_string(), "CONTROLLER://:9093");
+    let advertised = config.advertised_listeners.expect("set");
+    assert_eq!(
+        advertised.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["PLAINTEXT://localhost:9092"]
+    );
+    assert_eq!(config.log_dir.log_dirs, ["/data/a", "/data/b"]);
+}
+
+#[test]
+fn the_most_specific_unit_wins() {
+    let retention =
+        |pairs: &[(&str, &str)]| BrokerConfig::from_pairs(pairs).expect("valid").topic_defaults.retention_ms;
+    assert_eq!(retention(&[("log.retention.hours", "2")]), 7_200_000);
+    assert_eq!(retention(&[("log.retention.hours", "2"), ("log.retention.minutes", "3")]), 180_000);
+    assert_eq!(retention(&[("log.retention.minutes", "3"), ("log.retention.ms", "4")]), 4);
+    assert_eq!(retention(&[("log.retention.hours", "-1")]), -1);
+    let config = BrokerConfig::from_pairs(&[("log.flush.scheduler.interval.ms", "9")]).expect("valid");
+    assert_eq!(config.topic_defaults.flush_ms, 9);
+}
+
+#[test]
+fn run_time_layers_override_the_file() {
+    let config = BrokerConfig::from_pairs(&[("message.max.bytes", "100")]).expect("valid");
+    let cluster = layer(&[("message.max.bytes", "200"), ("log.retention.ms", "5")]);
+    let changed = config.with_dynamic(&cluster, &layer(&[("message.max.bytes", "300")]));
+    assert_eq!(changed.topic_defaults.max_message_bytes, 300);
+    assert_eq!(changed.topic_defaults.retention_ms, 5);
+    assert_eq!(changed.with_dynamic(&cluster, &BTreeMap::new()).topic_defaults.max_message_bytes, 200);
+    assert_eq!(
+        changed.with_dynamic(&BTreeMap::new(), &BTreeMap::new()).topic_defaults.max_message_bytes,
+        100
+    );
+}
+
+#[test]
+fn a_bad_stored_value_is_passed_over() {
+    let config = BrokerConfig::from_pairs(&[]).expect("valid");
+    let stored = layer(&[("message.max.bytes", "many"), ("node.id", "4"), ("log.retention.bytes", "77")]);
+    let changed = config.with_dynamic(&BTreeMap::new(), &stored);
+    assert_eq!((changed.node_id, changed.topic_defaults.retention_bytes), (1, 77));
+    assert_eq!(changed.topic_defaults.max_message_bytes, 1_048_588);
+}
+
+#[test]
+fn dynamic_changes_are_validated() {
+    let config = BrokerConfig::from_pairs(&[]).expect("valid");
+    let check = |name, text, is_default| {
+        config.validate_dynamic(&layer(&[(name, text)]), is_default).map_err(|error| error.message)
+    };
+    assert_eq!(check("log.retention.ms", "1000", true), Ok(()));
+    assert_eq!(check("leader.replication.throttled.rate", "1000", false), Ok(()));
+    assert_eq!(
+        check("num.partitions", "3", false).unwrap_err(),
+        "Cannot update these configs dynamically: num.partitions"
+    );
+    assert!(
+        check("listeners", "PLAINTEXT://:1", true).unwrap_err().starts_with("Cannot update these configs at")
+    );
+    assert_eq!(
+        check("log.retention.ms", "0", true).unwrap_err(),
+        "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"
+    );
+    assert_eq!(
+        check("message.max.bytes", "-1", true).unwrap_err(),
+        "Invalid value -1 for configuration message.max.bytes: Value must be at least 0"
+    );
+}
+
+#[test]
+fn all_refusals_come_at_once_and_name_the_fix() {
+    let text = refusals(&[("log.retention.hrs", "1"), ("num.partitions", "0"), ("port", "9092")]);
+    assert_eq!(
+        text,
+        "Unknown configuration log.retention.hrs. Did you mean log.retention.hours?\n\
+         Invalid value 0 for configuration num.partitions: Value must be at least 1\n\
+         port is gone: set listeners=PLAINTEXT://:PORT"
+    );
+}
+
+#[test]
+fn what_is_not_possible_yet_is_refused_not_ignored() {
+    assert!(refusals(&[("process.roles", "broker")]).contains("process.roles=broker is not possible yet"));
+    assert!(refusals(&[("controller.quorum.voters", "1@a:1,2@b:1")]).contains("names other nodes"));
+    assert!(refusals(&[("listeners", "SSL://:9093")]).contains("only PLAINTEXT is possible yet"));
+}
+
+#[test]
+fn listener_keys_must_agree() {
+    let refused = |key, text| refusals(&[(key, text)]);
+    assert!(
+        refused("advertised.listeners", "PLAINTEXT://0.0.0.0:9092").contains("no address they can reach")
+    );
+    assert!(refused("advertised.listeners", "OUT://host:9092").contains("No security protocol defined"));
+    assert!(refused("listeners", "A://:1").contains("add A:PLAINTEXT to listener.security.protocol.map"));
+    assert!(refused("inter.broker.listener.name", "INTERNAL").contains("not among listeners"));
+    assert!(refused("listeners", "CONTROLLER://:9093").contains("at least one broker listener"));
+}
+
+#[test]
+fn keys_without_effect_get_one_line() {
+    let lines =
+        notices(&[("zookeeper.connect", "x:2181"), ("num.io.threads", "16"), ("num.partitions", "3")]);
+    assert_eq!(
+        lines,
+        [
+            "num.io.threads is ignored: Klamm sizes its own threads",
+            "zookeeper.connect is ignored: there is no ZooKeeper"
+        ]
+    );
+    assert_eq!(notices(&[("listener.name.internal.ssl.keystore.location", "/a")]).len(), 1);
+}
+
+#[test]
+fn connection_overrides_are_parsed() {
+    let config = BrokerConfig::from_pairs(&[("max.connections.per.ip.overrides", "host:7, 10.0.0.1:9")]);
+    let overrides = config.expect("valid").connection.max_connections_per_ip_overrides;
+    assert_eq!(overrides, [("host".to_owned(), 7), ("10.0.0.1".to_owned(), 9)]);
+    assert!(refusals(&[("max.connections.per.ip.overrides", "host")]).contains("ADDRESS:LIMIT"));
+}
+
+#[test]
+fn any_key_can_be_read_by_name() {
+    let config = BrokerConfig::from_pairs(&[("quota.window.num", "12")]).expect("valid");
+    assert_eq!(config.value("quota.window.num"), Some(Value::Int(12)));
+    assert_eq!(config.value("nothing"), None);
+}

@@ -1,0 +1,22 @@
+//! Why a known key does nothing, once for each reason.
+
+use crate::config_def::Effect;
+
+pub(crate) const CLEANER: Effect = Effect::NotYet("log compaction is not built yet");
+pub(crate) const CONSUMER_GROUPS: Effect =
+    Effect::NotYet("the consumer group protocol (KIP-848) is not built yet");
+pub(crate) const METRICS: Effect = Effect::NotYet("metrics are not built yet");
+pub(crate) const NOT_YET: Effect = Effect::NotYet("Klamm does not look at this key yet");
+pub(crate) const QUOTAS: Effect = Effect::NotYet("quotas are not built yet");
+pub(crate) const REPLICATION: Effect = Effect::NotYet("clusters of several nodes are not built yet");
+pub(crate) const SECURITY: Effect = Effect::NotYet("TLS, SASL and authorization are not built yet");
+pub(crate) const SHARE_GROUPS: Effect = Effect::NotYet("share groups are not built yet");
+pub(crate) const STREAMS_GROUPS: Effect = Effect::NotYet("streams groups are not built yet");
+pub(crate) const TIERED: Effect = Effect::NotYet("tiered storage is not built yet");
+pub(crate) const TRANSACTIONS: Effect = Effect::NotYet("transactions are not built yet");
+
+pub(crate) const JAVA_CLASS: Effect = Effect::Meaningless("it names a Java class, and Klamm loads none");
+pub(crate) const JVM: Effect = Effect::Meaningless("it steers the Java platform, which Klamm does not have");
+pub(crate) const PURGATORY: Effect =
+    Effect::Meaningless("Klamm has no purgatory: waiting requests are woken directly");
+pub(crate) const THREADS: Effect = Effect::Meaningless("Klamm sizes its own threads");

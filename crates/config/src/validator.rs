@@ -1,0 +1,261 @@
+//! The rules that parsed values obey, with Kafka's messages.
+
+use crate::config_error::ConfigError;
+use crate::value::Value;
+
+/// Rule for one value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Validator {
+    /// Anything of the type, null included.
+    Any,
+    /// A number, `min` or more.
+    AtLeast(i64),
+    /// A number within both bounds.
+    Between(i64, i64),
+    /// A double from zero to `max`.
+    ZeroTo(f64),
+    /// A gzip level: 1 to 9, or -1 for the codec's own choice.
+    GzipLevel,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// One of these upper-case texts, in any case.
+    OneOfIgnoreCase(&'static [&'static str]),
+    /// A list without empty items, of `values` only when there are any.
+    ListOf {
+        /// Allowed items; empty allows all.
+        values: &'static [&'static str],
+        /// Whether the list may be empty.
+        empty_allowed: bool,
+        /// Whether there may be no list at all.
+        null_allowed: bool,
+    },
+    /// Text that is there.
+    NonNull,
+    /// Null or a text with at least one character.
+    NonEmpty,
+    /// `host:port` items.
+    Servers,
+    /// `id@host:port` items.
+    Voters,
+    /// `*` or `partition:broker` items.
+    ThrottledReplicas,
+    /// `earliest`, `latest` or `by_duration:<ISO-8601 duration>`.
+    ShareOffsetReset,
+}
+
+impl Validator {
+    /// Checks `value` for the key `name`.
+    ///
+    /// # Errors
+    /// The value breaks the rule.
+    pub fn check(&self, name: &str, value: &Value) -> Result<(), ConfigError> {
+        match self {
+            Validator::Any => Ok(()),
+            Validator::AtLeast(min) => check_range(name, value, Some(*min), None),
+            Validator::Between(min, max) => check_range(name, value, Some(*min), Some(*max)),
+            Validator::ZeroTo(max) => check_zero_to(name, value, *max),
+            Validator::GzipLevel => check_gzip_level(name, value),
+            Validator::OneOf(allowed) => check_one_of(name, value, allowed),
+            Validator::OneOfIgnoreCase(allowed) => check_one_of_ignore_case(name, value, allowed),
+            Validator::ListOf { values, empty_allowed, null_allowed } => {
+                check_list(name, value, values, *empty_allowed, *null_allowed)
+            }
+            Validator::NonNull if *value == Value::Null => {
+                Err(ConfigError::value(name, "null", "entry must be non null"))
+            }
+            Validator::NonNull => Ok(()),
+            Validator::NonEmpty => match value {
+                Value::Text(text) if text.is_empty() => {
+                    Err(ConfigError::value(name, text, "String must be non-empty"))
+                }
+                _ => Ok(()),
+            },
+            Validator::Servers => check_items(name, value, "host:port", is_server),
+            Validator::Voters => check_items(name, value, "{id}@{host}:{port}", is_voter),
+            Validator::ThrottledReplicas => check_throttled_replicas(name, value),
+            Validator::ShareOffsetReset => check_share_offset_reset(name, value),
+        }
+    }
+}
+
+fn check_range(name: &str, value: &Value, min: Option<i64>, max: Option<i64>) -> Result<(), ConfigError> {
+    let number = match value {
+        Value::Int(number) => f64::from(*number),
+        Value::Long(number) => *number as f64,
+        Value::Double(number) => *number,
+        _ => return Err(ConfigError::value(name, "null", "Value must be non-null")),
+    };
+    if let Some(min) = min.filter(|min| number < *min as f64) {
+        return Err(ConfigError::value(name, value, &format!("Value must be at least {min}")));
+    }
+    if let Some(max) = max.filter(|max| number > *max as f64) {
+        return Err(ConfigError::value(name, value, &format!("Value must be no more than {max}")));
+    }
+    Ok(())
+}
+
+fn check_zero_to(name: &str, value: &Value, max: f64) -> Result<(), ConfigError> {
+    check_range(name, value, Some(0), None)?;
+    match value {
+        Value::Double(number) if *number > max => {
+            Err(ConfigError::value(name, value, &format!("Value must be no more than {max}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_gzip_level(name: &str, value: &Value) -> Result<(), ConfigError> {
+    match value {
+        Value::Int(1..=9 | -1) => Ok(()),
+        Value::Int(_) => Err(ConfigError::value(name, value, "Value must be between 1 and 9 or equal to -1")),
+        _ => Err(ConfigError::value(name, "null", "Value must be non-null")),
+    }
+}
+
+fn check_one_of(name: &str, value: &Value, allowed: &[&str]) -> Result<(), ConfigError> {
+    match value {
+        Value::Text(text) if allowed.contains(&text.as_str()) => Ok(()),
+        _ => {
+            let why = format!("String must be one of: {}", allowed.join(", "));
+            Err(ConfigError::value(name, value, &why))
+        }
+    }
+}
+
+fn check_one_of_ignore_case(name: &str, value: &Value, allowed: &[&str]) -> Result<(), ConfigError> {
+    match value {
+        Value::Text(text) if allowed.contains(&text.to_ascii_uppercase().as_str()) => Ok(()),
+        _ => {
+            let why = format!("String must be one of (case insensitive): {}", allowed.join(", "));
+            Err(ConfigError::value(name, value, &why))
+        }
+    }
+}
+
+fn check_list(
+    name: &str,
+    value: &Value,
+    values: &[&str],
+    empty_allowed: bool,
+    null_allowed: bool,
+) -> Result<(), ConfigError> {
+    let Value::List(items) = value else {
+        if null_allowed {
+            return Ok(());
+        }
+        return Err(ConfigError::invalid(format!("Configuration '{name}' values must not be null.")));
+    };
+    if items.is_empty() && !empty_allowed {
+        let valid = if values.is_empty() {
+            "any non-empty value".to_owned()
+        } else {
+            format!("[{}]", values.join(", "))
+        };
+        return Err(ConfigError::invalid(format!(
+            "Configuration '{name}' must not be empty. Valid values include: {valid}"
+        )));
+    }
+    for item in items {
+        if item.is_empty() {
+            return Err(ConfigError::invalid(format!("Configuration '{name}' values must not be empty.")));
+        }
+        if !values.is_empty() {
+            check_one_of(name, &Value::Text(item.clone()), values)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_items(name: &str, value: &Value, form: &str, is_valid: fn(&str) -> bool) -> Result<(), ConfigError> {
+    let Value::List(items) = value else {
+        return Err(ConfigError::invalid(format!("Invalid value null for configuration {name}")));
+    };
+    match items.iter().find(|item| !is_valid(item)) {
+        None => Ok(()),
+        Some(item) => {
+            Err(ConfigError::value(name, item, &format!("each entry should be in the form `{form}`.")))
+        }
+    }
+}
+
+fn is_server(text: &str) -> bool {
+    match text.rsplit_once(':') {
+        Some((host, port)) => !host.is_empty() && port.parse::<u16>().is_ok(),
+        None => false,
+    }
+}
+
+fn is_voter(text: &str) -> bool {
+    match text.split_once('@') {
+        Some((id, server)) => id.parse::<u32>().is_ok_and(|id| id <= i32::MAX as u32) && is_server(server),
+        None => false,
+    }
+}
+
+fn check_throttled_replicas(name: &str, value: &Value) -> Result<(), ConfigError> {
+    let Value::List(items) = value else { return Ok(()) };
+    let is_replica = |item: &String| {
+        item.is_empty()
+            || item
+                .split_once(':')
+                .is_some_and(|(partition, broker)| is_digits(partition) && is_digits(broker))
+    };
+    if items.iter().all(is_replica) || items.concat() == "*" {
+        return Ok(());
+    }
+    let why = format!(
+        "{name} must be the literal '*' or a list of replicas in the following format: \
+         [partitionId]:[brokerId],[partitionId]:[brokerId],..."
+    );
+    Err(ConfigError::value(name, value, &why))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn check_share_offset_reset(name: &str, value: &Value) -> Result<(), ConfigError> {
+    let why = "the value must be latest, earliest or of the form by_duration:PnDTnHnMn.nS, \
+               where the duration is in ISO-8601 form and not negative";
+    let refuse = || Err(ConfigError::value(name, value, why));
+    let Value::Text(text) = value else { return refuse() };
+    let lower = text.to_ascii_lowercase();
+    match lower.strip_prefix("by_duration:") {
+        None if lower == "latest" || lower == "earliest" => Ok(()),
+        Some(duration) if is_iso_duration(duration) => Ok(()),
+        _ => refuse(),
+    }
+}
+
+/// `PnDTnHnMn.nS` in lower case: units in order, at least one, a fraction only on seconds.
+fn is_iso_duration(text: &str) -> bool {
+    let Some(body) = text.strip_prefix('p') else { return false };
+    let (date, time) = match body.split_once('t') {
+        Some((date, time)) => (date, Some(time)),
+        None => (body, None),
+    };
+    if !date.is_empty() && !date.strip_suffix('d').is_some_and(is_digits) {
+        return false;
+    }
+    let Some(time) = time else { return !date.is_empty() };
+    let mut rest = time;
+    for unit in ['h', 'm'] {
+        if let Some((count, after)) = rest.split_once(unit) {
+            if !is_digits(count) {
+                return false;
+            }
+            rest = after;
+        }
+    }
+    if rest.is_empty() {
+        return !time.is_empty();
+    }
+    let Some(seconds) = rest.strip_suffix('s') else { return false };
+    match seconds.split_once('.') {
+        None => is_digits(seconds),
+        Some((whole, fraction)) => is_digits(whole) && (fraction.is_empty() || is_digits(fraction)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
