@@ -1,0 +1,26 @@
+//! What a handler may know of the request beside its body.
+
+use std::net::SocketAddr;
+
+/// The request's surroundings.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestContext<'a> {
+    /// Version of the request.
+    pub api_version: i16,
+    /// The client's name for itself; empty if it has none.
+    pub client_id: &'a str,
+    /// Name of the listener it came in by: answers name the endpoints of that listener.
+    pub listener_name: &'a str,
+    /// Our address, as the client reached it.
+    pub local_addr: SocketAddr,
+    /// The client's address.
+    pub peer_addr: SocketAddr,
+}
+
+impl RequestContext<'_> {
+    /// The client's host as Kafka shows it in group descriptions.
+    #[must_use]
+    pub fn client_host(&self) -> String {
+        format!("/{}", self.peer_addr.ip())
+    }
+}

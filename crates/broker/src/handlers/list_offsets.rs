@@ -1,0 +1,119 @@
+//! ListOffsets (key 2): offsets by time, and the special times that stand for places in the log.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use protocol::list_offsets_request::ListOffsetsPartition;
+use protocol::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use protocol::{ErrorCode, ListOffsetsRequest, ListOffsetsResponse};
+
+use crate::context::RequestContext;
+use crate::node::Node;
+use crate::partition::Partition;
+
+/// The end that readers see.
+const LATEST: i64 = -1;
+/// The first offset.
+const EARLIEST: i64 = -2;
+/// The offset of the record with the largest timestamp (KIP-734).
+const MAX_TIMESTAMP: i64 = -3;
+/// The first offset on local disk (KIP-405).
+const EARLIEST_LOCAL: i64 = -4;
+/// The last offset in remote storage (KIP-1005).
+const LATEST_TIERED: i64 = -5;
+/// The first offset not yet in remote storage (KIP-1023).
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// Replica id of a consumer.
+const CONSUMER: i32 = -1;
+
+/// Answers each partition on its own.
+pub async fn handle(
+    node: &Node,
+    ctx: &RequestContext<'_>,
+    request: ListOffsetsRequest<'_>,
+) -> ListOffsetsResponse<'static> {
+    let mut seen = BTreeSet::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for asked in &topic.partitions {
+            let mut answer = ListOffsetsPartitionResponse {
+                partition_index: asked.partition_index,
+                ..ListOffsetsPartitionResponse::default()
+            };
+            let found = if !seen.insert((topic.name.clone(), asked.partition_index)) {
+                Err(ErrorCode::INVALID_REQUEST)
+            } else if !is_known_time(asked.timestamp, ctx.api_version) {
+                Err(ErrorCode::UNSUPPORTED_VERSION)
+            } else {
+                look_up(node, &topic.name, asked, request.replica_id)
+            };
+            match found {
+                Ok(found) => {
+                    (answer.timestamp, answer.offset, answer.leader_epoch) =
+                        (found.timestamp, found.offset, found.leader_epoch);
+                }
+                Err(error_code) => answer.error_code = error_code,
+            }
+            partitions.push(answer);
+        }
+        topics.push(ListOffsetsTopicResponse { name: Cow::Owned(topic.name.to_string()), partitions });
+    }
+    ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }
+}
+
+/// A place in the log; -1 where there is none.
+struct Found {
+    timestamp: i64,
+    offset: i64,
+    leader_epoch: i32,
+}
+
+const NOTHING: Found = Found { timestamp: -1, offset: -1, leader_epoch: -1 };
+
+/// Each special time came with a version.
+fn is_known_time(timestamp: i64, api_version: i16) -> bool {
+    match timestamp {
+        0.. | LATEST | EARLIEST => true,
+        MAX_TIMESTAMP => api_version >= 7,
+        EARLIEST_LOCAL => api_version >= 8,
+        LATEST_TIERED => api_version >= 9,
+        EARLIEST_PENDING_UPLOAD => api_version >= 11,
+        _ => false,
+    }
+}
+
+fn look_up(
+    node: &Node,
+    topic: &str,
+    asked: &ListOffsetsPartition,
+    replica_id: i32,
+) -> Result<Found, ErrorCode> {
+    let partition =
+        node.partitions.find(topic, asked.partition_index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    partition.check_leader_epoch(asked.current_leader_epoch)?;
+    if partition.is_offline() {
+        return Err(ErrorCode::KAFKA_STORAGE_ERROR);
+    }
+    find(&partition, asked.timestamp, replica_id)
+}
+
+fn find(partition: &Partition, timestamp: i64, replica_id: i32) -> Result<Found, ErrorCode> {
+    let view = partition.view();
+    let end = if replica_id == CONSUMER { view.high_watermark() } else { view.log_end_offset() };
+    let at = |offset: i64| Found { timestamp: -1, offset, leader_epoch: view.epoch_of_offset(offset).unwrap_or(-1) };
+    let record = match timestamp {
+        LATEST => {
+            return Ok(Found { timestamp: -1, offset: end, leader_epoch: partition.leader_epoch() });
+        }
+        EARLIEST | EARLIEST_LOCAL => return Ok(at(view.log_start_offset())),
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(NOTHING),
+        MAX_TIMESTAMP => view.offset_of_max_timestamp(),
+        _ => view.offset_for_timestamp(timestamp),
+    };
+    match record.map_err(|error| error.code())? {
+        Some((timestamp, offset)) if offset < end => Ok(Found { timestamp, ..at(offset) }),
+        _ => Ok(NOTHING),
+    }
+}

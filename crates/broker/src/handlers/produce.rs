@@ -1,0 +1,227 @@
+//! Produce (key 0): batches from a client into the logs of the partitions it names.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::produce_request::{PartitionProduceData, TopicProduceData};
+use protocol::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
+};
+use protocol::{ErrorCode, ProduceRequest, ProduceResponse, Records};
+use records::{BatchHeader, Compression};
+use storage::{AppendInfo, AppendOrigin};
+
+use crate::context::RequestContext;
+use crate::node::Node;
+use crate::partition::{AppendRules, Partition, PartitionError};
+use crate::partitions::TopicPartitions;
+use crate::waiters::Waiter;
+
+/// First version whose batches may be compressed with zstd (KIP-110).
+const ZSTD_VERSION_MIN: i16 = 7;
+/// First version that names topics by id (KIP-516).
+const TOPIC_ID_VERSION_MIN: i16 = 13;
+
+/// `acks` of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Acks {
+    None,
+    Leader,
+    All,
+}
+
+/// Appends all batches and answers when they are as safe as `acks` asks. Returns none for `acks=0`.
+pub async fn handle<'a>(
+    node: &Node,
+    ctx: &RequestContext<'_>,
+    request: &'a ProduceRequest<'a>,
+) -> ProduceResponse<'a> {
+    let acks = match request.acks {
+        0 => Some(Acks::None),
+        1 => Some(Acks::Leader),
+        -1 => Some(Acks::All),
+        _ => None,
+    };
+    let now_ms = node.platform.clock.wall_ms();
+    let mut parked = Vec::new();
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for data in &request.topic_data {
+        let topic = find_topic(node, ctx, data);
+        let mut partition_responses = Vec::with_capacity(data.partition_data.len());
+        for partition_data in &data.partition_data {
+            let partition = topic.as_ref().map_err(|code| *code).and_then(|topic| {
+                topic.get(partition_data.index).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+            });
+            let response = match (partition, acks) {
+                (_, None) => failure(partition_data.index, ErrorCode::INVALID_REQUIRED_ACKS),
+                (Err(code), _) => failure(partition_data.index, code),
+                (Ok(partition), Some(acks)) => {
+                    let appended = append(&partition, ctx, partition_data, acks, now_ms).await;
+                    let response = answer(node, &partition, partition_data.index, &appended);
+                    if let (Ok(info), Acks::All) = (&appended, acks) {
+                        let end_offset = info.last_offset + 1;
+                        if partition.view().high_watermark() < end_offset {
+                            parked.push((responses.len(), partition_responses.len(), partition, end_offset));
+                        }
+                    }
+                    response
+                }
+            };
+            partition_responses.push(response);
+        }
+        responses.push(TopicProduceResponse {
+            name: data.name.clone(),
+            topic_id: data.topic_id,
+            partition_responses,
+        });
+    }
+    if !parked.is_empty() {
+        wait_for_replicas(request.timeout_ms, parked, &mut responses).await;
+    }
+    ProduceResponse { responses, ..ProduceResponse::default() }
+}
+
+/// Says whether an answer to `acks=0` holds an error; the connection is then closed so that the client notices.
+#[must_use]
+pub fn has_error(response: &ProduceResponse<'_>) -> bool {
+    let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    partitions.any(|partition| partition.error_code != ErrorCode::NONE)
+}
+
+fn find_topic(
+    node: &Node,
+    ctx: &RequestContext<'_>,
+    data: &TopicProduceData<'_>,
+) -> Result<Arc<TopicPartitions>, ErrorCode> {
+    if node.is_stopping() {
+        return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    }
+    let table = node.partitions.load();
+    if ctx.api_version >= TOPIC_ID_VERSION_MIN {
+        table.by_id(data.topic_id).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
+    } else {
+        table.by_name(&data.name).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+}
+
+async fn append(
+    partition: &Partition,
+    ctx: &RequestContext<'_>,
+    data: &PartitionProduceData<'_>,
+    acks: Acks,
+    now_ms: i64,
+) -> Result<AppendInfo, PartitionError> {
+    let batch = one_batch(&data.records, ctx.api_version).map_err(PartitionError::Invalid)?;
+    let rules = AppendRules { origin: AppendOrigin::Client, check_min_isr: acks == Acks::All };
+    partition.append(batch, rules, now_ms).await
+}
+
+/// A produce request holds exactly one batch of the current format per partition.
+fn one_batch<'a>(
+    records: &'a Records<'_>,
+    api_version: i16,
+) -> Result<&'a [u8], (ErrorCode, &'static str)> {
+    let bytes = records.as_slice().unwrap_or_default();
+    if bytes.is_empty() {
+        return Err((
+            ErrorCode::INVALID_RECORD,
+            "a produce request needs exactly one record batch per partition, and this one has none",
+        ));
+    }
+    if bytes.get(BatchHeader::MAGIC_POSITION).is_some_and(|magic| *magic != 2) {
+        return Err((ErrorCode::INVALID_RECORD, "a produce request may only hold record batches of magic 2"));
+    }
+    let header = BatchHeader::parse(bytes)
+        .map_err(|_| (ErrorCode::CORRUPT_MESSAGE, "the record batch is shorter than its header says"))?;
+    if header.size_bytes() < bytes.len() {
+        return Err((
+            ErrorCode::INVALID_RECORD,
+            "a produce request may hold only one record batch per partition, and this one has more",
+        ));
+    }
+    if header.compression() == Ok(Compression::Zstd) && api_version < ZSTD_VERSION_MIN {
+        return Err((
+            ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+            "zstd needs version 7 of the produce request; upgrade the client or choose another compression.type",
+        ));
+    }
+    Ok(bytes)
+}
+
+fn failure<'a>(index: i32, error_code: ErrorCode) -> PartitionProduceResponse<'a> {
+    PartitionProduceResponse { index, error_code, base_offset: -1, ..PartitionProduceResponse::default() }
+}
+
+fn answer<'a>(
+    node: &Node,
+    partition: &Partition,
+    index: i32,
+    result: &Result<AppendInfo, PartitionError>,
+) -> PartitionProduceResponse<'a> {
+    match result {
+        Ok(info) => PartitionProduceResponse {
+            index,
+            base_offset: info.first_offset,
+            log_append_time_ms: info.log_append_time_ms,
+            log_start_offset: info.log_start_offset,
+            ..PartitionProduceResponse::default()
+        },
+        Err(PartitionError::Code(code)) => {
+            let mut response = failure(index, *code);
+            if *code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
+                response.current_leader =
+                    LeaderIdAndEpoch { leader_id: node.node_id, leader_epoch: partition.leader_epoch() };
+            }
+            response
+        }
+        Err(PartitionError::Invalid((code, message))) => {
+            PartitionProduceResponse { error_message: Some(Cow::Borrowed(message)), ..failure(index, *code) }
+        }
+        Err(PartitionError::Append(error)) => PartitionProduceResponse {
+            error_message: error.message().map(|message| Cow::Owned(message.to_string())),
+            record_errors: error
+                .record_errors()
+                .iter()
+                .map(|record| BatchIndexAndErrorMessage {
+                    batch_index: record.batch_index,
+                    batch_index_error_message: Some(Cow::Owned(record.message.clone())),
+                })
+                .collect(),
+            log_start_offset: error.log_start_offset().unwrap_or(-1),
+            ..failure(index, error.code())
+        },
+    }
+}
+
+/// A batch that is in the log and not yet on every in-sync replica: (topic, partition) in the answer, and its end.
+type Parked = (usize, usize, Arc<Partition>, i64);
+
+/// Waits until the parked batches are on all in-sync replicas, or says that time is up: their data stays in the log.
+async fn wait_for_replicas(
+    timeout_ms: i32,
+    parked: Vec<Parked>,
+    responses: &mut [TopicProduceResponse<'_>],
+) {
+    let waiter = Waiter::new(0);
+    parked.iter().for_each(|(_, _, partition, _)| partition.waiters().add(&waiter));
+    let all = async {
+        while parked.iter().any(|(_, _, p, end)| p.view().high_watermark() < *end && !p.is_closed()) {
+            waiter.woken().await;
+        }
+    };
+    let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+    let _ = tokio::time::timeout(timeout, all).await;
+    for (topic, index, partition, end_offset) in parked {
+        partition.waiters().remove(&waiter);
+        if partition.view().high_watermark() < end_offset {
+            let response = &mut responses[topic].partition_responses[index];
+            let code = if partition.is_closed() {
+                ErrorCode::NOT_LEADER_OR_FOLLOWER
+            } else {
+                ErrorCode::REQUEST_TIMED_OUT
+            };
+            *response = failure(response.index, code);
+        }
+    }
+}
