@@ -1,0 +1,3 @@
+//! Tests of this crate that need more than one of its parts.
+
+mod golden;
