@@ -85,12 +85,13 @@ fn decompress(
     }
     // Magic 0 was written with a wrong checksum of the LZ4 frame header, which has to be overlooked.
     let mut inflate = lz4::Inflate::with_header_checksum(packed, false)?;
-    while inflate.pull(&mut plain, (limit - plain.len()).saturating_add(1))? {
-        if plain.len() > limit {
-            return Err(CompressionError::Limit { codec: compression, limit_bytes: limit }.into());
+    while plain.len() <= limit {
+        let room = (limit - plain.len()).saturating_add(1);
+        if !inflate.pull(&mut plain, room)? {
+            return Ok(plain);
         }
     }
-    Ok(plain)
+    Err(CompressionError::Limit { codec: compression, limit_bytes: limit }.into())
 }
 
 /// The records of an old entry, rewritten as magic-2 records into `scratch`. `limit` bounds the decompressed bytes.
