@@ -14,6 +14,7 @@ pub(crate) struct ErrorInfo {
     pub(crate) code: i16,
     pub(crate) name: &'static str,
     pub(crate) retriable: bool,
+    pub(crate) stale_metadata: bool,
     pub(crate) message: &'static str,
 }
 
@@ -30,6 +31,11 @@ impl ErrorCode {
     /// True when the same request may succeed later.
     pub fn is_retriable(self) -> bool {
         self.info().is_some_and(|e| e.retriable)
+    }
+
+    /// True when the client's view of the cluster is out of date and must be fetched anew.
+    pub fn means_stale_metadata(self) -> bool {
+        self.info().is_some_and(|e| e.stale_metadata)
     }
 
     /// A sentence for people.

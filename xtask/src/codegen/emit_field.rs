@@ -180,7 +180,10 @@ pub fn is_set(field: &Field) -> String {
 
 /// Reads the field where it is present in the body.
 pub fn read(scope: &Scope<'_>, field: &Field) -> String {
-    let f = scope.field_flexible(field);
+    read_as(scope, field, &scope.field_flexible(field))
+}
+
+fn read_as(scope: &Scope<'_>, field: &Field, f: &str) -> String {
     if let Type::Struct(name) = &field.kind {
         return match field.nullable {
             None => format!("{name}::read(r, v)?"),
@@ -221,7 +224,7 @@ pub fn read_tagged(scope: &Scope<'_>, field: &Field) -> String {
             format!("if r.uvarint()? == 0 {{ None }} else {{ Some({name}::read(r, v)?) }}")
         }
         // A tag section only exists in flexible versions.
-        _ => read(scope, field).replace("(f", "(true"),
+        _ => read_as(scope, field, "true"),
     }
 }
 
@@ -242,7 +245,10 @@ fn null_check(scope: &Scope<'_>, field: &Field) -> String {
 
 /// Writes the field where it is present in the body.
 pub fn write(scope: &Scope<'_>, field: &Field) -> String {
-    let f = scope.field_flexible(field);
+    write_as(scope, field, &scope.field_flexible(field))
+}
+
+fn write_as(scope: &Scope<'_>, field: &Field, f: &str) -> String {
     let this = format!("self.{}", ident(field));
     let check = null_check(scope, field);
     let optional = is_option(field);
@@ -255,9 +261,9 @@ pub fn write(scope: &Scope<'_>, field: &Field) -> String {
             format!("w.{}({f}, &{this})?;", method(*s))
         }
         Type::Scalar(s) => format!("w.{}({this});", method(*s)),
-        Type::ScalarArray(s) => array(&this, optional, &f, |x| format!("w.{}({f}, {x})?", list_method(*s))),
+        Type::ScalarArray(s) => array(&this, optional, f, |x| format!("w.{}({f}, {x})?", list_method(*s))),
         Type::StructArray(name) => {
-            array(&this, optional, &f, |x| format!("w.array({f}, {x}, v, {name}::write)?"))
+            array(&this, optional, f, |x| format!("w.array({f}, {x}, v, {name}::write)?"))
         }
         Type::Struct(_) if optional => {
             format!("match &{this} {{ Some(x) => {{ w.i8(1); x.write(w, v)?; }} None => w.i8(-1), }}")
@@ -282,7 +288,7 @@ pub fn write_tagged(scope: &Scope<'_>, field: &Field) -> String {
             "match &self.{} {{ Some(x) => {{ w.uvarint(1); x.write(w, v)?; }} None => w.uvarint(0), }}",
             ident(field)
         ),
-        _ => write(scope, field).replace("(f", "(true"),
+        _ => write_as(scope, field, "true"),
     }
 }
 

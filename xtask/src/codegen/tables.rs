@@ -50,7 +50,7 @@ pub fn api_keys(files: &[SchemaFile]) -> String {
     )
 }
 
-/// `error_table.rs` from lines `code NAME [retriable] : message`.
+/// `error_table.rs` from lines `code NAME [retriable] [stale-metadata]: message`.
 pub fn error_codes(text: &str) -> Result<String, String> {
     let mut constants = String::new();
     let mut rows = String::new();
@@ -62,7 +62,8 @@ pub fn error_codes(text: &str) -> Result<String, String> {
         let mut words = head.split_whitespace();
         let code: i16 = words.next().and_then(|w| w.parse().ok()).ok_or_else(bad)?;
         let name = words.next().ok_or_else(bad)?;
-        let retriable = words.next() == Some("retriable");
+        let flags: Vec<&str> = words.collect();
+        let (retriable, stale) = (flags.contains(&"retriable"), flags.contains(&"stale-metadata"));
         if code <= last {
             return Err(format!("errors: {code} is not above {last}"));
         }
@@ -72,7 +73,8 @@ pub fn error_codes(text: &str) -> Result<String, String> {
         let _ = writeln!(constants, "/// {message}{doc}\npub const {name}: ErrorCode = ErrorCode({code});");
         let _ = writeln!(
             rows,
-            "ErrorInfo {{ code: {code}, name: \"{name}\", retriable: {retriable}, message: \"{message}\" }},"
+            "ErrorInfo {{ code: {code}, name: \"{name}\", retriable: {retriable}, \
+             stale_metadata: {stale}, message: \"{message}\" }},"
         );
     }
     Ok(format!(

@@ -37,17 +37,23 @@ impl ConsumerGroupCurrentMemberAssignmentValue {
 }
 
 /// `TopicPartitions` of [`ConsumerGroupCurrentMemberAssignmentValue`], versions 0.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TopicPartitions {
     pub topic_id: Uuid,
     pub partitions: Vec<i32>,
-    /// Tag 0, default null.
+    /// Tag 0.
     pub assignment_epochs: Option<Vec<i32>>,
+}
+
+impl Default for TopicPartitions {
+    fn default() -> Self {
+        Self { topic_id: Uuid::ZERO, partitions: Vec::new(), assignment_epochs: Some(Vec::new()) }
+    }
 }
 
 impl TopicPartitions {
     pub(crate) fn read(r: &mut Reader<'_>, v: i16) -> Result<Self, DecodeError> {
-        let m = Self { topic_id: r.uuid()?, partitions: r.i32s(true)?, assignment_epochs: None };
+        let m = Self { topic_id: r.uuid()?, partitions: r.i32s(true)?, assignment_epochs: Some(Vec::new()) };
         let mut m = m;
         let mut tags = r.tags()?;
         while let Some((tag, outer)) = r.next_tag(&mut tags)? {
@@ -66,7 +72,7 @@ impl TopicPartitions {
     pub(crate) fn write(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         w.uuid(self.topic_id);
         w.i32s(true, &self.partitions)?;
-        let t0 = self.assignment_epochs.is_some();
+        let t0 = self.assignment_epochs.as_deref().is_none_or(|x| !x.is_empty());
         w.uvarint(u32::from(t0));
         if t0 {
             w.tagged(0, &|w| {

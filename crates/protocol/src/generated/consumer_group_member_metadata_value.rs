@@ -14,7 +14,7 @@ pub struct ConsumerGroupMemberMetadataValue<'a> {
     /// Default -1.
     pub rebalance_timeout_ms: i32,
     pub server_assignor: Option<Cow<'a, str>>,
-    /// Tag 0, default null.
+    /// Tag 0.
     pub classic_member_metadata: Option<ClassicMemberMetadata<'a>>,
 }
 
@@ -29,7 +29,7 @@ impl Default for ConsumerGroupMemberMetadataValue<'_> {
             subscribed_topic_regex: Some(Cow::Borrowed("")),
             rebalance_timeout_ms: -1,
             server_assignor: Some(Cow::Borrowed("")),
-            classic_member_metadata: None,
+            classic_member_metadata: Some(ClassicMemberMetadata::default()),
         }
     }
 }
@@ -45,7 +45,7 @@ impl<'a> ConsumerGroupMemberMetadataValue<'a> {
             subscribed_topic_regex: r.nullable_string(true)?,
             rebalance_timeout_ms: r.i32()?,
             server_assignor: r.nullable_string(true)?,
-            classic_member_metadata: None,
+            classic_member_metadata: Some(ClassicMemberMetadata::default()),
         };
         let mut m = m;
         let mut tags = r.tags()?;
@@ -74,7 +74,7 @@ impl<'a> ConsumerGroupMemberMetadataValue<'a> {
         w.nullable_string(true, self.subscribed_topic_regex.as_deref())?;
         w.i32(self.rebalance_timeout_ms);
         w.nullable_string(true, self.server_assignor.as_deref())?;
-        let t0 = self.classic_member_metadata.is_some();
+        let t0 = self.classic_member_metadata != Some(ClassicMemberMetadata::default());
         w.uvarint(u32::from(t0));
         if t0 {
             w.tagged(0, &|w| {

@@ -3,817 +3,1244 @@
 use crate::error_code::{ErrorCode, ErrorInfo};
 
 impl ErrorCode {
-    /// Unknown server error.
+    /// Something failed inside the server; its log has the cause.
     pub const UNKNOWN_SERVER_ERROR: ErrorCode = ErrorCode(-1);
-    /// None.
+    /// No error.
     pub const NONE: ErrorCode = ErrorCode(0);
-    /// Offset out of range.
+    /// The partition has no record at this offset.
     pub const OFFSET_OUT_OF_RANGE: ErrorCode = ErrorCode(1);
-    /// Corrupt message. Retriable.
+    /// The batch is damaged, too large, or lacks a key that a compacted topic requires. Retriable.
     pub const CORRUPT_MESSAGE: ErrorCode = ErrorCode(2);
-    /// Unknown topic or partition. Retriable.
+    /// This server has no such topic or partition. Retriable.
     pub const UNKNOWN_TOPIC_OR_PARTITION: ErrorCode = ErrorCode(3);
-    /// Invalid fetch size.
+    /// The fetch size is not valid.
     pub const INVALID_FETCH_SIZE: ErrorCode = ErrorCode(4);
-    /// Leader not available. Retriable.
+    /// The partition has no leader at the moment. Retriable.
     pub const LEADER_NOT_AVAILABLE: ErrorCode = ErrorCode(5);
-    /// Not leader or follower. Retriable.
+    /// This server is neither the leader nor, where that would do, a replica of the partition. Retriable.
     pub const NOT_LEADER_OR_FOLLOWER: ErrorCode = ErrorCode(6);
-    /// Request timed out. Retriable.
+    /// The request took longer than its time-out. Retriable.
     pub const REQUEST_TIMED_OUT: ErrorCode = ErrorCode(7);
-    /// Broker not available.
+    /// The broker is not available.
     pub const BROKER_NOT_AVAILABLE: ErrorCode = ErrorCode(8);
-    /// Replica not available. Retriable.
+    /// This server holds no usable replica of the partition. Retriable.
     pub const REPLICA_NOT_AVAILABLE: ErrorCode = ErrorCode(9);
-    /// Message too large.
+    /// A batch is larger than the topic allows (max.message.bytes).
     pub const MESSAGE_TOO_LARGE: ErrorCode = ErrorCode(10);
-    /// Stale controller epoch.
+    /// The request comes from a controller of an older epoch.
     pub const STALE_CONTROLLER_EPOCH: ErrorCode = ErrorCode(11);
-    /// Offset metadata too large.
+    /// The text stored with the offset is too long (offset.metadata.max.bytes).
     pub const OFFSET_METADATA_TOO_LARGE: ErrorCode = ErrorCode(12);
-    /// Network exception. Retriable.
+    /// The connection ended before the answer came. Retriable.
     pub const NETWORK_EXCEPTION: ErrorCode = ErrorCode(13);
-    /// Coordinator load in progress. Retriable.
+    /// The coordinator is still loading its state. Retriable.
     pub const COORDINATOR_LOAD_IN_PROGRESS: ErrorCode = ErrorCode(14);
-    /// Coordinator not available. Retriable.
+    /// No coordinator is available. Retriable.
     pub const COORDINATOR_NOT_AVAILABLE: ErrorCode = ErrorCode(15);
-    /// Not coordinator. Retriable.
+    /// Another broker coordinates this group or transaction. Retriable.
     pub const NOT_COORDINATOR: ErrorCode = ErrorCode(16);
-    /// Invalid topic exception.
+    /// The topic's name is not valid, or the topic is not for clients.
     pub const INVALID_TOPIC_EXCEPTION: ErrorCode = ErrorCode(17);
-    /// Record list too large.
+    /// The batches are larger than a segment (segment.bytes).
     pub const RECORD_LIST_TOO_LARGE: ErrorCode = ErrorCode(18);
-    /// Not enough replicas. Retriable.
+    /// Fewer replicas are in sync than min.insync.replicas asks for; nothing was written. Retriable.
     pub const NOT_ENOUGH_REPLICAS: ErrorCode = ErrorCode(19);
-    /// Not enough replicas after append. Retriable.
+    /// The records were written, but to fewer in-sync replicas than min.insync.replicas asks for. Retriable.
     pub const NOT_ENOUGH_REPLICAS_AFTER_APPEND: ErrorCode = ErrorCode(20);
-    /// Invalid required acks.
+    /// acks must be 0, 1 or -1 (all).
     pub const INVALID_REQUIRED_ACKS: ErrorCode = ErrorCode(21);
-    /// Illegal generation.
+    /// The member speaks for another generation of the group.
     pub const ILLEGAL_GENERATION: ErrorCode = ErrorCode(22);
-    /// Inconsistent group protocol.
+    /// The member shares no protocol with the group.
     pub const INCONSISTENT_GROUP_PROTOCOL: ErrorCode = ErrorCode(23);
-    /// Invalid group id.
+    /// The group's id is not valid.
     pub const INVALID_GROUP_ID: ErrorCode = ErrorCode(24);
-    /// Unknown member id.
+    /// The coordinator does not know this member.
     pub const UNKNOWN_MEMBER_ID: ErrorCode = ErrorCode(25);
-    /// Invalid session timeout.
+    /// The session time-out lies outside the broker's bounds.
     pub const INVALID_SESSION_TIMEOUT: ErrorCode = ErrorCode(26);
-    /// Rebalance in progress.
+    /// The group is rebalancing; join again.
     pub const REBALANCE_IN_PROGRESS: ErrorCode = ErrorCode(27);
-    /// Invalid commit offset size.
+    /// The offsets to commit are too large for one record.
     pub const INVALID_COMMIT_OFFSET_SIZE: ErrorCode = ErrorCode(28);
-    /// Topic authorization failed.
+    /// No permission for this topic.
     pub const TOPIC_AUTHORIZATION_FAILED: ErrorCode = ErrorCode(29);
-    /// Group authorization failed.
+    /// No permission for this group.
     pub const GROUP_AUTHORIZATION_FAILED: ErrorCode = ErrorCode(30);
-    /// Cluster authorization failed.
+    /// No permission for this cluster operation.
     pub const CLUSTER_AUTHORIZATION_FAILED: ErrorCode = ErrorCode(31);
-    /// Invalid timestamp.
+    /// The record's timestamp is too far from the broker's time.
     pub const INVALID_TIMESTAMP: ErrorCode = ErrorCode(32);
-    /// Unsupported sasl mechanism.
+    /// The server does not offer this SASL mechanism.
     pub const UNSUPPORTED_SASL_MECHANISM: ErrorCode = ErrorCode(33);
-    /// Illegal sasl state.
+    /// The request does not fit the state of the SASL exchange.
     pub const ILLEGAL_SASL_STATE: ErrorCode = ErrorCode(34);
-    /// Unsupported version.
+    /// The server does not support this version of the request.
     pub const UNSUPPORTED_VERSION: ErrorCode = ErrorCode(35);
-    /// Topic already exists.
+    /// A topic of this name exists.
     pub const TOPIC_ALREADY_EXISTS: ErrorCode = ErrorCode(36);
-    /// Invalid partitions.
+    /// The number of partitions is not valid.
     pub const INVALID_PARTITIONS: ErrorCode = ErrorCode(37);
-    /// Invalid replication factor.
+    /// The replication factor is below 1 or above the number of brokers.
     pub const INVALID_REPLICATION_FACTOR: ErrorCode = ErrorCode(38);
-    /// Invalid replica assignment.
+    /// The replica assignment is not valid.
     pub const INVALID_REPLICA_ASSIGNMENT: ErrorCode = ErrorCode(39);
-    /// Invalid config.
+    /// The configuration is not valid.
     pub const INVALID_CONFIG: ErrorCode = ErrorCode(40);
-    /// Not controller. Retriable.
+    /// Another node is the active controller. Retriable.
     pub const NOT_CONTROLLER: ErrorCode = ErrorCode(41);
-    /// Invalid request.
+    /// The request is malformed or contradicts itself.
     pub const INVALID_REQUEST: ErrorCode = ErrorCode(42);
-    /// Unsupported for message format.
+    /// The stored message format is too old for this request.
     pub const UNSUPPORTED_FOR_MESSAGE_FORMAT: ErrorCode = ErrorCode(43);
-    /// Policy violation.
+    /// A policy of the cluster refuses the request.
     pub const POLICY_VIOLATION: ErrorCode = ErrorCode(44);
-    /// Out of order sequence number.
+    /// A batch of this producer is missing before this one.
     pub const OUT_OF_ORDER_SEQUENCE_NUMBER: ErrorCode = ErrorCode(45);
-    /// Duplicate sequence number.
+    /// The batch was written before.
     pub const DUPLICATE_SEQUENCE_NUMBER: ErrorCode = ErrorCode(46);
-    /// Invalid producer epoch.
+    /// A newer instance of the producer took over its id.
     pub const INVALID_PRODUCER_EPOCH: ErrorCode = ErrorCode(47);
-    /// Invalid txn state.
+    /// The transaction is not in a state that allows this.
     pub const INVALID_TXN_STATE: ErrorCode = ErrorCode(48);
-    /// Invalid producer id mapping.
+    /// The producer id does not belong to the transactional id.
     pub const INVALID_PRODUCER_ID_MAPPING: ErrorCode = ErrorCode(49);
-    /// Invalid transaction timeout.
+    /// The transaction time-out is above the broker's limit (transaction.max.timeout.ms).
     pub const INVALID_TRANSACTION_TIMEOUT: ErrorCode = ErrorCode(50);
-    /// Concurrent transactions. Retriable.
+    /// Another operation on the same transaction is under way. Retriable.
     pub const CONCURRENT_TRANSACTIONS: ErrorCode = ErrorCode(51);
-    /// Transaction coordinator fenced.
+    /// The transaction marker comes from a coordinator that has been replaced.
     pub const TRANSACTION_COORDINATOR_FENCED: ErrorCode = ErrorCode(52);
-    /// Transactional id authorization failed.
+    /// No permission for this transactional id.
     pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: ErrorCode = ErrorCode(53);
-    /// Security disabled.
+    /// The server runs without the security feature that this needs.
     pub const SECURITY_DISABLED: ErrorCode = ErrorCode(54);
-    /// Operation not attempted.
+    /// Not attempted, because another part of the request failed.
     pub const OPERATION_NOT_ATTEMPTED: ErrorCode = ErrorCode(55);
-    /// Kafka storage error. Retriable.
+    /// The disk of the partition failed; another replica may serve. Retriable.
     pub const KAFKA_STORAGE_ERROR: ErrorCode = ErrorCode(56);
-    /// Log dir not found.
+    /// The broker has no such log directory.
     pub const LOG_DIR_NOT_FOUND: ErrorCode = ErrorCode(57);
-    /// Sasl authentication failed.
+    /// Authentication failed.
     pub const SASL_AUTHENTICATION_FAILED: ErrorCode = ErrorCode(58);
-    /// Unknown producer id.
+    /// The broker has no state for this producer id; its records may have expired.
     pub const UNKNOWN_PRODUCER_ID: ErrorCode = ErrorCode(59);
-    /// Reassignment in progress.
+    /// A reassignment of the partition is under way.
     pub const REASSIGNMENT_IN_PROGRESS: ErrorCode = ErrorCode(60);
-    /// Delegation token auth disabled.
+    /// Delegation tokens are switched off.
     pub const DELEGATION_TOKEN_AUTH_DISABLED: ErrorCode = ErrorCode(61);
-    /// Delegation token not found.
+    /// The delegation token is not known.
     pub const DELEGATION_TOKEN_NOT_FOUND: ErrorCode = ErrorCode(62);
-    /// Delegation token owner mismatch.
+    /// The principal neither owns nor may renew the token.
     pub const DELEGATION_TOKEN_OWNER_MISMATCH: ErrorCode = ErrorCode(63);
-    /// Delegation token request not allowed.
+    /// Delegation tokens cannot be asked for over this kind of connection.
     pub const DELEGATION_TOKEN_REQUEST_NOT_ALLOWED: ErrorCode = ErrorCode(64);
-    /// Delegation token authorization failed.
+    /// No permission for this delegation token.
     pub const DELEGATION_TOKEN_AUTHORIZATION_FAILED: ErrorCode = ErrorCode(65);
-    /// Delegation token expired.
+    /// The delegation token has expired.
     pub const DELEGATION_TOKEN_EXPIRED: ErrorCode = ErrorCode(66);
-    /// Invalid principal type.
+    /// The type of principal is not supported.
     pub const INVALID_PRINCIPAL_TYPE: ErrorCode = ErrorCode(67);
-    /// Non empty group.
+    /// The group still has members.
     pub const NON_EMPTY_GROUP: ErrorCode = ErrorCode(68);
-    /// Group id not found.
+    /// There is no such group.
     pub const GROUP_ID_NOT_FOUND: ErrorCode = ErrorCode(69);
-    /// Fetch session id not found. Retriable.
+    /// The fetch session is not known; start a new one. Retriable.
     pub const FETCH_SESSION_ID_NOT_FOUND: ErrorCode = ErrorCode(70);
-    /// Invalid fetch session epoch. Retriable.
+    /// The fetch session's epoch is not the expected one. Retriable.
     pub const INVALID_FETCH_SESSION_EPOCH: ErrorCode = ErrorCode(71);
-    /// Listener not found. Retriable.
+    /// The leader has no listener of the name that this connection uses. Retriable.
     pub const LISTENER_NOT_FOUND: ErrorCode = ErrorCode(72);
-    /// Topic deletion disabled.
+    /// Topics cannot be deleted here (delete.topic.enable=false).
     pub const TOPIC_DELETION_DISABLED: ErrorCode = ErrorCode(73);
-    /// Fenced leader epoch. Retriable.
+    /// The request carries an older leader epoch than the broker's. Retriable.
     pub const FENCED_LEADER_EPOCH: ErrorCode = ErrorCode(74);
-    /// Unknown leader epoch. Retriable.
+    /// The request carries a newer leader epoch than the broker's. Retriable.
     pub const UNKNOWN_LEADER_EPOCH: ErrorCode = ErrorCode(75);
-    /// Unsupported compression type.
+    /// The client's version of the request cannot carry this compression.
     pub const UNSUPPORTED_COMPRESSION_TYPE: ErrorCode = ErrorCode(76);
-    /// Stale broker epoch.
+    /// The broker has registered again since.
     pub const STALE_BROKER_EPOCH: ErrorCode = ErrorCode(77);
-    /// Offset not available. Retriable.
+    /// A new leader cannot tell the offset yet. Retriable.
     pub const OFFSET_NOT_AVAILABLE: ErrorCode = ErrorCode(78);
-    /// Member id required.
+    /// Join again with the member id in this answer.
     pub const MEMBER_ID_REQUIRED: ErrorCode = ErrorCode(79);
-    /// Preferred leader not available. Retriable.
+    /// The preferred leader is not available. Retriable.
     pub const PREFERRED_LEADER_NOT_AVAILABLE: ErrorCode = ErrorCode(80);
-    /// Group max size reached.
+    /// The group is full (group.max.size).
     pub const GROUP_MAX_SIZE_REACHED: ErrorCode = ErrorCode(81);
-    /// Fenced instance id.
+    /// A newer member uses this group.instance.id.
     pub const FENCED_INSTANCE_ID: ErrorCode = ErrorCode(82);
-    /// Eligible leaders not available. Retriable.
+    /// No replica that may lead is available. Retriable.
     pub const ELIGIBLE_LEADERS_NOT_AVAILABLE: ErrorCode = ErrorCode(83);
-    /// Election not needed. Retriable.
+    /// The partition already has the leader that the election would give. Retriable.
     pub const ELECTION_NOT_NEEDED: ErrorCode = ErrorCode(84);
-    /// No reassignment in progress.
+    /// No reassignment of the partition is under way.
     pub const NO_REASSIGNMENT_IN_PROGRESS: ErrorCode = ErrorCode(85);
-    /// Group subscribed to topic.
+    /// The group is subscribed to the topic, so its offsets cannot be deleted.
     pub const GROUP_SUBSCRIBED_TO_TOPIC: ErrorCode = ErrorCode(86);
-    /// Invalid record.
+    /// A record breaks a rule of the topic; nothing was written.
     pub const INVALID_RECORD: ErrorCode = ErrorCode(87);
-    /// Unstable offset commit. Retriable.
+    /// A transaction that commits offsets of the partition is still open. Retriable.
     pub const UNSTABLE_OFFSET_COMMIT: ErrorCode = ErrorCode(88);
-    /// Throttling quota exceeded. Retriable.
+    /// A quota is used up; try later. Retriable.
     pub const THROTTLING_QUOTA_EXCEEDED: ErrorCode = ErrorCode(89);
-    /// Producer fenced.
+    /// A newer producer with this transactional id took over.
     pub const PRODUCER_FENCED: ErrorCode = ErrorCode(90);
-    /// Resource not found.
+    /// The request refers to something that does not exist.
     pub const RESOURCE_NOT_FOUND: ErrorCode = ErrorCode(91);
-    /// Duplicate resource.
+    /// The request names the same thing twice.
     pub const DUPLICATE_RESOURCE: ErrorCode = ErrorCode(92);
-    /// Unacceptable credential.
+    /// The credential does not meet the rules.
     pub const UNACCEPTABLE_CREDENTIAL: ErrorCode = ErrorCode(93);
-    /// Inconsistent voter set.
+    /// Sender or receiver is not in the set of voters.
     pub const INCONSISTENT_VOTER_SET: ErrorCode = ErrorCode(94);
-    /// Invalid update version.
+    /// The version to update to is not valid.
     pub const INVALID_UPDATE_VERSION: ErrorCode = ErrorCode(95);
-    /// Feature update failed.
+    /// The feature versions could not be written.
     pub const FEATURE_UPDATE_FAILED: ErrorCode = ErrorCode(96);
-    /// Principal deserialization failure.
+    /// The principal of a forwarded request cannot be read.
     pub const PRINCIPAL_DESERIALIZATION_FAILURE: ErrorCode = ErrorCode(97);
-    /// Snapshot not found.
+    /// There is no such snapshot.
     pub const SNAPSHOT_NOT_FOUND: ErrorCode = ErrorCode(98);
-    /// Position out of range.
+    /// The position lies outside the snapshot.
     pub const POSITION_OUT_OF_RANGE: ErrorCode = ErrorCode(99);
-    /// Unknown topic id. Retriable.
+    /// This server has no topic of this id. Retriable.
     pub const UNKNOWN_TOPIC_ID: ErrorCode = ErrorCode(100);
-    /// Duplicate broker registration.
+    /// Another live broker uses this id.
     pub const DUPLICATE_BROKER_REGISTRATION: ErrorCode = ErrorCode(101);
-    /// Broker id not registered.
+    /// No broker of this id is registered.
     pub const BROKER_ID_NOT_REGISTERED: ErrorCode = ErrorCode(102);
-    /// Inconsistent topic id. Retriable.
+    /// The log belongs to another incarnation of the topic. Retriable.
     pub const INCONSISTENT_TOPIC_ID: ErrorCode = ErrorCode(103);
-    /// Inconsistent cluster id.
+    /// The request is for another cluster.
     pub const INCONSISTENT_CLUSTER_ID: ErrorCode = ErrorCode(104);
-    /// Transactional id not found.
+    /// The transactional id is not known.
     pub const TRANSACTIONAL_ID_NOT_FOUND: ErrorCode = ErrorCode(105);
-    /// Fetch session topic id error. Retriable.
+    /// Topic ids and names were mixed in one fetch session. Retriable.
     pub const FETCH_SESSION_TOPIC_ID_ERROR: ErrorCode = ErrorCode(106);
-    /// Ineligible replica.
+    /// A replica in the new ISR may not be in it.
     pub const INELIGIBLE_REPLICA: ErrorCode = ErrorCode(107);
-    /// New leader elected.
+    /// The ISR was changed, and with it the leader.
     pub const NEW_LEADER_ELECTED: ErrorCode = ErrorCode(108);
-    /// Offset moved to tiered storage.
+    /// The record is in remote storage only.
     pub const OFFSET_MOVED_TO_TIERED_STORAGE: ErrorCode = ErrorCode(109);
-    /// Fenced member epoch.
+    /// The member's epoch is over; give up all partitions and join again.
     pub const FENCED_MEMBER_EPOCH: ErrorCode = ErrorCode(110);
-    /// Unreleased instance id.
+    /// Another member still uses this instance id.
     pub const UNRELEASED_INSTANCE_ID: ErrorCode = ErrorCode(111);
-    /// Unsupported assignor.
+    /// The group does not have this assignor.
     pub const UNSUPPORTED_ASSIGNOR: ErrorCode = ErrorCode(112);
-    /// Stale member epoch.
+    /// The member's epoch is out of date; heartbeat first.
     pub const STALE_MEMBER_EPOCH: ErrorCode = ErrorCode(113);
-    /// Mismatched endpoint type.
+    /// The request went to the wrong kind of listener.
     pub const MISMATCHED_ENDPOINT_TYPE: ErrorCode = ErrorCode(114);
-    /// Unsupported endpoint type.
+    /// This kind of endpoint is not supported.
     pub const UNSUPPORTED_ENDPOINT_TYPE: ErrorCode = ErrorCode(115);
-    /// Unknown controller id.
+    /// There is no controller of this id.
     pub const UNKNOWN_CONTROLLER_ID: ErrorCode = ErrorCode(116);
-    /// Unknown subscription id.
+    /// The telemetry subscription is not the current one.
     pub const UNKNOWN_SUBSCRIPTION_ID: ErrorCode = ErrorCode(117);
-    /// Telemetry too large.
+    /// The telemetry data is larger than the broker accepts.
     pub const TELEMETRY_TOO_LARGE: ErrorCode = ErrorCode(118);
-    /// Invalid registration.
+    /// The controller does not accept the broker's registration.
     pub const INVALID_REGISTRATION: ErrorCode = ErrorCode(119);
-    /// Transaction abortable.
+    /// The transaction failed and must be aborted; then the producer can go on.
     pub const TRANSACTION_ABORTABLE: ErrorCode = ErrorCode(120);
-    /// Invalid record state.
+    /// The record is not in a state that allows this acknowledgement.
     pub const INVALID_RECORD_STATE: ErrorCode = ErrorCode(121);
-    /// Share session not found. Retriable.
+    /// The share session is not known. Retriable.
     pub const SHARE_SESSION_NOT_FOUND: ErrorCode = ErrorCode(122);
-    /// Invalid share session epoch. Retriable.
+    /// The share session's epoch is not the expected one. Retriable.
     pub const INVALID_SHARE_SESSION_EPOCH: ErrorCode = ErrorCode(123);
-    /// Fenced state epoch.
+    /// The state epoch is not the coordinator's.
     pub const FENCED_STATE_EPOCH: ErrorCode = ErrorCode(124);
-    /// Invalid voter key.
+    /// The voter's key is not this replica's.
     pub const INVALID_VOTER_KEY: ErrorCode = ErrorCode(125);
-    /// Duplicate voter.
+    /// The node is a voter already.
     pub const DUPLICATE_VOTER: ErrorCode = ErrorCode(126);
-    /// Voter not found.
+    /// The node is not a voter.
     pub const VOTER_NOT_FOUND: ErrorCode = ErrorCode(127);
-    /// Invalid regular expression.
+    /// The regular expression is not valid.
     pub const INVALID_REGULAR_EXPRESSION: ErrorCode = ErrorCode(128);
-    /// Rebootstrap required.
+    /// The client knows only servers that are gone; it must start from its bootstrap servers.
     pub const REBOOTSTRAP_REQUIRED: ErrorCode = ErrorCode(129);
-    /// Streams invalid topology.
+    /// The streams topology is not valid.
     pub const STREAMS_INVALID_TOPOLOGY: ErrorCode = ErrorCode(130);
-    /// Streams invalid topology epoch.
+    /// The topology's epoch is not valid.
     pub const STREAMS_INVALID_TOPOLOGY_EPOCH: ErrorCode = ErrorCode(131);
-    /// Streams topology fenced.
+    /// The topology's epoch is out of date.
     pub const STREAMS_TOPOLOGY_FENCED: ErrorCode = ErrorCode(132);
-    /// Share session limit reached. Retriable.
+    /// The server holds as many share sessions as it may. Retriable.
     pub const SHARE_SESSION_LIMIT_REACHED: ErrorCode = ErrorCode(133);
-    /// Group deletion failed.
+    /// The group could not be deleted.
     pub const GROUP_DELETION_FAILED: ErrorCode = ErrorCode(134);
-    /// Streams topology description update failed.
+    /// The description of the topology could not be stored.
     pub const STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED: ErrorCode = ErrorCode(135);
-    /// Controller id not registered.
+    /// No controller of this id is registered.
     pub const CONTROLLER_ID_NOT_REGISTERED: ErrorCode = ErrorCode(136);
 }
 
 /// Ascending by code.
 pub(crate) static ERRORS: [ErrorInfo; 138] = [
-    ErrorInfo { code: -1, name: "UNKNOWN_SERVER_ERROR", retriable: false, message: "Unknown server error." },
-    ErrorInfo { code: 0, name: "NONE", retriable: false, message: "None." },
-    ErrorInfo { code: 1, name: "OFFSET_OUT_OF_RANGE", retriable: false, message: "Offset out of range." },
-    ErrorInfo { code: 2, name: "CORRUPT_MESSAGE", retriable: true, message: "Corrupt message." },
+    ErrorInfo {
+        code: -1,
+        name: "UNKNOWN_SERVER_ERROR",
+        retriable: false,
+        stale_metadata: false,
+        message: "Something failed inside the server; its log has the cause.",
+    },
+    ErrorInfo { code: 0, name: "NONE", retriable: false, stale_metadata: false, message: "No error." },
+    ErrorInfo {
+        code: 1,
+        name: "OFFSET_OUT_OF_RANGE",
+        retriable: false,
+        stale_metadata: false,
+        message: "The partition has no record at this offset.",
+    },
+    ErrorInfo {
+        code: 2,
+        name: "CORRUPT_MESSAGE",
+        retriable: true,
+        stale_metadata: false,
+        message: "The batch is damaged, too large, or lacks a key that a compacted topic requires.",
+    },
     ErrorInfo {
         code: 3,
         name: "UNKNOWN_TOPIC_OR_PARTITION",
         retriable: true,
-        message: "Unknown topic or partition.",
+        stale_metadata: true,
+        message: "This server has no such topic or partition.",
     },
-    ErrorInfo { code: 4, name: "INVALID_FETCH_SIZE", retriable: false, message: "Invalid fetch size." },
-    ErrorInfo { code: 5, name: "LEADER_NOT_AVAILABLE", retriable: true, message: "Leader not available." },
+    ErrorInfo {
+        code: 4,
+        name: "INVALID_FETCH_SIZE",
+        retriable: false,
+        stale_metadata: false,
+        message: "The fetch size is not valid.",
+    },
+    ErrorInfo {
+        code: 5,
+        name: "LEADER_NOT_AVAILABLE",
+        retriable: true,
+        stale_metadata: true,
+        message: "The partition has no leader at the moment.",
+    },
     ErrorInfo {
         code: 6,
         name: "NOT_LEADER_OR_FOLLOWER",
         retriable: true,
-        message: "Not leader or follower.",
+        stale_metadata: true,
+        message: "This server is neither the leader nor, where that would do, a replica of the partition.",
     },
-    ErrorInfo { code: 7, name: "REQUEST_TIMED_OUT", retriable: true, message: "Request timed out." },
-    ErrorInfo { code: 8, name: "BROKER_NOT_AVAILABLE", retriable: false, message: "Broker not available." },
-    ErrorInfo { code: 9, name: "REPLICA_NOT_AVAILABLE", retriable: true, message: "Replica not available." },
-    ErrorInfo { code: 10, name: "MESSAGE_TOO_LARGE", retriable: false, message: "Message too large." },
+    ErrorInfo {
+        code: 7,
+        name: "REQUEST_TIMED_OUT",
+        retriable: true,
+        stale_metadata: false,
+        message: "The request took longer than its time-out.",
+    },
+    ErrorInfo {
+        code: 8,
+        name: "BROKER_NOT_AVAILABLE",
+        retriable: false,
+        stale_metadata: false,
+        message: "The broker is not available.",
+    },
+    ErrorInfo {
+        code: 9,
+        name: "REPLICA_NOT_AVAILABLE",
+        retriable: true,
+        stale_metadata: true,
+        message: "This server holds no usable replica of the partition.",
+    },
+    ErrorInfo {
+        code: 10,
+        name: "MESSAGE_TOO_LARGE",
+        retriable: false,
+        stale_metadata: false,
+        message: "A batch is larger than the topic allows (max.message.bytes).",
+    },
     ErrorInfo {
         code: 11,
         name: "STALE_CONTROLLER_EPOCH",
         retriable: false,
-        message: "Stale controller epoch.",
+        stale_metadata: false,
+        message: "The request comes from a controller of an older epoch.",
     },
     ErrorInfo {
         code: 12,
         name: "OFFSET_METADATA_TOO_LARGE",
         retriable: false,
-        message: "Offset metadata too large.",
+        stale_metadata: false,
+        message: "The text stored with the offset is too long (offset.metadata.max.bytes).",
     },
-    ErrorInfo { code: 13, name: "NETWORK_EXCEPTION", retriable: true, message: "Network exception." },
+    ErrorInfo {
+        code: 13,
+        name: "NETWORK_EXCEPTION",
+        retriable: true,
+        stale_metadata: true,
+        message: "The connection ended before the answer came.",
+    },
     ErrorInfo {
         code: 14,
         name: "COORDINATOR_LOAD_IN_PROGRESS",
         retriable: true,
-        message: "Coordinator load in progress.",
+        stale_metadata: false,
+        message: "The coordinator is still loading its state.",
     },
     ErrorInfo {
         code: 15,
         name: "COORDINATOR_NOT_AVAILABLE",
         retriable: true,
-        message: "Coordinator not available.",
+        stale_metadata: false,
+        message: "No coordinator is available.",
     },
-    ErrorInfo { code: 16, name: "NOT_COORDINATOR", retriable: true, message: "Not coordinator." },
+    ErrorInfo {
+        code: 16,
+        name: "NOT_COORDINATOR",
+        retriable: true,
+        stale_metadata: false,
+        message: "Another broker coordinates this group or transaction.",
+    },
     ErrorInfo {
         code: 17,
         name: "INVALID_TOPIC_EXCEPTION",
         retriable: false,
-        message: "Invalid topic exception.",
+        stale_metadata: false,
+        message: "The topic's name is not valid, or the topic is not for clients.",
     },
     ErrorInfo {
         code: 18,
         name: "RECORD_LIST_TOO_LARGE",
         retriable: false,
-        message: "Record list too large.",
+        stale_metadata: false,
+        message: "The batches are larger than a segment (segment.bytes).",
     },
-    ErrorInfo { code: 19, name: "NOT_ENOUGH_REPLICAS", retriable: true, message: "Not enough replicas." },
+    ErrorInfo {
+        code: 19,
+        name: "NOT_ENOUGH_REPLICAS",
+        retriable: true,
+        stale_metadata: false,
+        message: "Fewer replicas are in sync than min.insync.replicas asks for; nothing was written.",
+    },
     ErrorInfo {
         code: 20,
         name: "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
         retriable: true,
-        message: "Not enough replicas after append.",
+        stale_metadata: false,
+        message: "The records were written, but to fewer in-sync replicas than min.insync.replicas asks for.",
     },
     ErrorInfo {
         code: 21,
         name: "INVALID_REQUIRED_ACKS",
         retriable: false,
-        message: "Invalid required acks.",
+        stale_metadata: false,
+        message: "acks must be 0, 1 or -1 (all).",
     },
-    ErrorInfo { code: 22, name: "ILLEGAL_GENERATION", retriable: false, message: "Illegal generation." },
+    ErrorInfo {
+        code: 22,
+        name: "ILLEGAL_GENERATION",
+        retriable: false,
+        stale_metadata: false,
+        message: "The member speaks for another generation of the group.",
+    },
     ErrorInfo {
         code: 23,
         name: "INCONSISTENT_GROUP_PROTOCOL",
         retriable: false,
-        message: "Inconsistent group protocol.",
+        stale_metadata: false,
+        message: "The member shares no protocol with the group.",
     },
-    ErrorInfo { code: 24, name: "INVALID_GROUP_ID", retriable: false, message: "Invalid group id." },
-    ErrorInfo { code: 25, name: "UNKNOWN_MEMBER_ID", retriable: false, message: "Unknown member id." },
+    ErrorInfo {
+        code: 24,
+        name: "INVALID_GROUP_ID",
+        retriable: false,
+        stale_metadata: false,
+        message: "The group's id is not valid.",
+    },
+    ErrorInfo {
+        code: 25,
+        name: "UNKNOWN_MEMBER_ID",
+        retriable: false,
+        stale_metadata: false,
+        message: "The coordinator does not know this member.",
+    },
     ErrorInfo {
         code: 26,
         name: "INVALID_SESSION_TIMEOUT",
         retriable: false,
-        message: "Invalid session timeout.",
+        stale_metadata: false,
+        message: "The session time-out lies outside the broker's bounds.",
     },
     ErrorInfo {
         code: 27,
         name: "REBALANCE_IN_PROGRESS",
         retriable: false,
-        message: "Rebalance in progress.",
+        stale_metadata: false,
+        message: "The group is rebalancing; join again.",
     },
     ErrorInfo {
         code: 28,
         name: "INVALID_COMMIT_OFFSET_SIZE",
         retriable: false,
-        message: "Invalid commit offset size.",
+        stale_metadata: false,
+        message: "The offsets to commit are too large for one record.",
     },
     ErrorInfo {
         code: 29,
         name: "TOPIC_AUTHORIZATION_FAILED",
         retriable: false,
-        message: "Topic authorization failed.",
+        stale_metadata: false,
+        message: "No permission for this topic.",
     },
     ErrorInfo {
         code: 30,
         name: "GROUP_AUTHORIZATION_FAILED",
         retriable: false,
-        message: "Group authorization failed.",
+        stale_metadata: false,
+        message: "No permission for this group.",
     },
     ErrorInfo {
         code: 31,
         name: "CLUSTER_AUTHORIZATION_FAILED",
         retriable: false,
-        message: "Cluster authorization failed.",
+        stale_metadata: false,
+        message: "No permission for this cluster operation.",
     },
-    ErrorInfo { code: 32, name: "INVALID_TIMESTAMP", retriable: false, message: "Invalid timestamp." },
+    ErrorInfo {
+        code: 32,
+        name: "INVALID_TIMESTAMP",
+        retriable: false,
+        stale_metadata: false,
+        message: "The record's timestamp is too far from the broker's time.",
+    },
     ErrorInfo {
         code: 33,
         name: "UNSUPPORTED_SASL_MECHANISM",
         retriable: false,
-        message: "Unsupported sasl mechanism.",
+        stale_metadata: false,
+        message: "The server does not offer this SASL mechanism.",
     },
-    ErrorInfo { code: 34, name: "ILLEGAL_SASL_STATE", retriable: false, message: "Illegal sasl state." },
-    ErrorInfo { code: 35, name: "UNSUPPORTED_VERSION", retriable: false, message: "Unsupported version." },
-    ErrorInfo { code: 36, name: "TOPIC_ALREADY_EXISTS", retriable: false, message: "Topic already exists." },
-    ErrorInfo { code: 37, name: "INVALID_PARTITIONS", retriable: false, message: "Invalid partitions." },
+    ErrorInfo {
+        code: 34,
+        name: "ILLEGAL_SASL_STATE",
+        retriable: false,
+        stale_metadata: false,
+        message: "The request does not fit the state of the SASL exchange.",
+    },
+    ErrorInfo {
+        code: 35,
+        name: "UNSUPPORTED_VERSION",
+        retriable: false,
+        stale_metadata: false,
+        message: "The server does not support this version of the request.",
+    },
+    ErrorInfo {
+        code: 36,
+        name: "TOPIC_ALREADY_EXISTS",
+        retriable: false,
+        stale_metadata: false,
+        message: "A topic of this name exists.",
+    },
+    ErrorInfo {
+        code: 37,
+        name: "INVALID_PARTITIONS",
+        retriable: false,
+        stale_metadata: false,
+        message: "The number of partitions is not valid.",
+    },
     ErrorInfo {
         code: 38,
         name: "INVALID_REPLICATION_FACTOR",
         retriable: false,
-        message: "Invalid replication factor.",
+        stale_metadata: false,
+        message: "The replication factor is below 1 or above the number of brokers.",
     },
     ErrorInfo {
         code: 39,
         name: "INVALID_REPLICA_ASSIGNMENT",
         retriable: false,
-        message: "Invalid replica assignment.",
+        stale_metadata: false,
+        message: "The replica assignment is not valid.",
     },
-    ErrorInfo { code: 40, name: "INVALID_CONFIG", retriable: false, message: "Invalid config." },
-    ErrorInfo { code: 41, name: "NOT_CONTROLLER", retriable: true, message: "Not controller." },
-    ErrorInfo { code: 42, name: "INVALID_REQUEST", retriable: false, message: "Invalid request." },
+    ErrorInfo {
+        code: 40,
+        name: "INVALID_CONFIG",
+        retriable: false,
+        stale_metadata: false,
+        message: "The configuration is not valid.",
+    },
+    ErrorInfo {
+        code: 41,
+        name: "NOT_CONTROLLER",
+        retriable: true,
+        stale_metadata: false,
+        message: "Another node is the active controller.",
+    },
+    ErrorInfo {
+        code: 42,
+        name: "INVALID_REQUEST",
+        retriable: false,
+        stale_metadata: false,
+        message: "The request is malformed or contradicts itself.",
+    },
     ErrorInfo {
         code: 43,
         name: "UNSUPPORTED_FOR_MESSAGE_FORMAT",
         retriable: false,
-        message: "Unsupported for message format.",
+        stale_metadata: false,
+        message: "The stored message format is too old for this request.",
     },
-    ErrorInfo { code: 44, name: "POLICY_VIOLATION", retriable: false, message: "Policy violation." },
+    ErrorInfo {
+        code: 44,
+        name: "POLICY_VIOLATION",
+        retriable: false,
+        stale_metadata: false,
+        message: "A policy of the cluster refuses the request.",
+    },
     ErrorInfo {
         code: 45,
         name: "OUT_OF_ORDER_SEQUENCE_NUMBER",
         retriable: false,
-        message: "Out of order sequence number.",
+        stale_metadata: false,
+        message: "A batch of this producer is missing before this one.",
     },
     ErrorInfo {
         code: 46,
         name: "DUPLICATE_SEQUENCE_NUMBER",
         retriable: false,
-        message: "Duplicate sequence number.",
+        stale_metadata: false,
+        message: "The batch was written before.",
     },
     ErrorInfo {
         code: 47,
         name: "INVALID_PRODUCER_EPOCH",
         retriable: false,
-        message: "Invalid producer epoch.",
+        stale_metadata: false,
+        message: "A newer instance of the producer took over its id.",
     },
-    ErrorInfo { code: 48, name: "INVALID_TXN_STATE", retriable: false, message: "Invalid txn state." },
+    ErrorInfo {
+        code: 48,
+        name: "INVALID_TXN_STATE",
+        retriable: false,
+        stale_metadata: false,
+        message: "The transaction is not in a state that allows this.",
+    },
     ErrorInfo {
         code: 49,
         name: "INVALID_PRODUCER_ID_MAPPING",
         retriable: false,
-        message: "Invalid producer id mapping.",
+        stale_metadata: false,
+        message: "The producer id does not belong to the transactional id.",
     },
     ErrorInfo {
         code: 50,
         name: "INVALID_TRANSACTION_TIMEOUT",
         retriable: false,
-        message: "Invalid transaction timeout.",
+        stale_metadata: false,
+        message: "The transaction time-out is above the broker's limit (transaction.max.timeout.ms).",
     },
     ErrorInfo {
         code: 51,
         name: "CONCURRENT_TRANSACTIONS",
         retriable: true,
-        message: "Concurrent transactions.",
+        stale_metadata: false,
+        message: "Another operation on the same transaction is under way.",
     },
     ErrorInfo {
         code: 52,
         name: "TRANSACTION_COORDINATOR_FENCED",
         retriable: false,
-        message: "Transaction coordinator fenced.",
+        stale_metadata: false,
+        message: "The transaction marker comes from a coordinator that has been replaced.",
     },
     ErrorInfo {
         code: 53,
         name: "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
         retriable: false,
-        message: "Transactional id authorization failed.",
+        stale_metadata: false,
+        message: "No permission for this transactional id.",
     },
-    ErrorInfo { code: 54, name: "SECURITY_DISABLED", retriable: false, message: "Security disabled." },
+    ErrorInfo {
+        code: 54,
+        name: "SECURITY_DISABLED",
+        retriable: false,
+        stale_metadata: false,
+        message: "The server runs without the security feature that this needs.",
+    },
     ErrorInfo {
         code: 55,
         name: "OPERATION_NOT_ATTEMPTED",
         retriable: false,
-        message: "Operation not attempted.",
+        stale_metadata: false,
+        message: "Not attempted, because another part of the request failed.",
     },
-    ErrorInfo { code: 56, name: "KAFKA_STORAGE_ERROR", retriable: true, message: "Kafka storage error." },
-    ErrorInfo { code: 57, name: "LOG_DIR_NOT_FOUND", retriable: false, message: "Log dir not found." },
+    ErrorInfo {
+        code: 56,
+        name: "KAFKA_STORAGE_ERROR",
+        retriable: true,
+        stale_metadata: true,
+        message: "The disk of the partition failed; another replica may serve.",
+    },
+    ErrorInfo {
+        code: 57,
+        name: "LOG_DIR_NOT_FOUND",
+        retriable: false,
+        stale_metadata: false,
+        message: "The broker has no such log directory.",
+    },
     ErrorInfo {
         code: 58,
         name: "SASL_AUTHENTICATION_FAILED",
         retriable: false,
-        message: "Sasl authentication failed.",
+        stale_metadata: false,
+        message: "Authentication failed.",
     },
-    ErrorInfo { code: 59, name: "UNKNOWN_PRODUCER_ID", retriable: false, message: "Unknown producer id." },
+    ErrorInfo {
+        code: 59,
+        name: "UNKNOWN_PRODUCER_ID",
+        retriable: false,
+        stale_metadata: false,
+        message: "The broker has no state for this producer id; its records may have expired.",
+    },
     ErrorInfo {
         code: 60,
         name: "REASSIGNMENT_IN_PROGRESS",
         retriable: false,
-        message: "Reassignment in progress.",
+        stale_metadata: false,
+        message: "A reassignment of the partition is under way.",
     },
     ErrorInfo {
         code: 61,
         name: "DELEGATION_TOKEN_AUTH_DISABLED",
         retriable: false,
-        message: "Delegation token auth disabled.",
+        stale_metadata: false,
+        message: "Delegation tokens are switched off.",
     },
     ErrorInfo {
         code: 62,
         name: "DELEGATION_TOKEN_NOT_FOUND",
         retriable: false,
-        message: "Delegation token not found.",
+        stale_metadata: false,
+        message: "The delegation token is not known.",
     },
     ErrorInfo {
         code: 63,
         name: "DELEGATION_TOKEN_OWNER_MISMATCH",
         retriable: false,
-        message: "Delegation token owner mismatch.",
+        stale_metadata: false,
+        message: "The principal neither owns nor may renew the token.",
     },
     ErrorInfo {
         code: 64,
         name: "DELEGATION_TOKEN_REQUEST_NOT_ALLOWED",
         retriable: false,
-        message: "Delegation token request not allowed.",
+        stale_metadata: false,
+        message: "Delegation tokens cannot be asked for over this kind of connection.",
     },
     ErrorInfo {
         code: 65,
         name: "DELEGATION_TOKEN_AUTHORIZATION_FAILED",
         retriable: false,
-        message: "Delegation token authorization failed.",
+        stale_metadata: false,
+        message: "No permission for this delegation token.",
     },
     ErrorInfo {
         code: 66,
         name: "DELEGATION_TOKEN_EXPIRED",
         retriable: false,
-        message: "Delegation token expired.",
+        stale_metadata: false,
+        message: "The delegation token has expired.",
     },
     ErrorInfo {
         code: 67,
         name: "INVALID_PRINCIPAL_TYPE",
         retriable: false,
-        message: "Invalid principal type.",
+        stale_metadata: false,
+        message: "The type of principal is not supported.",
     },
-    ErrorInfo { code: 68, name: "NON_EMPTY_GROUP", retriable: false, message: "Non empty group." },
-    ErrorInfo { code: 69, name: "GROUP_ID_NOT_FOUND", retriable: false, message: "Group id not found." },
+    ErrorInfo {
+        code: 68,
+        name: "NON_EMPTY_GROUP",
+        retriable: false,
+        stale_metadata: false,
+        message: "The group still has members.",
+    },
+    ErrorInfo {
+        code: 69,
+        name: "GROUP_ID_NOT_FOUND",
+        retriable: false,
+        stale_metadata: false,
+        message: "There is no such group.",
+    },
     ErrorInfo {
         code: 70,
         name: "FETCH_SESSION_ID_NOT_FOUND",
         retriable: true,
-        message: "Fetch session id not found.",
+        stale_metadata: false,
+        message: "The fetch session is not known; start a new one.",
     },
     ErrorInfo {
         code: 71,
         name: "INVALID_FETCH_SESSION_EPOCH",
         retriable: true,
-        message: "Invalid fetch session epoch.",
+        stale_metadata: false,
+        message: "The fetch session's epoch is not the expected one.",
     },
-    ErrorInfo { code: 72, name: "LISTENER_NOT_FOUND", retriable: true, message: "Listener not found." },
+    ErrorInfo {
+        code: 72,
+        name: "LISTENER_NOT_FOUND",
+        retriable: true,
+        stale_metadata: true,
+        message: "The leader has no listener of the name that this connection uses.",
+    },
     ErrorInfo {
         code: 73,
         name: "TOPIC_DELETION_DISABLED",
         retriable: false,
-        message: "Topic deletion disabled.",
+        stale_metadata: false,
+        message: "Topics cannot be deleted here (delete.topic.enable=false).",
     },
-    ErrorInfo { code: 74, name: "FENCED_LEADER_EPOCH", retriable: true, message: "Fenced leader epoch." },
-    ErrorInfo { code: 75, name: "UNKNOWN_LEADER_EPOCH", retriable: true, message: "Unknown leader epoch." },
+    ErrorInfo {
+        code: 74,
+        name: "FENCED_LEADER_EPOCH",
+        retriable: true,
+        stale_metadata: true,
+        message: "The request carries an older leader epoch than the broker's.",
+    },
+    ErrorInfo {
+        code: 75,
+        name: "UNKNOWN_LEADER_EPOCH",
+        retriable: true,
+        stale_metadata: false,
+        message: "The request carries a newer leader epoch than the broker's.",
+    },
     ErrorInfo {
         code: 76,
         name: "UNSUPPORTED_COMPRESSION_TYPE",
         retriable: false,
-        message: "Unsupported compression type.",
+        stale_metadata: false,
+        message: "The client's version of the request cannot carry this compression.",
     },
-    ErrorInfo { code: 77, name: "STALE_BROKER_EPOCH", retriable: false, message: "Stale broker epoch." },
-    ErrorInfo { code: 78, name: "OFFSET_NOT_AVAILABLE", retriable: true, message: "Offset not available." },
-    ErrorInfo { code: 79, name: "MEMBER_ID_REQUIRED", retriable: false, message: "Member id required." },
+    ErrorInfo {
+        code: 77,
+        name: "STALE_BROKER_EPOCH",
+        retriable: false,
+        stale_metadata: false,
+        message: "The broker has registered again since.",
+    },
+    ErrorInfo {
+        code: 78,
+        name: "OFFSET_NOT_AVAILABLE",
+        retriable: true,
+        stale_metadata: false,
+        message: "A new leader cannot tell the offset yet.",
+    },
+    ErrorInfo {
+        code: 79,
+        name: "MEMBER_ID_REQUIRED",
+        retriable: false,
+        stale_metadata: false,
+        message: "Join again with the member id in this answer.",
+    },
     ErrorInfo {
         code: 80,
         name: "PREFERRED_LEADER_NOT_AVAILABLE",
         retriable: true,
-        message: "Preferred leader not available.",
+        stale_metadata: true,
+        message: "The preferred leader is not available.",
     },
     ErrorInfo {
         code: 81,
         name: "GROUP_MAX_SIZE_REACHED",
         retriable: false,
-        message: "Group max size reached.",
+        stale_metadata: false,
+        message: "The group is full (group.max.size).",
     },
-    ErrorInfo { code: 82, name: "FENCED_INSTANCE_ID", retriable: false, message: "Fenced instance id." },
+    ErrorInfo {
+        code: 82,
+        name: "FENCED_INSTANCE_ID",
+        retriable: false,
+        stale_metadata: false,
+        message: "A newer member uses this group.instance.id.",
+    },
     ErrorInfo {
         code: 83,
         name: "ELIGIBLE_LEADERS_NOT_AVAILABLE",
         retriable: true,
-        message: "Eligible leaders not available.",
+        stale_metadata: true,
+        message: "No replica that may lead is available.",
     },
-    ErrorInfo { code: 84, name: "ELECTION_NOT_NEEDED", retriable: true, message: "Election not needed." },
+    ErrorInfo {
+        code: 84,
+        name: "ELECTION_NOT_NEEDED",
+        retriable: true,
+        stale_metadata: true,
+        message: "The partition already has the leader that the election would give.",
+    },
     ErrorInfo {
         code: 85,
         name: "NO_REASSIGNMENT_IN_PROGRESS",
         retriable: false,
-        message: "No reassignment in progress.",
+        stale_metadata: false,
+        message: "No reassignment of the partition is under way.",
     },
     ErrorInfo {
         code: 86,
         name: "GROUP_SUBSCRIBED_TO_TOPIC",
         retriable: false,
-        message: "Group subscribed to topic.",
+        stale_metadata: false,
+        message: "The group is subscribed to the topic, so its offsets cannot be deleted.",
     },
-    ErrorInfo { code: 87, name: "INVALID_RECORD", retriable: false, message: "Invalid record." },
+    ErrorInfo {
+        code: 87,
+        name: "INVALID_RECORD",
+        retriable: false,
+        stale_metadata: false,
+        message: "A record breaks a rule of the topic; nothing was written.",
+    },
     ErrorInfo {
         code: 88,
         name: "UNSTABLE_OFFSET_COMMIT",
         retriable: true,
-        message: "Unstable offset commit.",
+        stale_metadata: false,
+        message: "A transaction that commits offsets of the partition is still open.",
     },
     ErrorInfo {
         code: 89,
         name: "THROTTLING_QUOTA_EXCEEDED",
         retriable: true,
-        message: "Throttling quota exceeded.",
+        stale_metadata: false,
+        message: "A quota is used up; try later.",
     },
-    ErrorInfo { code: 90, name: "PRODUCER_FENCED", retriable: false, message: "Producer fenced." },
-    ErrorInfo { code: 91, name: "RESOURCE_NOT_FOUND", retriable: false, message: "Resource not found." },
-    ErrorInfo { code: 92, name: "DUPLICATE_RESOURCE", retriable: false, message: "Duplicate resource." },
+    ErrorInfo {
+        code: 90,
+        name: "PRODUCER_FENCED",
+        retriable: false,
+        stale_metadata: false,
+        message: "A newer producer with this transactional id took over.",
+    },
+    ErrorInfo {
+        code: 91,
+        name: "RESOURCE_NOT_FOUND",
+        retriable: false,
+        stale_metadata: false,
+        message: "The request refers to something that does not exist.",
+    },
+    ErrorInfo {
+        code: 92,
+        name: "DUPLICATE_RESOURCE",
+        retriable: false,
+        stale_metadata: false,
+        message: "The request names the same thing twice.",
+    },
     ErrorInfo {
         code: 93,
         name: "UNACCEPTABLE_CREDENTIAL",
         retriable: false,
-        message: "Unacceptable credential.",
+        stale_metadata: false,
+        message: "The credential does not meet the rules.",
     },
     ErrorInfo {
         code: 94,
         name: "INCONSISTENT_VOTER_SET",
         retriable: false,
-        message: "Inconsistent voter set.",
+        stale_metadata: false,
+        message: "Sender or receiver is not in the set of voters.",
     },
     ErrorInfo {
         code: 95,
         name: "INVALID_UPDATE_VERSION",
         retriable: false,
-        message: "Invalid update version.",
+        stale_metadata: false,
+        message: "The version to update to is not valid.",
     },
     ErrorInfo {
         code: 96,
         name: "FEATURE_UPDATE_FAILED",
         retriable: false,
-        message: "Feature update failed.",
+        stale_metadata: false,
+        message: "The feature versions could not be written.",
     },
     ErrorInfo {
         code: 97,
         name: "PRINCIPAL_DESERIALIZATION_FAILURE",
         retriable: false,
-        message: "Principal deserialization failure.",
+        stale_metadata: false,
+        message: "The principal of a forwarded request cannot be read.",
     },
-    ErrorInfo { code: 98, name: "SNAPSHOT_NOT_FOUND", retriable: false, message: "Snapshot not found." },
+    ErrorInfo {
+        code: 98,
+        name: "SNAPSHOT_NOT_FOUND",
+        retriable: false,
+        stale_metadata: false,
+        message: "There is no such snapshot.",
+    },
     ErrorInfo {
         code: 99,
         name: "POSITION_OUT_OF_RANGE",
         retriable: false,
-        message: "Position out of range.",
+        stale_metadata: false,
+        message: "The position lies outside the snapshot.",
     },
-    ErrorInfo { code: 100, name: "UNKNOWN_TOPIC_ID", retriable: true, message: "Unknown topic id." },
+    ErrorInfo {
+        code: 100,
+        name: "UNKNOWN_TOPIC_ID",
+        retriable: true,
+        stale_metadata: true,
+        message: "This server has no topic of this id.",
+    },
     ErrorInfo {
         code: 101,
         name: "DUPLICATE_BROKER_REGISTRATION",
         retriable: false,
-        message: "Duplicate broker registration.",
+        stale_metadata: false,
+        message: "Another live broker uses this id.",
     },
     ErrorInfo {
         code: 102,
         name: "BROKER_ID_NOT_REGISTERED",
         retriable: false,
-        message: "Broker id not registered.",
+        stale_metadata: false,
+        message: "No broker of this id is registered.",
     },
     ErrorInfo {
         code: 103,
         name: "INCONSISTENT_TOPIC_ID",
         retriable: true,
-        message: "Inconsistent topic id.",
+        stale_metadata: true,
+        message: "The log belongs to another incarnation of the topic.",
     },
     ErrorInfo {
         code: 104,
         name: "INCONSISTENT_CLUSTER_ID",
         retriable: false,
-        message: "Inconsistent cluster id.",
+        stale_metadata: false,
+        message: "The request is for another cluster.",
     },
     ErrorInfo {
         code: 105,
         name: "TRANSACTIONAL_ID_NOT_FOUND",
         retriable: false,
-        message: "Transactional id not found.",
+        stale_metadata: false,
+        message: "The transactional id is not known.",
     },
     ErrorInfo {
         code: 106,
         name: "FETCH_SESSION_TOPIC_ID_ERROR",
         retriable: true,
-        message: "Fetch session topic id error.",
+        stale_metadata: false,
+        message: "Topic ids and names were mixed in one fetch session.",
     },
-    ErrorInfo { code: 107, name: "INELIGIBLE_REPLICA", retriable: false, message: "Ineligible replica." },
-    ErrorInfo { code: 108, name: "NEW_LEADER_ELECTED", retriable: false, message: "New leader elected." },
+    ErrorInfo {
+        code: 107,
+        name: "INELIGIBLE_REPLICA",
+        retriable: false,
+        stale_metadata: false,
+        message: "A replica in the new ISR may not be in it.",
+    },
+    ErrorInfo {
+        code: 108,
+        name: "NEW_LEADER_ELECTED",
+        retriable: false,
+        stale_metadata: false,
+        message: "The ISR was changed, and with it the leader.",
+    },
     ErrorInfo {
         code: 109,
         name: "OFFSET_MOVED_TO_TIERED_STORAGE",
         retriable: false,
-        message: "Offset moved to tiered storage.",
+        stale_metadata: false,
+        message: "The record is in remote storage only.",
     },
-    ErrorInfo { code: 110, name: "FENCED_MEMBER_EPOCH", retriable: false, message: "Fenced member epoch." },
+    ErrorInfo {
+        code: 110,
+        name: "FENCED_MEMBER_EPOCH",
+        retriable: false,
+        stale_metadata: false,
+        message: "The member's epoch is over; give up all partitions and join again.",
+    },
     ErrorInfo {
         code: 111,
         name: "UNRELEASED_INSTANCE_ID",
         retriable: false,
-        message: "Unreleased instance id.",
+        stale_metadata: false,
+        message: "Another member still uses this instance id.",
     },
-    ErrorInfo { code: 112, name: "UNSUPPORTED_ASSIGNOR", retriable: false, message: "Unsupported assignor." },
-    ErrorInfo { code: 113, name: "STALE_MEMBER_EPOCH", retriable: false, message: "Stale member epoch." },
+    ErrorInfo {
+        code: 112,
+        name: "UNSUPPORTED_ASSIGNOR",
+        retriable: false,
+        stale_metadata: false,
+        message: "The group does not have this assignor.",
+    },
+    ErrorInfo {
+        code: 113,
+        name: "STALE_MEMBER_EPOCH",
+        retriable: false,
+        stale_metadata: false,
+        message: "The member's epoch is out of date; heartbeat first.",
+    },
     ErrorInfo {
         code: 114,
         name: "MISMATCHED_ENDPOINT_TYPE",
         retriable: false,
-        message: "Mismatched endpoint type.",
+        stale_metadata: false,
+        message: "The request went to the wrong kind of listener.",
     },
     ErrorInfo {
         code: 115,
         name: "UNSUPPORTED_ENDPOINT_TYPE",
         retriable: false,
-        message: "Unsupported endpoint type.",
+        stale_metadata: false,
+        message: "This kind of endpoint is not supported.",
     },
     ErrorInfo {
         code: 116,
         name: "UNKNOWN_CONTROLLER_ID",
         retriable: false,
-        message: "Unknown controller id.",
+        stale_metadata: false,
+        message: "There is no controller of this id.",
     },
     ErrorInfo {
         code: 117,
         name: "UNKNOWN_SUBSCRIPTION_ID",
         retriable: false,
-        message: "Unknown subscription id.",
+        stale_metadata: false,
+        message: "The telemetry subscription is not the current one.",
     },
-    ErrorInfo { code: 118, name: "TELEMETRY_TOO_LARGE", retriable: false, message: "Telemetry too large." },
-    ErrorInfo { code: 119, name: "INVALID_REGISTRATION", retriable: false, message: "Invalid registration." },
+    ErrorInfo {
+        code: 118,
+        name: "TELEMETRY_TOO_LARGE",
+        retriable: false,
+        stale_metadata: false,
+        message: "The telemetry data is larger than the broker accepts.",
+    },
+    ErrorInfo {
+        code: 119,
+        name: "INVALID_REGISTRATION",
+        retriable: false,
+        stale_metadata: false,
+        message: "The controller does not accept the broker's registration.",
+    },
     ErrorInfo {
         code: 120,
         name: "TRANSACTION_ABORTABLE",
         retriable: false,
-        message: "Transaction abortable.",
+        stale_metadata: false,
+        message: "The transaction failed and must be aborted; then the producer can go on.",
     },
-    ErrorInfo { code: 121, name: "INVALID_RECORD_STATE", retriable: false, message: "Invalid record state." },
+    ErrorInfo {
+        code: 121,
+        name: "INVALID_RECORD_STATE",
+        retriable: false,
+        stale_metadata: false,
+        message: "The record is not in a state that allows this acknowledgement.",
+    },
     ErrorInfo {
         code: 122,
         name: "SHARE_SESSION_NOT_FOUND",
         retriable: true,
-        message: "Share session not found.",
+        stale_metadata: false,
+        message: "The share session is not known.",
     },
     ErrorInfo {
         code: 123,
         name: "INVALID_SHARE_SESSION_EPOCH",
         retriable: true,
-        message: "Invalid share session epoch.",
+        stale_metadata: false,
+        message: "The share session's epoch is not the expected one.",
     },
-    ErrorInfo { code: 124, name: "FENCED_STATE_EPOCH", retriable: false, message: "Fenced state epoch." },
-    ErrorInfo { code: 125, name: "INVALID_VOTER_KEY", retriable: false, message: "Invalid voter key." },
-    ErrorInfo { code: 126, name: "DUPLICATE_VOTER", retriable: false, message: "Duplicate voter." },
-    ErrorInfo { code: 127, name: "VOTER_NOT_FOUND", retriable: false, message: "Voter not found." },
+    ErrorInfo {
+        code: 124,
+        name: "FENCED_STATE_EPOCH",
+        retriable: false,
+        stale_metadata: false,
+        message: "The state epoch is not the coordinator's.",
+    },
+    ErrorInfo {
+        code: 125,
+        name: "INVALID_VOTER_KEY",
+        retriable: false,
+        stale_metadata: false,
+        message: "The voter's key is not this replica's.",
+    },
+    ErrorInfo {
+        code: 126,
+        name: "DUPLICATE_VOTER",
+        retriable: false,
+        stale_metadata: false,
+        message: "The node is a voter already.",
+    },
+    ErrorInfo {
+        code: 127,
+        name: "VOTER_NOT_FOUND",
+        retriable: false,
+        stale_metadata: false,
+        message: "The node is not a voter.",
+    },
     ErrorInfo {
         code: 128,
         name: "INVALID_REGULAR_EXPRESSION",
         retriable: false,
-        message: "Invalid regular expression.",
+        stale_metadata: false,
+        message: "The regular expression is not valid.",
     },
-    ErrorInfo { code: 129, name: "REBOOTSTRAP_REQUIRED", retriable: false, message: "Rebootstrap required." },
+    ErrorInfo {
+        code: 129,
+        name: "REBOOTSTRAP_REQUIRED",
+        retriable: false,
+        stale_metadata: false,
+        message: "The client knows only servers that are gone; it must start from its bootstrap servers.",
+    },
     ErrorInfo {
         code: 130,
         name: "STREAMS_INVALID_TOPOLOGY",
         retriable: false,
-        message: "Streams invalid topology.",
+        stale_metadata: false,
+        message: "The streams topology is not valid.",
     },
     ErrorInfo {
         code: 131,
         name: "STREAMS_INVALID_TOPOLOGY_EPOCH",
         retriable: false,
-        message: "Streams invalid topology epoch.",
+        stale_metadata: false,
+        message: "The topology's epoch is not valid.",
     },
     ErrorInfo {
         code: 132,
         name: "STREAMS_TOPOLOGY_FENCED",
         retriable: false,
-        message: "Streams topology fenced.",
+        stale_metadata: false,
+        message: "The topology's epoch is out of date.",
     },
     ErrorInfo {
         code: 133,
         name: "SHARE_SESSION_LIMIT_REACHED",
         retriable: true,
-        message: "Share session limit reached.",
+        stale_metadata: false,
+        message: "The server holds as many share sessions as it may.",
     },
     ErrorInfo {
         code: 134,
         name: "GROUP_DELETION_FAILED",
         retriable: false,
-        message: "Group deletion failed.",
+        stale_metadata: false,
+        message: "The group could not be deleted.",
     },
     ErrorInfo {
         code: 135,
         name: "STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED",
         retriable: false,
-        message: "Streams topology description update failed.",
+        stale_metadata: false,
+        message: "The description of the topology could not be stored.",
     },
     ErrorInfo {
         code: 136,
         name: "CONTROLLER_ID_NOT_REGISTERED",
         retriable: false,
-        message: "Controller id not registered.",
+        stale_metadata: false,
+        message: "No controller of this id is registered.",
     },
 ];

@@ -76,17 +76,31 @@ impl<'a> StreamsGroupCurrentMemberAssignmentValue<'a> {
 }
 
 /// `TaskIds` of [`StreamsGroupCurrentMemberAssignmentValue`], versions 0.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TaskIds<'a> {
     pub subtopology_id: Cow<'a, str>,
     pub partitions: Vec<i32>,
-    /// Tag 0, default null.
+    /// Tag 0.
     pub assignment_epochs: Option<Vec<i32>>,
+}
+
+impl Default for TaskIds<'_> {
+    fn default() -> Self {
+        Self {
+            subtopology_id: Cow::Borrowed(""),
+            partitions: Vec::new(),
+            assignment_epochs: Some(Vec::new()),
+        }
+    }
 }
 
 impl<'a> TaskIds<'a> {
     pub(crate) fn read(r: &mut Reader<'a>, v: i16) -> Result<Self, DecodeError> {
-        let m = Self { subtopology_id: r.string(true)?, partitions: r.i32s(true)?, assignment_epochs: None };
+        let m = Self {
+            subtopology_id: r.string(true)?,
+            partitions: r.i32s(true)?,
+            assignment_epochs: Some(Vec::new()),
+        };
         let mut m = m;
         let mut tags = r.tags()?;
         while let Some((tag, outer)) = r.next_tag(&mut tags)? {
@@ -105,7 +119,7 @@ impl<'a> TaskIds<'a> {
     pub(crate) fn write(&self, w: &mut Writer, v: i16) -> Result<(), EncodeError> {
         w.string(true, &self.subtopology_id)?;
         w.i32s(true, &self.partitions)?;
-        let t0 = self.assignment_epochs.is_some();
+        let t0 = self.assignment_epochs.as_deref().is_none_or(|x| !x.is_empty());
         w.uvarint(u32::from(t0));
         if t0 {
             w.tagged(0, &|w| {

@@ -9,7 +9,7 @@ pub struct StreamsGroupMetadataValue<'a> {
     pub metadata_hash: i64,
     /// Tag 0, default -1.
     pub validated_topology_epoch: i32,
-    /// Tag 1, default null.
+    /// Tag 1.
     pub last_assignment_configs: Option<Vec<LastAssignmentConfig<'a>>>,
     /// Tag 2, default -1.
     pub stored_description_topology_epoch: i32,
@@ -23,7 +23,7 @@ impl Default for StreamsGroupMetadataValue<'_> {
             epoch: 0,
             metadata_hash: 0,
             validated_topology_epoch: -1,
-            last_assignment_configs: None,
+            last_assignment_configs: Some(Vec::new()),
             stored_description_topology_epoch: -1,
             failed_description_topology_epoch: -1,
         }
@@ -36,7 +36,7 @@ impl<'a> StreamsGroupMetadataValue<'a> {
             epoch: r.i32()?,
             metadata_hash: r.i64()?,
             validated_topology_epoch: -1,
-            last_assignment_configs: None,
+            last_assignment_configs: Some(Vec::new()),
             stored_description_topology_epoch: -1,
             failed_description_topology_epoch: -1,
         };
@@ -62,7 +62,7 @@ impl<'a> StreamsGroupMetadataValue<'a> {
         w.i32(self.epoch);
         w.i64(self.metadata_hash);
         let t0 = self.validated_topology_epoch != -1;
-        let t1 = self.last_assignment_configs.is_some();
+        let t1 = self.last_assignment_configs.as_deref().is_none_or(|x| !x.is_empty());
         let t2 = self.stored_description_topology_epoch != -1;
         let t3 = self.failed_description_topology_epoch != -1;
         w.uvarint(u32::from(t0) + u32::from(t1) + u32::from(t2) + u32::from(t3));
