@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::sim::SimBlocking;
+
 /// A bounded pool for blocking calls. Clones share the bound.
 #[derive(Clone, Debug)]
 pub struct Blocking {
@@ -15,6 +17,8 @@ pub struct Blocking {
 enum Pool {
     /// At most as many calls at a time as the semaphore has permits; the rest wait in order of arrival.
     Threads(Arc<Semaphore>),
+    /// Inline, in simulated time.
+    Sim(SimBlocking),
 }
 
 impl Blocking {
@@ -26,6 +30,10 @@ impl Blocking {
         Self { pool: Pool::Threads(Arc::new(Semaphore::new(threads.max(1)))) }
     }
 
+    pub(crate) fn sim(pool: SimBlocking) -> Self {
+        Self { pool: Pool::Sim(pool) }
+    }
+
     /// Runs `call` where it may block and gives its value back. The caller's cancellation does not stop a call
     /// that has started; its permit is held until it ends.
     ///
@@ -33,6 +41,7 @@ impl Blocking {
     /// If `call` panics, with its payload, or if the runtime is shutting down and refuses the call.
     pub async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> T {
         match &self.pool {
+            Pool::Sim(pool) => pool.run(call).await,
             Pool::Threads(permits) => {
                 let permit =
                     Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed");

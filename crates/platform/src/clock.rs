@@ -3,6 +3,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::sim::SimClock;
+
 /// Wall-clock time, in milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -12,6 +14,7 @@ pub struct Clock {
 #[derive(Clone, Debug)]
 enum Source {
     Os,
+    Sim(SimClock),
 }
 
 impl Clock {
@@ -20,10 +23,15 @@ impl Clock {
         Self { source: Source::Os }
     }
 
+    pub(crate) fn sim(clock: SimClock) -> Self {
+        Self { source: Source::Sim(clock) }
+    }
+
     /// Milliseconds since the epoch. It may jump in either direction when an operator sets the clock.
     pub fn wall_ms(&self) -> i64 {
-        match self.source {
+        match &self.source {
             Source::Os => system_ms(SystemTime::now()),
+            Source::Sim(clock) => clock.wall_ms(),
         }
     }
 }

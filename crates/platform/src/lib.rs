@@ -9,6 +9,7 @@ mod clock;
 mod disk;
 mod net;
 mod rng;
+pub mod sim;
 
 use std::sync::Arc;
 

@@ -6,10 +6,12 @@ mod os;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::BufMut;
 
 use crate::disk::File;
+use crate::sim::{SimListener, SimNet, SimStream};
 pub use os::OsNet;
 use os::{OsListener, OsStream};
 
@@ -18,6 +20,8 @@ use os::{OsListener, OsStream};
 pub enum Net {
     /// TCP of the machine.
     Os(OsNet),
+    /// The network of a simulated machine.
+    Sim(SimNet),
 }
 
 /// How a listener is bound.
@@ -41,6 +45,9 @@ impl Net {
     pub async fn bind(&self, address: SocketAddr, options: BindOptions) -> io::Result<Listener> {
         match self {
             Self::Os(net) => net.bind(address, options).map(|l| Listener { inner: ListenerInner::Os(l) }),
+            Self::Sim(net) => {
+                net.bind(address, options).await.map(|l| Listener { inner: ListenerInner::Sim(l) })
+            }
         }
     }
 
@@ -48,6 +55,7 @@ impl Net {
     pub async fn connect(&self, address: SocketAddr) -> io::Result<Stream> {
         match self {
             Self::Os(net) => net.connect(address).await.map(Stream::Tcp),
+            Self::Sim(net) => net.connect(address).await.map(Stream::Sim),
         }
     }
 
@@ -55,6 +63,7 @@ impl Net {
     pub async fn connect_host(&self, host: &str, port: u16) -> io::Result<Stream> {
         match self {
             Self::Os(net) => net.connect_host(host, port).await.map(Stream::Tcp),
+            Self::Sim(net) => net.connect_host(host, port).await.map(Stream::Sim),
         }
     }
 }
@@ -68,6 +77,7 @@ pub struct Listener {
 #[derive(Debug)]
 enum ListenerInner {
     Os(OsListener),
+    Sim(SimListener),
 }
 
 impl Listener {
@@ -78,6 +88,7 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         match &self.inner {
             ListenerInner::Os(listener) => listener.accept().await.map(|(s, peer)| (Stream::Tcp(s), peer)),
+            ListenerInner::Sim(listener) => listener.accept().await.map(|(s, peer)| (Stream::Sim(s), peer)),
         }
     }
 
@@ -85,6 +96,7 @@ impl Listener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.inner {
             ListenerInner::Os(listener) => listener.local_addr(),
+            ListenerInner::Sim(listener) => Ok(listener.local_addr()),
         }
     }
 }
@@ -95,6 +107,8 @@ impl Listener {
 pub enum Stream {
     /// A TCP connection.
     Tcp(OsStream),
+    /// A connection between simulated machines.
+    Sim(SimStream),
 }
 
 /// A stream that belongs to no runtime, on its way to another runtime's thread.
@@ -106,6 +120,7 @@ pub struct DetachedStream {
 #[derive(Debug)]
 enum DetachedInner {
     Tcp(std::net::TcpStream),
+    Sim(SimStream),
 }
 
 impl Stream {
@@ -113,6 +128,7 @@ impl Stream {
     pub async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.readable().await,
+            Self::Sim(stream) => stream.readable().await,
         }
     }
 
@@ -120,6 +136,7 @@ impl Stream {
     pub async fn writable(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.writable().await,
+            Self::Sim(stream) => stream.writable().await,
         }
     }
 
@@ -130,6 +147,17 @@ impl Stream {
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Sim(stream) => stream.try_read(buffer),
+        }
+    }
+
+    /// Reads if bytes are there, else has the task woken when they are. A read that does not fill the buffer tells the
+    /// reactor that the socket is drained, so the next call waits without asking the kernel in vain: the cheapest
+    /// way to serve many small requests. `Ok(0)` is the end of the stream (or an empty buffer).
+    pub fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read(context, buffer),
+            Self::Sim(stream) => stream.poll_read(context, buffer),
         }
     }
 
@@ -137,6 +165,7 @@ impl Stream {
     pub fn try_read_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read_buf(buffer),
+            Self::Sim(stream) => stream.try_read_buf(buffer),
         }
     }
 
@@ -173,6 +202,7 @@ impl Stream {
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write_vectored(slices),
+            Self::Sim(stream) => stream.try_write_vectored(slices),
         }
     }
 
@@ -198,6 +228,7 @@ impl Stream {
         while !slices.is_empty() {
             let written = match self {
                 Self::Tcp(stream) => stream.try_send(slices, more),
+                Self::Sim(stream) => stream.try_write_vectored(slices),
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -241,6 +272,7 @@ impl Stream {
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.peer_addr(),
+            Self::Sim(stream) => Ok(stream.peer_addr()),
         }
     }
 
@@ -248,6 +280,7 @@ impl Stream {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr(),
+            Self::Sim(stream) => Ok(stream.local_addr()),
         }
     }
 
@@ -255,6 +288,7 @@ impl Stream {
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(how),
+            Self::Sim(stream) => stream.shutdown(how),
         }
     }
 
@@ -262,6 +296,7 @@ impl Stream {
     pub fn into_std(self) -> io::Result<DetachedStream> {
         match self {
             Self::Tcp(stream) => stream.into_std().map(|s| DetachedStream { inner: DetachedInner::Tcp(s) }),
+            Self::Sim(stream) => Ok(DetachedStream { inner: DetachedInner::Sim(stream) }),
         }
     }
 
@@ -272,6 +307,7 @@ impl Stream {
     pub fn from_std(stream: DetachedStream) -> io::Result<Self> {
         match stream.inner {
             DetachedInner::Tcp(stream) => OsStream::from_std(stream).map(Self::Tcp),
+            DetachedInner::Sim(stream) => Ok(Self::Sim(stream)),
         }
     }
 }
