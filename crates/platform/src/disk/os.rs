@@ -137,32 +137,37 @@ impl OsFile {
             }
         }
     }
+}
 
-    fn write_all(&self, mut slices: &[IoSlice<'_>], mut position: u64) -> io::Result<()> {
-        while let Some((first, rest)) = slices.split_first() {
-            if first.is_empty() {
-                slices = rest;
-                continue;
-            }
-            let mut written = self.write_some(slices, position)?;
-            position += written as u64;
-            while let Some((first, rest)) = slices.split_first() {
-                if written < first.len() {
-                    break;
-                }
-                written -= first.len();
-                slices = rest;
-            }
-            // A slice cut in the middle is finished alone, so that the caller's slices need not be copied.
-            if written > 0 {
-                let tail = &slices[0][written..];
-                self.file.write_all_at(tail, position)?;
-                position += tail.len() as u64;
-                slices = &slices[1..];
-            }
+/// Writes all the slices at `position` by calls of `write_some`, which may each write less than asked. The slices
+/// are not copied: one that was cut in the middle is finished alone.
+fn write_all(
+    mut slices: &[IoSlice<'_>],
+    mut position: u64,
+    mut write_some: impl FnMut(&[IoSlice<'_>], u64) -> io::Result<usize>,
+) -> io::Result<()> {
+    while let Some((first, rest)) = slices.split_first() {
+        if first.is_empty() {
+            slices = rest;
+            continue;
         }
-        Ok(())
+        let mut written = write_some(slices, position)?;
+        position += written as u64;
+        while let Some((first, rest)) = slices.split_first().filter(|(first, _)| written >= first.len()) {
+            written -= first.len();
+            slices = rest;
+        }
+        if written > 0 {
+            let mut tail = &slices[0][written..];
+            while !tail.is_empty() {
+                let count = write_some(&[IoSlice::new(tail)], position)?;
+                position += count as u64;
+                tail = &tail[count..];
+            }
+            slices = &slices[1..];
+        }
     }
+    Ok(())
 }
 
 impl File for OsFile {
@@ -176,7 +181,8 @@ impl File for OsFile {
     }
 
     fn write_vectored_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
-        self.write_all(slices, position).map_err(self.wrap("write"))
+        write_all(slices, position, |slices, position| self.write_some(slices, position))
+            .map_err(self.wrap("write"))
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -195,3 +201,6 @@ impl File for OsFile {
         Some(self.file.as_fd())
     }
 }
+
+#[cfg(test)]
+mod tests;
