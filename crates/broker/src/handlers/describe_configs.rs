@@ -1,0 +1,158 @@
+//! DescribeConfigs (key 32): every key of a topic, broker, group or client-metrics subscription, with value and source.
+//!
+//! What the keys mean is the `config` crate's business; here its view is put into the response.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::{BrokerConfig, ConfigEntry};
+use metadata::{ConfigResource, ConfigResourceType, MetadataImage};
+use protocol::describe_configs_request::DescribeConfigsResource;
+use protocol::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use protocol::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode};
+
+use crate::context::RequestContext;
+use crate::node::Node;
+use crate::topic_names::is_valid_topic_name;
+
+/// A refused resource: error code and what to do about it.
+type Refusal = (ErrorCode, String);
+
+/// Answers each resource on its own.
+pub async fn handle(
+    node: &Node,
+    _ctx: &RequestContext<'_>,
+    request: DescribeConfigsRequest<'_>,
+) -> DescribeConfigsResponse<'static> {
+    let image = node.image.load_full();
+    let view = ConfigView::new(&node.config, node.node_id, image);
+    let results = request.resources.iter().map(|resource| view.result(resource, &request)).collect();
+    DescribeConfigsResponse { throttle_time_ms: 0, results }
+}
+
+/// The broker's configuration as of one image.
+struct ConfigView {
+    broker: BrokerConfig,
+    node_id: i32,
+    image: Arc<MetadataImage>,
+    nothing: BTreeMap<String, String>,
+}
+
+impl ConfigView {
+    fn new(config: &BrokerConfig, node_id: i32, image: Arc<MetadataImage>) -> ConfigView {
+        let nothing = BTreeMap::new();
+        let cluster = image.configs().get(&ConfigResource::cluster()).map_or(&nothing, Arc::as_ref);
+        let own = image.configs().get(&ConfigResource::broker(node_id)).map_or(&nothing, Arc::as_ref);
+        ConfigView { broker: config.with_dynamic(cluster, own), node_id, image, nothing }
+    }
+
+    fn result(
+        &self,
+        resource: &DescribeConfigsResource<'_>,
+        request: &DescribeConfigsRequest<'_>,
+    ) -> DescribeConfigsResult<'static> {
+        let mut result = DescribeConfigsResult {
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name.clone().into_owned().into(),
+            ..DescribeConfigsResult::default()
+        };
+        match self.entries(resource) {
+            Ok(entries) => {
+                let is_wanted = |entry: &ConfigEntry| match &resource.configuration_keys {
+                    Some(keys) if !keys.is_empty() => keys.contains(&entry.name),
+                    _ => true,
+                };
+                let wanted = entries.into_iter().filter(is_wanted);
+                result.configs = wanted.map(|entry| to_wire(entry, request)).collect();
+            }
+            Err((error_code, message)) => {
+                result.error_code = error_code;
+                result.error_message = Some(message.into());
+            }
+        }
+        result
+    }
+
+    fn entries(&self, resource: &DescribeConfigsResource<'_>) -> Result<Vec<ConfigEntry>, Refusal> {
+        let name = resource.resource_name.as_ref();
+        match ConfigResourceType::from_id(resource.resource_type) {
+            Some(ConfigResourceType::Topic) => self.topic(name),
+            Some(ConfigResourceType::Broker) if name.is_empty() => Ok(config::describe_cluster_default(&self.broker)),
+            Some(ConfigResourceType::Broker) => {
+                self.check_node_id(name, "or empty string, ")?;
+                Ok(config::describe_broker(&self.broker))
+            }
+            Some(ConfigResourceType::BrokerLogger) => {
+                self.check_node_id(name, "")?;
+                Ok(Vec::new())
+            }
+            Some(ConfigResourceType::ClientMetrics) => {
+                refuse_empty(name, "Client metrics subscription name must not be empty")?;
+                Ok(config::describe_client_metrics(self.stored(ConfigResourceType::ClientMetrics, name)))
+            }
+            Some(ConfigResourceType::Group) => {
+                refuse_empty(name, "Group name must not be empty")?;
+                Ok(config::describe_group(&self.broker, self.stored(ConfigResourceType::Group, name)))
+            }
+            None => invalid(format!("Unexpected resource type {} for resource {name}", resource.resource_type)),
+        }
+    }
+
+    fn topic(&self, name: &str) -> Result<Vec<ConfigEntry>, Refusal> {
+        if !is_valid_topic_name(name) {
+            return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, format!("Topic name is invalid: '{name}'")));
+        }
+        if self.image.topics().by_name(name).is_none() {
+            let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            return Err((code, code.message().to_owned()));
+        }
+        Ok(config::describe_topic(&self.broker, self.stored(ConfigResourceType::Topic, name)))
+    }
+
+    fn stored(&self, resource_type: ConfigResourceType, name: &str) -> &BTreeMap<String, String> {
+        let resource = ConfigResource::new(resource_type, name);
+        self.image.configs().get(&resource).map_or(&self.nothing, Arc::as_ref)
+    }
+
+    fn check_node_id(&self, name: &str, or_empty: &str) -> Result<(), Refusal> {
+        refuse_empty(name, "Broker id must not be empty")?;
+        match name.parse::<i32>() {
+            Ok(id) if id == self.node_id => Ok(()),
+            Ok(_) => {
+                invalid(format!("Unexpected broker id, expected {} {or_empty}but received {name}", self.node_id))
+            }
+            Err(_) => invalid(format!("Broker id must be an integer, but it is: {name}")),
+        }
+    }
+}
+
+fn refuse_empty(name: &str, message: &str) -> Result<(), Refusal> {
+    if name.is_empty() { invalid(message) } else { Ok(()) }
+}
+
+fn invalid<T>(message: impl Into<String>) -> Result<T, Refusal> {
+    Err((ErrorCode::INVALID_REQUEST, message.into()))
+}
+
+fn to_wire(entry: ConfigEntry, request: &DescribeConfigsRequest<'_>) -> DescribeConfigsResourceResult<'static> {
+    let synonyms = if request.include_synonyms { entry.synonyms } else { Vec::new() };
+    DescribeConfigsResourceResult {
+        name: entry.name,
+        value: entry.value.map(Into::into),
+        read_only: entry.is_read_only,
+        config_source: entry.source.id(),
+        is_sensitive: entry.is_sensitive,
+        synonyms: synonyms
+            .into_iter()
+            .map(|synonym| DescribeConfigsSynonym {
+                name: synonym.name,
+                value: synonym.value.map(Into::into),
+                source: synonym.source.id(),
+            })
+            .collect(),
+        config_type: entry.kind.map_or(0, config::ConfigType::id),
+        documentation: request.include_documentation.then(|| entry.documentation.into()),
+    }
+}
