@@ -79,7 +79,9 @@ impl ConfigView {
         let name = resource.resource_name.as_ref();
         match ConfigResourceType::from_id(resource.resource_type) {
             Some(ConfigResourceType::Topic) => self.topic(name),
-            Some(ConfigResourceType::Broker) if name.is_empty() => Ok(config::describe_cluster_default(&self.broker)),
+            Some(ConfigResourceType::Broker) if name.is_empty() => {
+                Ok(config::describe_cluster_default(&self.broker))
+            }
             Some(ConfigResourceType::Broker) => {
                 self.check_node_id(name, "or empty string, ")?;
                 Ok(config::describe_broker(&self.broker))
@@ -96,7 +98,9 @@ impl ConfigView {
                 refuse_empty(name, "Group name must not be empty")?;
                 Ok(config::describe_group(&self.broker, self.stored(ConfigResourceType::Group, name)))
             }
-            None => invalid(format!("Unexpected resource type {} for resource {name}", resource.resource_type)),
+            None => {
+                invalid(format!("Unexpected resource type {} for resource {name}", resource.resource_type))
+            }
         }
     }
 
@@ -120,9 +124,10 @@ impl ConfigView {
         refuse_empty(name, "Broker id must not be empty")?;
         match name.parse::<i32>() {
             Ok(id) if id == self.node_id => Ok(()),
-            Ok(_) => {
-                invalid(format!("Unexpected broker id, expected {} {or_empty}but received {name}", self.node_id))
-            }
+            Ok(_) => invalid(format!(
+                "Unexpected broker id, expected {} {or_empty}but received {name}",
+                self.node_id
+            )),
             Err(_) => invalid(format!("Broker id must be an integer, but it is: {name}")),
         }
     }
@@ -136,7 +141,10 @@ fn invalid<T>(message: impl Into<String>) -> Result<T, Refusal> {
     Err((ErrorCode::INVALID_REQUEST, message.into()))
 }
 
-fn to_wire(entry: ConfigEntry, request: &DescribeConfigsRequest<'_>) -> DescribeConfigsResourceResult<'static> {
+fn to_wire(
+    entry: ConfigEntry,
+    request: &DescribeConfigsRequest<'_>,
+) -> DescribeConfigsResourceResult<'static> {
     let synonyms = if request.include_synonyms { entry.synonyms } else { Vec::new() };
     DescribeConfigsResourceResult {
         name: entry.name,

@@ -42,12 +42,18 @@ fn names(node: &Node, kind: ConfigResourceType) -> Vec<ConfigResource<'static>> 
     let image = node.image.load();
     let names: Vec<String> = match kind {
         ConfigResourceType::Topic => image.topics().iter().map(|topic| topic.name().to_owned()).collect(),
-        ConfigResourceType::Broker | ConfigResourceType::BrokerLogger => {
-            image.cluster().brokers().filter(|broker| broker.is_active()).map(|broker| broker.id.to_string()).collect()
-        }
+        ConfigResourceType::Broker | ConfigResourceType::BrokerLogger => image
+            .cluster()
+            .brokers()
+            .filter(|broker| broker.is_active())
+            .map(|broker| broker.id.to_string())
+            .collect(),
         ConfigResourceType::Group | ConfigResourceType::ClientMetrics => {
             let resources = image.configs().iter().map(|(resource, _)| resource);
-            resources.filter(|resource| resource.resource_type == kind).map(|resource| resource.name.clone()).collect()
+            resources
+                .filter(|resource| resource.resource_type == kind)
+                .map(|resource| resource.name.clone())
+                .collect()
         }
     };
     let resource_type = kind.id();
