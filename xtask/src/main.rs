@@ -1,14 +1,20 @@
 //! Repository chores. Owns only the dispatch to one file per subcommand; never holds a chore itself.
 
 mod codegen;
+mod compat_doc;
+mod tidy;
 
 use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask codegen [--check] | compat-doc [--check] | tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
         Some((name, rest)) if name == "codegen" => codegen::run(rest),
-        _ => Err("usage: cargo xtask codegen [--check]".to_owned()),
+        Some((name, rest)) if name == "compat-doc" => compat_doc::run(rest),
+        Some((name, rest)) if name == "tidy" => tidy::run(rest),
+        _ => Err(USAGE.to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
