@@ -59,7 +59,53 @@ pub fn stamp_timestamps(
     // which may be a megabyte that nobody else has to touch, need not be read again.
     let payload_bytes = (old.batch_length as usize + LOG_OVERHEAD_BYTES) - HEADER_BYTES;
     let changed = crc32c::crc32c(&header[CRC_FROM..]) ^ crc32c::crc32c(&out[CRC_FROM..]);
-    let crc = crc32c::crc32c_combine(changed, old.crc, payload_bytes);
+    let crc = shift(changed, payload_bytes as u32) ^ old.crc;
     out[CRC_AT..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
     out
+}
+
+/// The polynomial of CRC-32C, lowest power in the highest bit.
+const POLYNOMIAL: u32 = 0x82f6_3b78;
+/// The polynomial 1 in that order of bits.
+const ONE: u32 = 1 << 31;
+/// `POWERS[k]` is x to the power of 8·2^k, the shift over 2^k bytes.
+const POWERS: [u32; 32] = {
+    // Start at x, square it to x^8, then once more per entry.
+    let mut power = ONE >> 1;
+    let mut squarings = 0;
+    while squarings < 3 {
+        power = multiply(power, power);
+        squarings += 1;
+    }
+    let mut table = [0; 32];
+    let mut k = 0;
+    while k < table.len() {
+        table[k] = power;
+        power = multiply(power, power);
+        k += 1;
+    }
+    table
+};
+
+/// The product of two polynomials modulo that of CRC-32C.
+const fn multiply(a: u32, mut b: u32) -> u32 {
+    let mut product = 0;
+    let mut bit = 32;
+    while bit > 0 {
+        bit -= 1;
+        // Masks instead of branches: the bits of a checksum are as good as random.
+        product ^= b & 0u32.wrapping_sub((a >> bit) & 1);
+        b = (b >> 1) ^ (POLYNOMIAL & 0u32.wrapping_sub(b & 1));
+    }
+    product
+}
+
+/// What a difference between two checksums becomes when the same `bytes` bytes follow on both sides.
+fn shift(difference: u32, mut bytes: u32) -> u32 {
+    let mut shifted = difference;
+    while bytes != 0 {
+        shifted = multiply(POWERS[bytes.trailing_zeros() as usize], shifted);
+        bytes &= bytes - 1;
+    }
+    shifted
 }
