@@ -52,6 +52,11 @@ impl<T> AppendQueue<T> {
         self.entries.iter().map(|(_, pending)| pending)
     }
 
+    /// Everything that was registered and has not ended, oldest first.
+    pub fn into_pending(self) -> impl Iterator<Item = T> {
+        self.entries.into_iter().map(|(_, pending)| pending)
+    }
+
     /// How many appends are under way.
     pub fn len(&self) -> usize {
         self.entries.len()
