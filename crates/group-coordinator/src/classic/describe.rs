@@ -42,7 +42,6 @@ impl ClassicGroup {
             protocol_type: self.protocol_type.clone().unwrap_or_default().into(),
             group_state: self.visible_state().name().into(),
             group_type: GROUP_TYPE.into(),
-            ..Default::default()
         }
     }
 }
@@ -55,6 +54,5 @@ fn describe_member(member: &Member, protocol: Option<&str>) -> DescribedGroupMem
         client_host: member.client_host.clone().into(),
         member_metadata: protocol.map_or(Vec::new(), |name| member.metadata(name).to_vec()).into(),
         member_assignment: member.assignment.clone().into(),
-        ..Default::default()
     }
 }

@@ -215,7 +215,6 @@ impl ClassicGroup {
                 member_id: member.id.to_string().into(),
                 group_instance_id: member.instance_id.clone().map(Into::into),
                 metadata: member.metadata(protocol).to_vec().into(),
-                ..Default::default()
             })
             .collect()
     }

@@ -66,6 +66,5 @@ pub(crate) fn leave_result(identity: &MemberIdentity<'_>, error: ErrorCode) -> M
         member_id: identity.member_id.to_string().into(),
         group_instance_id: identity.group_instance_id.as_ref().map(|id| id.to_string().into()),
         error_code: error,
-        ..Default::default()
     }
 }

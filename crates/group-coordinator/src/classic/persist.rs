@@ -31,7 +31,6 @@ impl ClassicGroup {
                     .map_or(&member.assignment, |assignment| &assignment[&member.id])
                     .clone()
                     .into(),
-                ..Default::default()
             })
             .collect();
         let value = GroupMetadataValue {
@@ -41,7 +40,6 @@ impl ClassicGroup {
             leader: self.leader.as_ref().map(|leader| leader.to_string().into()),
             current_state_timestamp: self.state_since_ms.unwrap_or(-1),
             members,
-            ..Default::default()
         };
         GroupRecord::Group { group: self.id.clone(), value: Some(Box::new(value)) }
     }

@@ -71,14 +71,12 @@ fn respond(
             .map(|partition| OffsetCommitResponsePartition {
                 partition_index: partition.partition_index,
                 error_code: decide(topic, &name, partition),
-                ..Default::default()
             })
             .collect();
         topics.push(OffsetCommitResponseTopic {
             name: topic.name.to_string().into(),
             topic_id: topic.topic_id,
             partitions,
-            ..Default::default()
         });
     }
     OffsetCommitResponse { topics, ..Default::default() }

@@ -46,17 +46,9 @@ pub(crate) fn delete(
                 true => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
                 false => ErrorCode::NONE,
             };
-            partitions.push(OffsetDeleteResponsePartition {
-                partition_index: partition,
-                error_code,
-                ..Default::default()
-            });
+            partitions.push(OffsetDeleteResponsePartition { partition_index: partition, error_code });
         }
-        topics.push(OffsetDeleteResponseTopic {
-            name: topic.name.to_string().into(),
-            partitions,
-            ..Default::default()
-        });
+        topics.push(OffsetDeleteResponseTopic { name: topic.name.to_string().into(), partitions });
     }
     (records, OffsetDeleteResponse { topics, ..Default::default() })
 }

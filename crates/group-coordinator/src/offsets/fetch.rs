@@ -54,12 +54,7 @@ fn fetch_topic(
             answer(*partition, offset)
         })
         .collect();
-    OffsetFetchResponseTopics {
-        name: topic.name.to_string().into(),
-        topic_id: topic.topic_id,
-        partitions,
-        ..Default::default()
-    }
+    OffsetFetchResponseTopics { name: topic.name.to_string().into(), topic_id: topic.topic_id, partitions }
 }
 
 fn fetch_all(offsets: &Offsets, group: &str) -> Vec<OffsetFetchResponseTopics<'static>> {
