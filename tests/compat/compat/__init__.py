@@ -1,0 +1,1 @@
+"""Foreign clients against one broker: the suites behind `tests/compat/run`."""
