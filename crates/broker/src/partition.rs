@@ -6,11 +6,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use protocol::{ErrorCode, Uuid};
+use records::{ProduceRules, ValidBatch, validate_produce};
 use replication::{Effect, Leader, LeaderConfig};
 use storage::{AppendError, AppendInfo, AppendOrigin, LogConfig, LogView, UnifiedLog};
 use tokio::sync::oneshot;
@@ -33,19 +35,18 @@ pub enum PartitionError {
 
 type AppendResult = Result<AppendInfo, PartitionError>;
 
-/// What an append has to satisfy beside the log's own rules.
-#[derive(Debug, Clone, Copy)]
-pub struct AppendRules {
-    /// Who made the batch.
-    pub origin: AppendOrigin,
-    /// `acks=all`: refuse when the in-sync set is below the minimum.
-    pub check_min_isr: bool,
+/// How batches are judged and where they come from.
+#[derive(Debug, Clone)]
+enum Job {
+    /// One batch of a client, found valid under these rules before the lock was entered.
+    Client { valid: ValidBatch, rules: ProduceRules, check_min_isr: bool },
+    /// Batches of this node itself.
+    Own { now_ms: i64 },
 }
 
 struct Queued {
-    batch: Bytes,
-    rules: AppendRules,
-    now_ms: i64,
+    batches: Bytes,
+    job: Job,
     answer: oneshot::Sender<AppendResult>,
 }
 
@@ -64,12 +65,13 @@ pub struct Partition {
     /// Topic id.
     pub topic_id: Uuid,
     view: Arc<LogView>,
+    config: ArcSwap<LogConfig>,
     state: Mutex<Option<State>>,
     queue: Mutex<VecDeque<Queued>>,
+    /// Mirrors the queue's length, so that an append nobody queued behind takes no second lock.
+    queued_count: AtomicUsize,
     waiters: Waiters,
     leader_epoch: AtomicI32,
-    /// The log directory failed: every request is answered with a storage error.
-    offline: AtomicBool,
 }
 
 impl Partition {
@@ -85,11 +87,12 @@ impl Partition {
             index,
             topic_id,
             view,
+            config: ArcSwap::new(log.config().clone()),
             state: Mutex::new(Some(State { log, leader, effects: Vec::new() })),
             queue: Mutex::default(),
+            queued_count: AtomicUsize::new(0),
             waiters: Waiters::default(),
             leader_epoch: AtomicI32::new(leader_epoch),
-            offline: AtomicBool::new(false),
         }
     }
 
@@ -97,6 +100,12 @@ impl Partition {
     #[must_use]
     pub fn view(&self) -> &Arc<LogView> {
         &self.view
+    }
+
+    /// The log's configuration.
+    #[must_use]
+    pub fn config(&self) -> Arc<LogConfig> {
+        self.config.load_full()
     }
 
     /// Requests parked here.
@@ -126,74 +135,89 @@ impl Partition {
     /// Says whether the partition's directory has failed.
     #[must_use]
     pub fn is_offline(&self) -> bool {
-        self.offline.load(Ordering::Relaxed)
+        self.view.offline_reason().is_some()
     }
 
-    /// Appends one or more batches, at once if the lock is free.
+    /// Appends one batch of a client, at once if the lock is free.
     ///
-    /// The bytes are only copied if another append is under way.
-    pub async fn append(&self, batch: &[u8], rules: AppendRules, now_ms: i64) -> AppendResult {
-        match self.append_now(batch, rules, now_ms) {
-            Some(result) => {
+    /// The batch is judged before the lock is entered, and copied only if another append is under way.
+    /// `check_min_isr` is `acks=all`: refused when the in-sync set is below the minimum.
+    pub async fn append_client(&self, batch: &[u8], check_min_isr: bool, now_ms: i64) -> AppendResult {
+        let rules = self.config.load().produce_rules(AppendOrigin::Client, self.leader_epoch(), now_ms);
+        let valid = validate_produce(batch, &rules).map_err(|e| PartitionError::Append(e.into()))?;
+        self.append(batch, Job::Client { valid, rules, check_min_isr }).await
+    }
+
+    /// Appends batches that this node made, such as a coordinator's.
+    pub async fn append_own(&self, batches: &[u8], now_ms: i64) -> AppendResult {
+        self.append(batches, Job::Own { now_ms }).await
+    }
+
+    async fn append(&self, batches: &[u8], job: Job) -> AppendResult {
+        let done = {
+            let state = self.state.try_lock();
+            state.map(|mut state| self.append_locked(state.as_mut(), batches, &job))
+        };
+        if let Some(result) = done {
+            if self.queued_count.load(Ordering::SeqCst) > 0 {
                 self.drain_queue().await;
-                result
             }
-            None => self.append_queued(batch, rules, now_ms).await,
+            return result;
         }
-    }
-
-    /// Appends if nobody else is at it.
-    fn append_now(&self, batch: &[u8], rules: AppendRules, now_ms: i64) -> Option<AppendResult> {
-        let mut state = self.state.try_lock()?;
-        Some(self.append_locked(state.as_mut(), batch, rules, now_ms))
-    }
-
-    async fn append_queued(&self, batch: &[u8], rules: AppendRules, now_ms: i64) -> AppendResult {
         let (answer, answered) = oneshot::channel();
-        self.queue.lock().push_back(Queued { batch: Bytes::copy_from_slice(batch), rules, now_ms, answer });
+        {
+            let mut queue = self.queue.lock();
+            queue.push_back(Queued { batches: Bytes::copy_from_slice(batches), job, answer });
+            self.queued_count.store(queue.len(), Ordering::SeqCst);
+        }
         self.drain_queue().await;
         answered.await.unwrap_or(Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER)))
     }
 
-    /// Appends what others have queued. Whoever queues also calls this after queueing, so an entry that the last
-    /// holder did not see is seen by the one who put it there.
+    /// Appends what others have queued. Whoever queues calls this after queueing, and whoever leaves the lock looks at
+    /// the queue after leaving: so no entry is left to nobody.
     async fn drain_queue(&self) {
-        while !self.queue.lock().is_empty() {
-            {
-                let Some(mut state) = self.state.try_lock() else { return };
-                for _ in 0..DRAIN_COUNT_MAX {
-                    let Some(queued) = self.queue.lock().pop_front() else { break };
-                    let result =
-                        self.append_locked(state.as_mut(), &queued.batch, queued.rules, queued.now_ms);
-                    let _ = queued.answer.send(result);
-                }
-            }
-            if self.queue.lock().is_empty() {
-                return;
-            }
+        while self.drain_some() {
             tokio::task::yield_now().await;
         }
     }
 
-    fn append_locked(
-        &self,
-        state: Option<&mut State>,
-        batch: &[u8],
-        rules: AppendRules,
-        now_ms: i64,
-    ) -> AppendResult {
+    /// Appends a bounded number of queued batches; says whether more are waiting and nobody else is at it.
+    fn drain_some(&self) -> bool {
+        {
+            let Some(mut state) = self.state.try_lock() else { return false };
+            for _ in 0..DRAIN_COUNT_MAX {
+                let Some(queued) = self.next_queued() else { break };
+                let result = self.append_locked(state.as_mut(), &queued.batches, &queued.job);
+                // Who asked may have hung up; the batch is in the log all the same.
+                let _ = queued.answer.send(result);
+            }
+        }
+        self.queued_count.load(Ordering::SeqCst) > 0
+    }
+
+    fn next_queued(&self) -> Option<Queued> {
+        let mut queue = self.queue.lock();
+        let next = queue.pop_front();
+        self.queued_count.store(queue.len(), Ordering::SeqCst);
+        next
+    }
+
+    fn append_locked(&self, state: Option<&mut State>, batches: &[u8], job: &Job) -> AppendResult {
         let Some(state) = state else {
             return Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER));
         };
-        if self.is_offline() {
-            return Err(PartitionError::Code(ErrorCode::KAFKA_STORAGE_ERROR));
-        }
-        if rules.check_min_isr && state.leader.check_min_isr().is_err() {
-            return Err(PartitionError::Code(ErrorCode::NOT_ENOUGH_REPLICAS));
-        }
         let epoch = state.leader.leader_epoch();
-        let info =
-            state.log.append_as_leader(batch, epoch, rules.origin, now_ms).map_err(|error| self.fault(error))?;
+        let appended = match job {
+            Job::Client { check_min_isr: true, .. } if state.leader.check_min_isr().is_err() => {
+                return Err(PartitionError::Code(ErrorCode::NOT_ENOUGH_REPLICAS));
+            }
+            Job::Client { valid, rules, .. } => state.log.append_valid(batches, valid, rules, epoch),
+            Job::Own { now_ms } => {
+                state.log.append_as_leader(batches, epoch, AppendOrigin::Coordinator, *now_ms)
+            }
+        };
+        let info = appended.map_err(|error| self.refused(error))?;
         if !info.duplicate {
             state.leader.handle_local_append(self.view.log_end_offset(), &mut state.effects);
             self.apply(&mut state.effects, info.bytes);
@@ -212,10 +236,9 @@ impl Partition {
         }
     }
 
-    /// A disk that failed once is not trusted again: the partition goes offline.
-    fn fault(&self, error: AppendError) -> PartitionError {
-        if error.is_disk_fault() && !self.offline.swap(true, Ordering::Relaxed) {
-            tracing::error!(topic = %self.topic, partition = self.index, %error, "the log cannot be written: the partition is offline");
+    fn refused(&self, error: AppendError) -> PartitionError {
+        if error.is_disk_fault() {
+            tracing::error!(topic = %self.topic, partition = self.index, %error, "the log cannot be written: its directory is offline until the disk is mended and the node restarted");
             self.waiters.wake_all();
         }
         PartitionError::Append(error)
@@ -223,28 +246,35 @@ impl Partition {
 
     /// Runs `work` on the log, waiting for the lock: for rare work such as retention, flush and configuration.
     ///
-    /// Returns none when the partition was closed.
+    /// Returns none when the leadership has ended.
     pub fn with_log<T>(&self, work: impl FnOnce(&mut UnifiedLog) -> T) -> Option<T> {
-        let mut state = self.state.lock();
-        state.as_mut().map(|state| work(&mut state.log))
+        self.with_state(|state| work(&mut state.log))
+    }
+
+    fn with_state<T>(&self, work: impl FnOnce(&mut State) -> T) -> Option<T> {
+        let done = self.state.lock().as_mut().map(work);
+        while self.queued_count.load(Ordering::SeqCst) > 0 && self.drain_some() {}
+        done
     }
 
     /// The topic's configuration changed.
     pub fn update_config(&self, config: LogConfig, min_insync_replicas: usize) {
-        let mut state = self.state.lock();
-        if let Some(state) = state.as_mut() {
+        let config = Arc::new(config);
+        self.config.store(config.clone());
+        self.with_state(|state| {
             state.log.update_config(config);
             state.leader.handle_min_isr_change(min_insync_replicas, &mut state.effects);
             self.apply(&mut state.effects, 0);
-        }
+        });
     }
 
     /// Ends the leadership and gives the log back, for deletion or a clean close. Who waits is answered.
     pub fn close(&self) -> Option<UnifiedLog> {
         let state = self.state.lock().take();
-        for queued in self.queue.lock().drain(..) {
+        while let Some(queued) = self.next_queued() {
             let _ = queued.answer.send(Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER)));
         }
+        self.leader_epoch.fetch_max(CLOSED_EPOCH, Ordering::Relaxed);
         self.waiters.wake_all();
         state.map(|state| state.log)
     }
@@ -252,6 +282,9 @@ impl Partition {
     /// Says whether the leadership has ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state.lock().is_none()
+        self.leader_epoch() == CLOSED_EPOCH
     }
 }
+
+/// Stands in the epoch's place once the leadership has ended, so that readers need no lock to see it.
+const CLOSED_EPOCH: i32 = i32::MAX;

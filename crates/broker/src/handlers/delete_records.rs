@@ -50,7 +50,7 @@ fn delete_before(node: &Node, topic: &str, index: i32, offset: i64) -> Result<i6
         return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
     }
     let deleted = partition.with_log(|log| {
-        if log.config().cleanup_policy.is_compact_only() {
+        if log.config().compact && !log.config().delete {
             return Err(ErrorCode::POLICY_VIOLATION);
         }
         log.delete_records_before(offset).map_err(|error| error.code())

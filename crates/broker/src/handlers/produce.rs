@@ -10,11 +10,11 @@ use protocol::produce_response::{
 };
 use protocol::{ErrorCode, ProduceRequest, ProduceResponse, Records};
 use records::{BatchHeader, Compression};
-use storage::{AppendInfo, AppendOrigin};
+use storage::AppendInfo;
 
 use crate::context::RequestContext;
 use crate::node::Node;
-use crate::partition::{AppendRules, Partition, PartitionError};
+use crate::partition::{Partition, PartitionError};
 use crate::partitions::TopicPartitions;
 use crate::waiters::Waiter;
 
@@ -113,8 +113,7 @@ async fn append(
     now_ms: i64,
 ) -> Result<AppendInfo, PartitionError> {
     let batch = one_batch(&data.records, ctx.api_version).map_err(PartitionError::Invalid)?;
-    let rules = AppendRules { origin: AppendOrigin::Client, check_min_isr: acks == Acks::All };
-    partition.append(batch, rules, now_ms).await
+    partition.append_client(batch, acks == Acks::All, now_ms).await
 }
 
 /// A produce request holds exactly one batch of the current format per partition.
@@ -179,7 +178,7 @@ fn answer<'a>(
             PartitionProduceResponse { error_message: Some(Cow::Borrowed(message)), ..failure(index, *code) }
         }
         Err(PartitionError::Append(error)) => PartitionProduceResponse {
-            error_message: error.message().map(|message| Cow::Owned(message.to_string())),
+            error_message: Some(Cow::Owned(error.to_string())),
             record_errors: error
                 .record_errors()
                 .iter()
@@ -188,7 +187,7 @@ fn answer<'a>(
                     batch_index_error_message: Some(Cow::Owned(record.message.clone())),
                 })
                 .collect(),
-            log_start_offset: error.log_start_offset().unwrap_or(-1),
+            log_start_offset: partition.view().log_start_offset(),
             ..failure(index, error.code())
         },
     }

@@ -1,0 +1,133 @@
+//! What a node does unasked: background flushes, retention, checkpoints.
+//!
+//! One task with one timer. A node where nothing was appended writes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::BrokerConfig;
+use platform::Platform;
+use tokio::time::Instant;
+
+use crate::log_dirs::LogDirs;
+use crate::partition::Partition;
+use crate::partitions::Partitions;
+
+/// How often partitions with unflushed records are looked at.
+const FLUSH_LOOK_MS: u64 = 500;
+
+/// The owner of the periodic work.
+pub struct Housekeeping {
+    /// The machine.
+    pub platform: Platform,
+    /// Intervals.
+    pub config: Arc<BrokerConfig>,
+    /// What is worked on.
+    pub partitions: Arc<Partitions>,
+    /// Where checkpoints go.
+    pub log_dirs: Arc<LogDirs>,
+}
+
+impl Housekeeping {
+    /// Runs until dropped.
+    pub async fn run(self) {
+        let intervals = &self.config.log_dir;
+        let start = Instant::now();
+        let mut retention_at = start + millis(intervals.log_initial_task_delay_ms);
+        let mut checkpoint_at = start + millis(intervals.log_flush_offset_checkpoint_interval_ms.into());
+        let mut watermark_at = start + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
+        loop {
+            tokio::time::sleep(Duration::from_millis(FLUSH_LOOK_MS)).await;
+            let flushed = self.flush_due().await;
+            let now = Instant::now();
+            if now >= retention_at {
+                retention_at = now + millis(intervals.log_retention_check_interval_ms);
+                self.retain().await;
+            }
+            if flushed || now >= checkpoint_at {
+                checkpoint_at = now + millis(intervals.log_flush_offset_checkpoint_interval_ms.into());
+                self.checkpoint().await;
+            }
+            if now >= watermark_at {
+                watermark_at = now + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
+                self.checkpoint_high_watermarks().await;
+            }
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<Partition>> {
+        self.partitions.load().all().cloned().collect()
+    }
+
+    /// Flushes what has waited long enough or grown large enough; says whether anything was.
+    async fn flush_due(&self) -> bool {
+        let mut flushed = false;
+        for partition in self.all() {
+            let view = partition.view();
+            if view.durable_end_offset() == view.log_end_offset() || partition.is_offline() {
+                continue;
+            }
+            let now_ms = self.platform.clock.wall_ms();
+            let ticket = partition
+                .with_log(|log| if log.is_flush_due(now_ms) { log.flush() } else { Ok(None) });
+            match ticket {
+                Some(Ok(Some(ticket))) => {
+                    let ticket = Arc::new(ticket);
+                    let running = ticket.clone();
+                    match self.platform.blocking.run(move || running.run()).await {
+                        Ok(()) => {
+                            partition.with_log(|log| log.mark_durable(&ticket));
+                            flushed = true;
+                        }
+                        Err(error) => lost(&partition, &error),
+                    }
+                }
+                Some(Err(error)) => lost(&partition, &error),
+                _ => {}
+            }
+        }
+        flushed
+    }
+
+    async fn retain(&self) {
+        for partition in self.all() {
+            if partition.is_offline() {
+                continue;
+            }
+            let now_ms = self.platform.clock.wall_ms();
+            match partition.with_log(|log| log.retention(now_ms)) {
+                Some(Ok(outcome)) if outcome.segments > 0 => {
+                    tracing::info!(topic = %partition.topic, partition = partition.index, segments = outcome.segments, bytes = outcome.bytes, "retention removed segments");
+                }
+                Some(Err(error)) => lost(&partition, &error),
+                _ => {}
+            }
+            if let Some(Some(files)) = partition.with_log(|log| log.expired_files(now_ms)) {
+                self.platform.blocking.run(move || files.run()).await;
+            }
+            tokio::task::yield_now().await;
+        }
+        let now_ms = self.platform.clock.wall_ms();
+        if let Some(files) = self.log_dirs.with(|dir| dir.expired_deletes(now_ms)) {
+            self.platform.blocking.run(move || files.run()).await;
+        }
+    }
+
+    /// Writes recovery points and log starts, if any has moved.
+    pub async fn checkpoint(&self) {
+        self.log_dirs.checkpoint(self.all(), &self.platform).await;
+    }
+
+    async fn checkpoint_high_watermarks(&self) {
+        self.log_dirs.checkpoint_high_watermarks(self.all(), &self.platform).await;
+    }
+}
+
+fn lost(partition: &Partition, error: &storage::StorageError) {
+    tracing::error!(topic = %partition.topic, partition = partition.index, %error, "the log could not be kept: its directory is offline until the disk is mended and the node restarted");
+    partition.waiters().wake_all();
+}
+
+fn millis(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1))
+}

@@ -1,0 +1,96 @@
+//! The node's shared state: what every handler may look at.
+//!
+//! Each part has one owner; the node only holds the parts together. Starting and stopping is [`crate::running`].
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use config::BrokerConfig;
+use metadata::{BrokerRegistration, MetadataImage};
+use platform::Platform;
+
+use crate::context::RequestContext;
+use crate::controller_task::ControllerHandle;
+use crate::coordinator_task::GroupCoordinatorHandle;
+use crate::fetch_sessions::FetchSessions;
+use crate::log_dirs::LogDirs;
+use crate::partitions::Partitions;
+use crate::topic_names::is_valid_topic_name;
+
+/// A running node, as its handlers see it.
+pub struct Node {
+    /// The machine.
+    pub platform: Platform,
+    /// The configuration the node was started with.
+    pub config: Arc<BrokerConfig>,
+    /// `node.id`.
+    pub node_id: i32,
+    /// The cluster's id, as in `meta.properties`.
+    pub cluster_id: Arc<str>,
+    /// The metadata as of the last committed record.
+    pub image: Arc<ArcSwap<MetadataImage>>,
+    /// The partitions this node leads.
+    pub partitions: Arc<Partitions>,
+    /// The controller.
+    pub controller: ControllerHandle,
+    /// The group coordinator.
+    pub groups: GroupCoordinatorHandle,
+    /// Incremental fetch sessions.
+    pub fetch_sessions: FetchSessions,
+    /// The log directories.
+    pub(crate) log_dirs: Arc<LogDirs>,
+    pub(crate) stopping: Arc<AtomicBool>,
+}
+
+impl Node {
+    /// Says whether the node is on its way down: new work is refused with errors that clients retry.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The log directory.
+    #[must_use]
+    pub fn log_dir_path(&self) -> &Path {
+        self.log_dirs.path()
+    }
+
+    /// Where a client that came by this listener reaches a broker.
+    ///
+    /// A node that listens on every address and advertises none answers with the address the client itself used:
+    /// it is known to work.
+    #[must_use]
+    pub fn reachable_endpoint(
+        &self,
+        ctx: &RequestContext<'_>,
+        broker: &BrokerRegistration,
+    ) -> Option<(String, i32)> {
+        let endpoint = broker.endpoint(ctx.listener_name)?;
+        let listener = self.config.listeners.iter().find(|l| l.listener_name == ctx.listener_name);
+        let reflects = broker.id == self.node_id
+            && self.config.advertised_listeners.is_none()
+            && listener.is_some_and(|listener| is_every_address(listener.host.as_deref()));
+        let host = if reflects { ctx.local_addr.ip().to_string() } else { endpoint.host.clone() };
+        Some((host, i32::from(endpoint.port)))
+    }
+
+    /// Creates topics that a client asked for, with the broker's defaults. Who loses a race against another creator
+    /// finds the topic all the same, so nothing is reported.
+    pub async fn auto_create_topics(&self, names: Vec<String>) {
+        let names: Vec<String> = names.into_iter().filter(|name| is_valid_topic_name(name)).collect();
+        if names.is_empty() || self.is_stopping() {
+            return;
+        }
+        if let Err(error) = self.controller.auto_create_topics(names).await {
+            tracing::warn!(error = error.name(), "topics could not be created on demand");
+        }
+    }
+}
+
+/// Says whether a listener's host stands for all addresses of the machine.
+#[must_use]
+pub(crate) fn is_every_address(host: Option<&str>) -> bool {
+    matches!(host, None | Some("" | "0.0.0.0" | "::"))
+}

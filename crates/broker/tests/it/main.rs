@@ -1,0 +1,8 @@
+//! The node on loopback, spoken to in the protocol alone.
+
+mod fetching;
+mod hostile;
+mod producing;
+mod restarts;
+mod setup;
+mod topics;

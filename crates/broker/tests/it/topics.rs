@@ -1,0 +1,89 @@
+//! Topics come, go and come again.
+
+use protocol::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use protocol::delete_topics_request::DeleteTopicState;
+use protocol::metadata_request::MetadataRequestTopic;
+use protocol::{
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode,
+    MetadataRequest, MetadataResponse,
+};
+use testkit::TestConnection;
+
+use crate::setup::*;
+
+async fn metadata(connection: &mut TestConnection, version: i16, name: &str) -> MetadataResponse<'static> {
+    let request = MetadataRequest {
+        topics: Some(vec![MetadataRequestTopic { name: Some(name.to_owned().into()), ..Default::default() }]),
+        ..MetadataRequest::default()
+    };
+    connection.ask(version, &request).await
+}
+
+#[tokio::test]
+async fn metadata_names_the_node_and_creates_on_demand() {
+    let (node, mut connection, topic) = node_with_topic(&[]).await;
+    for version in 0..=13 {
+        let response = metadata(&mut connection, version, "t").await;
+        assert_eq!(response.brokers.len(), 1);
+        assert_eq!(response.brokers[0].port, i32::from(node.address().port()));
+        assert_eq!(response.topics[0].partitions[0].leader_id, response.brokers[0].node_id);
+        assert_eq!(response.topics[0].topic_id, if version >= 10 { topic.id } else { protocol::Uuid::ZERO });
+    }
+    let first = metadata(&mut connection, 13, "on-demand").await;
+    assert_eq!(first.topics[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let second = metadata(&mut connection, 13, "on-demand").await;
+    assert_eq!(second.topics[0].error_code, ErrorCode::NONE);
+    let invalid = metadata(&mut connection, 13, "not a name").await;
+    assert_eq!(invalid.topics[0].error_code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+}
+
+#[tokio::test]
+async fn a_deleted_topic_is_gone_and_a_new_one_of_its_name_is_another() {
+    let (node, mut connection, topic) = node_with_topic(&[("auto.create.topics.enable", "false")]).await;
+    produce(&mut connection, topic, &batch(&["old"])).await;
+    let request = DeleteTopicsRequest {
+        topics: vec![DeleteTopicState { name: Some("t".into()), ..DeleteTopicState::default() }],
+        timeout_ms: 5000,
+        ..DeleteTopicsRequest::default()
+    };
+    let response: DeleteTopicsResponse<'static> = connection.ask(6, &request).await;
+    assert_eq!(response.responses[0].error_code, ErrorCode::NONE);
+    assert_eq!(produce(&mut connection, topic, &batch(&["x"])).await.error_code, ErrorCode::UNKNOWN_TOPIC_ID);
+    let gone = metadata(&mut connection, 13, "t").await;
+    assert_eq!(gone.topics[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert!(!node.partition_dir("t", 0).exists());
+    let again = create_topic(&mut connection, "t", 1, &[]).await;
+    assert_ne!(again.id, topic.id);
+    assert_eq!(produce(&mut connection, again, &batch(&["new"])).await.base_offset, 0);
+    assert_eq!(values(&fetch(&mut connection, again, 0).await, 0), ["new"]);
+}
+
+#[tokio::test]
+async fn deleted_records_are_gone() {
+    let (mut node, mut connection, topic) = node_with_topic(&[]).await;
+    for value in ["a", "b", "c"] {
+        produce(&mut connection, topic, &batch(&[value])).await;
+    }
+    let request = |offset| DeleteRecordsRequest {
+        topics: vec![DeleteRecordsTopic {
+            name: "t".into(),
+            partitions: vec![DeleteRecordsPartition { partition_index: 0, offset }],
+        }],
+        timeout_ms: 5000,
+    };
+    for (offset, low, code) in [
+        (2, 2, ErrorCode::NONE),
+        (9, -1, ErrorCode::OFFSET_OUT_OF_RANGE),
+        (1, 2, ErrorCode::NONE),
+        (-1, 3, ErrorCode::NONE),
+    ] {
+        let response: DeleteRecordsResponse<'static> = connection.ask(2, &request(offset)).await;
+        let answer = &response.topics[0].partitions[0];
+        assert_eq!((answer.error_code, answer.low_watermark), (code, low), "offset {offset}");
+    }
+    assert_eq!(fetch(&mut connection, topic, 2).await.error_code, ErrorCode::OFFSET_OUT_OF_RANGE);
+    node.restart().await;
+    let mut connection = node.connect().await;
+    assert_eq!(fetch(&mut connection, topic, 2).await.error_code, ErrorCode::OFFSET_OUT_OF_RANGE);
+    assert_eq!(produce(&mut connection, topic, &batch(&["d"])).await.base_offset, 3);
+}
