@@ -24,6 +24,10 @@ const KEYED: [Family; 3] = [
     Family { folder: "transaction", prefix: "Transaction" },
     Family { folder: "share", prefix: "Share" },
 ];
+/// The root of the generated modules.
+const ROOT: &str = "src/generated.rs";
+/// The list of all messages that the tests walk.
+const REGISTRY: &str = "tests/codec/registry.rs";
 /// Folders of stored structs that no enum gathers.
 const PLAIN: [&str; 2] = ["raft", "storage"];
 
@@ -36,10 +40,10 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/protocol");
     let files = format(&generate(&root.join("schemas"))?)?;
-    if check { compare(&root.join("src"), &files) } else { replace(&root.join("src"), &files) }
+    if check { compare(&root, &files) } else { replace(&root, &files) }
 }
 
-/// Every generated file by its path under `src`, not formatted yet.
+/// Every generated file by its path in the crate, not formatted yet.
 fn generate(schemas: &Path) -> Result<BTreeMap<String, String>, String> {
     let mut out = BTreeMap::new();
     let mut messages: Vec<(Message, Option<String>)> = Vec::new();
@@ -56,20 +60,20 @@ fn generate(schemas: &Path) -> Result<BTreeMap<String, String>, String> {
     };
     let apis = folder(schemas)?;
     collect(&apis);
-    out.insert("generated/api_table.rs".to_owned(), tables::api_keys(&apis));
+    out.insert("src/generated/api_table.rs".to_owned(), tables::api_keys(&apis));
     let errors = read(&schemas.join("errors.table"))?;
-    out.insert("generated/error_table.rs".to_owned(), tables::error_codes(&errors)?);
+    out.insert("src/generated/error_table.rs".to_owned(), tables::error_codes(&errors)?);
     let records = schemas.join("records");
     for family in &FRAMED {
         let files = folder(&records.join(family.folder))?;
         collect(&files);
-        let path = format!("generated/{}_record.rs", family.folder);
+        let path = format!("src/generated/{}_record.rs", family.folder);
         out.insert(path, tables::framed_family(family, &files));
     }
     for family in &KEYED {
         let files = folder(&records.join(family.folder))?;
         collect(&files);
-        let path = format!("generated/{}_record.rs", family.folder);
+        let path = format!("src/generated/{}_record.rs", family.folder);
         out.insert(path, tables::keyed_family(family, &files));
     }
     for name in PLAIN {
@@ -77,13 +81,14 @@ fn generate(schemas: &Path) -> Result<BTreeMap<String, String>, String> {
     }
     messages.sort_by_key(|(message, _)| emit::module(message));
     for (message, request) in &messages {
-        let path = format!("generated/{}.rs", emit::module(message));
+        let path = format!("src/generated/{}.rs", emit::module(message));
         if out.insert(path, emit::file(message, request.as_deref())).is_some() {
             return Err(format!("two files for {}", message.name));
         }
     }
     let root = root_module(&out, &messages);
-    out.insert("generated.rs".to_owned(), root);
+    out.insert(ROOT.to_owned(), root);
+    out.insert(REGISTRY.to_owned(), tables::registry(&messages));
     Ok(out)
 }
 
@@ -93,8 +98,8 @@ fn root_module(files: &BTreeMap<String, String>, messages: &[(Message, Option<St
          // Generated code repeats itself and is uniform rather than minimal.\n\
          #![allow(unused_imports, unused_variables, clippy::all, clippy::too_many_lines)]\n\n",
     );
-    for path in files.keys() {
-        let module = path.trim_start_matches("generated/").trim_end_matches(".rs");
+    for path in files.keys().filter(|path| path.starts_with("src/generated/")) {
+        let module = path.trim_start_matches("src/generated/").trim_end_matches(".rs");
         let visible = if module.ends_with("_table") { "pub(crate)" } else { "pub" };
         out.push_str(&format!("{visible} mod {module};\n"));
     }
@@ -141,7 +146,7 @@ fn format_in(scratch: &Path, files: &BTreeMap<String, String>) -> Result<BTreeMa
     let status = Command::new("rustfmt")
         .args(["--edition", "2024", "--config-path"])
         .arg(configuration)
-        .arg(scratch.join("generated.rs"))
+        .args([scratch.join(ROOT), scratch.join(REGISTRY)])
         .status()
         .map_err(|e| {
             format!("rustfmt does not start ({e}); install it with: rustup component add rustfmt")
@@ -154,9 +159,11 @@ fn format_in(scratch: &Path, files: &BTreeMap<String, String>) -> Result<BTreeMa
 
 /// Writes all files and removes generated ones that are no longer among them.
 fn replace(root: &Path, files: &BTreeMap<String, String>) -> Result<(), String> {
-    let folder = root.join("generated");
+    let folder = root.join("src/generated");
     let fail = |path: &Path, e: std::io::Error| format!("{}: {e}", path.display());
-    fs::create_dir_all(&folder).map_err(|e| fail(&folder, e))?;
+    for folder in [&folder, &root.join("tests/codec")] {
+        fs::create_dir_all(folder).map_err(|e| fail(folder, e))?;
+    }
     for stale in present(&folder)?.iter().filter(|name| !files.contains_key(*name)) {
         fs::remove_file(root.join(stale)).map_err(|e| fail(&root.join(stale), e))?;
     }
@@ -177,7 +184,7 @@ fn compare(root: &Path, files: &BTreeMap<String, String>) -> Result<(), String> 
             differing.push(path.clone());
         }
     }
-    let present = present(&root.join("generated"))?;
+    let present = present(&root.join("src/generated"))?;
     differing.extend(present.into_iter().filter(|name| !files.contains_key(name)));
     match differing.is_empty() {
         true => Ok(()),
@@ -188,5 +195,5 @@ fn compare(root: &Path, files: &BTreeMap<String, String>) -> Result<(), String> 
 fn present(folder: &Path) -> Result<Vec<String>, String> {
     let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let names = entries.filter_map(Result::ok).map(|e| e.file_name().to_string_lossy().into_owned());
-    Ok(names.map(|name| format!("generated/{name}")).collect())
+    Ok(names.map(|name| format!("src/generated/{name}")).collect())
 }

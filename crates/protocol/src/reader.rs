@@ -5,8 +5,6 @@ use std::borrow::Cow;
 
 use crate::{DecodeError, Records, Uuid};
 
-/// Bytes reserved for an array before any of its elements was decoded.
-const FIRST_RESERVE_BYTES: usize = 64 * 1024;
 /// Decoded bytes allowed per byte of input.
 const BUDGET_FACTOR: usize = 4;
 /// Decoded bytes allowed beyond that.
@@ -264,17 +262,14 @@ impl<'a> Reader<'a> {
         Ok(Some(count))
     }
 
-    /// Makes room for the next of `count` elements: 64 KiB at first; once that much was really decoded, exactly
-    /// what is missing. Both allocations that live during the move are charged.
-    #[inline(never)]
-    fn grow<T>(&mut self, list: &mut Vec<T>, count: usize) -> Result<(), DecodeError> {
-        let size = size_of::<T>();
-        let old = list.capacity();
-        let new = if old == 0 { count.min((FIRST_RESERVE_BYTES / size.max(1)).max(1)) } else { count };
-        self.charge(new.saturating_mul(size))?;
-        list.reserve_exact(new - list.len());
-        self.budget_bytes += old * size;
-        Ok(())
+    /// An empty list with room for exactly `count` elements, whose memory is charged first. An honest array needs
+    /// precisely that, so one that the budget cannot hold fails here, before any element is decoded.
+    fn list<T>(&mut self, count: usize) -> Result<Vec<T>, DecodeError> {
+        let at = self.pos;
+        self.charge(count.saturating_mul(size_of::<T>()))?;
+        let mut list = Vec::new();
+        list.try_reserve_exact(count).map_err(|_| DecodeError::BudgetExceeded { at })?;
+        Ok(list)
     }
 
     /// An array that may be null, of elements read by `read` that take at least `min_bytes` each.
@@ -286,11 +281,8 @@ impl<'a> Reader<'a> {
         read: fn(&mut Reader<'a>, i16) -> Result<T, DecodeError>,
     ) -> Result<Option<Vec<T>>, DecodeError> {
         let Some(count) = self.count(flexible, min_bytes)? else { return Ok(None) };
-        let mut list = Vec::new();
+        let mut list = self.list(count)?;
         for _ in 0..count {
-            if list.len() == list.capacity() {
-                self.grow(&mut list, count)?;
-            }
             list.push(read(self, version)?);
         }
         Ok(Some(list))
@@ -367,9 +359,10 @@ macro_rules! numbers {
             pub(crate) fn $nullable(&mut self, flexible: bool) -> Result<Option<Vec<$type>>, DecodeError> {
                 const SIZE: usize = size_of::<$type>();
                 let Some(count) = self.count(flexible, SIZE)? else { return Ok(None) };
-                self.charge(count * SIZE)?;
+                let mut list = self.list(count)?;
                 let (chunks, _) = self.take(count * SIZE)?.as_chunks::<SIZE>();
-                Ok(Some(chunks.iter().map(|c| <$type>::from_be_bytes(*c)).collect()))
+                list.extend(chunks.iter().map(|c| <$type>::from_be_bytes(*c)));
+                Ok(Some(list))
             }
 
             /// An array of numbers that must not be null.
