@@ -69,10 +69,10 @@ pub(super) fn next_batch(
             return Some(NextBatch::Refuse(id, ErrorCode::MESSAGE_TOO_LARGE));
         } else {
             let partial = (written > 0).then_some(id);
-            return Some(NextBatch::Write { batch: builder.build_bytes(), complete, partial });
+            return Some(NextBatch::Write { batch: finish(builder), complete, partial });
         }
     }
-    (!builder.is_empty()).then(|| NextBatch::Write { batch: builder.build_bytes(), complete, partial: None })
+    (!builder.is_empty()).then(|| NextBatch::Write { batch: finish(builder), complete, partial: None })
 }
 
 fn size_with_all(builder: &BatchBuilder, records: &VecDeque<LogRecord>, now_ms: i64) -> usize {
@@ -93,4 +93,8 @@ fn write(builder: &mut BatchBuilder, record: &LogRecord, now_ms: i64) {
     builder
         .append(Some(&record.key), record.value.as_deref(), &[], now_ms)
         .expect("a batch is far smaller than the format allows");
+}
+
+fn finish(builder: BatchBuilder) -> Vec<u8> {
+    builder.build().expect("an uncompressed batch can always be sealed")
 }

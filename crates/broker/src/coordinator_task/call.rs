@@ -5,8 +5,8 @@ use protocol::describe_groups_response::DescribedGroup;
 use protocol::list_groups_response::ListedGroup;
 use protocol::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::{
-    ErrorCode, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    SyncGroupRequest,
+    ErrorCode, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, SyncGroupRequest,
 };
 use tokio::sync::oneshot;
 

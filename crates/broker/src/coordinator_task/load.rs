@@ -29,7 +29,11 @@ pub(super) fn replay_batches(
             continue;
         }
         if batch.header.is_transactional() {
-            tracing::warn!(partition, offset = batch.header.base_offset, "transactional offsets are left out");
+            tracing::warn!(
+                partition,
+                offset = batch.header.base_offset,
+                "transactional offsets are left out"
+            );
             continue;
         }
         for record in batch.open(DECOMPRESSED_BYTES_MAX, &mut scratch)? {
