@@ -1,1 +1,42 @@
-//! (skeleton)
+//! The log: one partition's records in Kafka's own files, and the directory they lie in.
+//!
+//! Owns segments, indexes, producer state, leader epochs, checkpoints, recovery and retention, all in Kafka's layout, so
+//! that its tools read them. It reaches the disk only through `platform`, runs no task and reads no clock: time comes in
+//! as `now_ms`, and what may block for long is handed out as a ticket to be run elsewhere. It knows offsets and bytes,
+//! never replicas or requests.
+//!
+//! [`LogDir`] opens a directory, [`UnifiedLog`] is the one writer's half of a log, [`LogView`] the readers'.
+
+mod checkpoint_file;
+mod directory;
+mod epoch_cache;
+mod error;
+mod index;
+mod layout;
+mod loader;
+mod log;
+mod log_config;
+mod log_dir;
+mod marker_files;
+mod meta_properties;
+mod open_files;
+mod producer_state;
+mod recovery_report;
+mod scan;
+mod segment;
+mod view;
+
+pub use epoch_cache::{EpochEndOffset, EpochEntry};
+pub use error::{AppendError, ReadError, StorageError};
+pub use log::{ActiveProducer, AppendInfo, DeleteTicket, FlushTicket, RetentionOutcome, UnifiedLog};
+pub use log_config::{AppendOrigin, BACKGROUND_FLUSH_BYTES, DEFAULT_PRODUCER_ID_EXPIRATION_MS, LogConfig};
+pub use log_dir::{DEFAULT_MAX_OPEN_FILES, LogDir, LogDirConfig, LogName};
+pub use meta_properties::MetaProperties;
+pub use producer_state::RETAINED_BATCHES;
+pub use recovery_report::{Cut, DamagedLog, Rebuilt, RecoveryReport};
+pub use scan::BadBatch;
+pub use segment::TimestampOffset;
+pub use view::{FetchSlice, LogView};
+
+#[cfg(test)]
+mod tests;

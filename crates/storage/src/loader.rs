@@ -1,0 +1,410 @@
+//! Opening a log that is on disk, after a clean stop or not.
+//!
+//! Owns recovery. After a clean stop only the end of the last segment is looked at. After any other, everything from the
+//! recovery point on is checked batch by batch; the log is cut at the first batch that is not whole, and what is cut is
+//! reported and, unless it is a mere torn end, kept aside. Below the recovery point nothing is ever cut: if something is
+//! missing there, the log is damaged and stays as it is, offline.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use platform::OpenMode;
+use protocol::Uuid;
+
+use crate::checkpoint_file::decode_epochs;
+use crate::directory::Directory;
+use crate::epoch_cache::EpochCache;
+use crate::error::StorageError;
+use crate::layout::{
+    CUT_SUFFIX, DELETED_SUFFIX, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, PARTITION_METADATA,
+    TIME_INDEX_SUFFIX, log_dir_name, segment_path,
+};
+use crate::log::{LoadedLog, UnifiedLog};
+use crate::log_config::LogConfig;
+use crate::marker_files::decode_partition_metadata;
+use crate::producer_state::ProducerState;
+use crate::recovery_report::{Cut, RecoveryReport};
+use crate::scan::BadBatch;
+use crate::segment::{Segment, SegmentIndexes};
+use crate::view::{LogView, ViewStart};
+
+mod files;
+mod producers;
+mod segment_scan;
+
+use files::LogFiles;
+pub(crate) use producers::replay_producers;
+use segment_scan::scan_segment;
+
+/// What is known of a log before it is opened.
+pub(crate) struct LoadRequest<'a> {
+    pub(crate) directory: &'a Arc<Directory>,
+    pub(crate) topic: &'a str,
+    pub(crate) partition: i32,
+    pub(crate) config: Arc<LogConfig>,
+    /// Whether the directory was closed cleanly.
+    pub(crate) clean: bool,
+    /// The offset below which everything was durable, 0 if unknown.
+    pub(crate) recovery_point: i64,
+    /// The checkpointed log start.
+    pub(crate) log_start_offset: Option<i64>,
+    /// The checkpointed high watermark.
+    pub(crate) high_watermark: Option<i64>,
+    pub(crate) now_ms: i64,
+}
+
+/// Opens a log. `window` is scratch memory for scans.
+///
+/// # Errors
+/// [`StorageError::Damaged`] if the log has to stay offline; anything else is the disk's.
+pub(crate) fn load(
+    request: &LoadRequest<'_>,
+    window: &mut [u8],
+    report: &mut RecoveryReport,
+) -> Result<UnifiedLog, StorageError> {
+    let dir = request.directory.path().join(log_dir_name(request.topic, request.partition));
+    let files = LogFiles::collect(request.directory.disk().as_ref(), &dir, report)?;
+    let mut loader = Loader {
+        request,
+        dir: Arc::from(dir),
+        files,
+        epochs: EpochCache::default(),
+        producers: ProducerState::default(),
+        segments: Vec::new(),
+        end: End::default(),
+        report,
+    };
+    if let Some(name) = loader.files.swap.take() {
+        return Err(loader
+            .damaged(format!("{name} is left of an interrupted compaction, which cannot be completed yet")));
+    }
+    let topic_id = loader.read_topic_id()?;
+    loader.load_segments(window)?;
+    loader.finish(topic_id)
+}
+
+struct Loader<'a, 'r> {
+    request: &'a LoadRequest<'a>,
+    dir: Arc<Path>,
+    files: LogFiles,
+    epochs: EpochCache,
+    producers: ProducerState,
+    segments: Vec<Arc<Segment>>,
+    end: End,
+    report: &'r mut RecoveryReport,
+}
+
+/// Where the log ends.
+#[derive(Default)]
+struct End {
+    offset: i64,
+    bytes_since_index: u64,
+    first_timestamp: Option<i64>,
+    unflushed_bytes: u64,
+    epochs_changed: bool,
+}
+
+impl Loader<'_, '_> {
+    fn disk(&self) -> &dyn platform::Disk {
+        self.request.directory.disk().as_ref()
+    }
+
+    fn name(&self) -> String {
+        log_dir_name(self.request.topic, self.request.partition)
+    }
+
+    fn damaged(&self, reason: String) -> StorageError {
+        StorageError::Damaged { log: self.name(), reason }
+    }
+
+    fn read_topic_id(&mut self) -> Result<Option<Uuid>, StorageError> {
+        if !self.files.has_partition_metadata {
+            return Ok(None);
+        }
+        let path = self.dir.join(PARTITION_METADATA);
+        match decode_partition_metadata(&self.disk().read(&path)?) {
+            Ok(id) => Ok(Some(id)),
+            Err(reason) => {
+                // It is written before the first batch and flushed with it, so a torn one belongs to an empty log;
+                // the metadata log knows the id.
+                tracing::warn!(path = %path.display(), %reason, "the topic id is unknown until metadata tells it");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads the epoch checkpoint; whether the epochs have to be found in the log instead.
+    fn read_epochs(&mut self) -> Result<bool, StorageError> {
+        let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
+        if !self.files.has_epochs {
+            return Ok(true);
+        }
+        match decode_epochs(&self.disk().read(&path)?) {
+            Ok(pairs) => {
+                self.epochs = pairs.into_iter().collect();
+                if !self.request.clean {
+                    // Entries beyond may speak of batches that never reached the disk.
+                    self.end.epochs_changed = self.epochs.truncate_from_end(self.request.recovery_point);
+                }
+                Ok(false)
+            }
+            Err(error) => {
+                self.report.note_rebuilt(path, error.to_string());
+                Ok(true)
+            }
+        }
+    }
+
+    fn load_segments(&mut self, window: &mut [u8]) -> Result<(), StorageError> {
+        let bases: Vec<i64> = self.files.logs.keys().copied().collect();
+        let Some(first) = bases.first().copied() else { return self.start_empty() };
+        let epochs_are_lost = self.read_epochs()?;
+        // After a clean stop nothing needs its checksum computed.
+        let trusted = if self.request.clean { i64::MAX } else { self.request.recovery_point };
+        let producers_from = self.load_snapshot(trusted)?.unwrap_or(first);
+        let scan_from = if epochs_are_lost { first } else { producers_from.min(trusted) };
+        self.end.offset = first;
+        for (number, base) in bases.iter().copied().enumerate() {
+            let next = bases.get(number + 1).copied();
+            if next.is_some_and(|next| next <= scan_from) && self.take_sealed(base) {
+                continue;
+            }
+            let plan = ScanPlan { base, next, scan_from, trusted, producers_from };
+            if self.scan(&plan, window)? {
+                break;
+            }
+        }
+        self.check_recovery_point()
+    }
+
+    /// A log without a segment: one that was never appended to, or whose files are gone.
+    fn start_empty(&mut self) -> Result<(), StorageError> {
+        let start = self.request.log_start_offset.unwrap_or(0);
+        if self.request.recovery_point > start {
+            let reason = format!(
+                "it has no segment, and everything from {start} to {} had been flushed",
+                self.request.recovery_point
+            );
+            return Err(self.damaged(reason));
+        }
+        self.push_empty(start);
+        Ok(())
+    }
+
+    fn push_empty(&mut self, base: i64) {
+        self.end = End { offset: base, epochs_changed: self.end.epochs_changed, ..End::default() };
+        self.segments.push(Arc::new(Segment::empty(Arc::clone(&self.dir), base, self.request.now_ms)));
+    }
+
+    /// Takes a sealed segment as it is, without reading it, if both its indexes are there.
+    fn take_sealed(&mut self, base: i64) -> bool {
+        let sizes = (self.files.indexes.get(&base).copied(), self.files.time_indexes.get(&base).copied());
+        let (Some(offsets), Some(times)) = sizes else { return false };
+        if offsets % 8 != 0 || times % 12 != 0 {
+            return false;
+        }
+        let indexes = SegmentIndexes {
+            offsets: crate::index::IndexTable::in_file(offsets),
+            times: crate::index::IndexTable::in_file(times),
+            max_timestamp: None,
+        };
+        let size = self.files.logs[&base];
+        let segment = Segment::existing(Arc::clone(&self.dir), base, size, self.request.now_ms, indexes);
+        self.segments.push(Arc::new(segment));
+        true
+    }
+
+    /// Reads a segment as far as needed. Whether the log was cut in it.
+    fn scan(&mut self, plan: &ScanPlan, window: &mut [u8]) -> Result<bool, StorageError> {
+        self.end.offset = self.end.offset.max(plan.base);
+        let mut scanned = scan_segment(self, plan, window)?;
+        if scanned.bad.is_none() {
+            scanned.bad = self.hole_after(plan, scanned.end_offset);
+        }
+        self.report.scanned_bytes += scanned.checked_bytes;
+        self.end.offset = scanned.end_offset;
+        self.end.bytes_since_index = scanned.bytes_since_index;
+        self.end.first_timestamp = scanned.first_timestamp;
+        self.end.unflushed_bytes += scanned.checked_bytes;
+        let is_cut = scanned.bad.is_some();
+        let size = scanned.size;
+        if let Some(bad) = scanned.bad {
+            self.cut(plan.base, size, bad)?;
+        }
+        let indexes = SegmentIndexes {
+            offsets: scanned.offsets,
+            times: scanned.times,
+            max_timestamp: Some(scanned.max_timestamp),
+        };
+        let segment = Segment::existing(Arc::clone(&self.dir), plan.base, size, self.request.now_ms, indexes);
+        let is_sealed = plan.next.is_some() && !is_cut;
+        if is_sealed {
+            segment.close_time_index(scanned.max_timestamp);
+        }
+        segment.write_indexes(self.disk(), is_sealed)?;
+        if is_sealed && plan.next.is_some_and(|next| next <= plan.trusted) {
+            self.sync_indexes(&segment)?;
+        }
+        self.segments.push(Arc::new(segment));
+        Ok(is_cut)
+    }
+
+    /// Pages reach the disk in any order, so the end of a segment may be lost though the next segment is there. Only
+    /// compaction, which flushes what it writes, leaves such holes on purpose.
+    fn hole_after(&self, plan: &ScanPlan, end_offset: i64) -> Option<BadBatch> {
+        let next = plan.next.filter(|next| *next > end_offset && *next > plan.trusted)?;
+        (!self.request.config.compact).then_some(BadBatch::Missing { from: end_offset, to: next })
+    }
+
+    /// The indexes of a flushed segment were flushed too, so new ones have to be.
+    fn sync_indexes(&mut self, segment: &Segment) -> Result<(), StorageError> {
+        for (suffix, known) in
+            [(INDEX_SUFFIX, &self.files.indexes), (TIME_INDEX_SUFFIX, &self.files.time_indexes)]
+        {
+            let path = segment.path(suffix);
+            self.disk().open(&path, OpenMode::ReadWrite)?.sync_data()?;
+            if !known.contains_key(&segment.base_offset()) {
+                self.report.note_rebuilt(path, "it was missing");
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the log after `size` bytes of a segment, at the offset where the log now ends.
+    fn cut(&mut self, base: i64, size: u64, bad: BadBatch) -> Result<(), StorageError> {
+        let (from_offset, flushed) = (self.end.offset, self.request.recovery_point);
+        if from_offset < flushed {
+            let path = segment_path(&self.dir, base, LOG_SUFFIX);
+            let place = format!("at offset {from_offset} (file {}, position {size}) {bad}", path.display());
+            return Err(self.damaged(format!("{place}, and everything up to {flushed} had been flushed")));
+        }
+        let later: Vec<(i64, u64)> =
+            self.files.logs.range(base + 1..).map(|(base, len)| (*base, *len)).collect();
+        let torn_end = later.is_empty() && matches!(bad, BadBatch::Torn { .. } | BadBatch::Zeros);
+        let mut bytes = self.files.logs[&base] - size;
+        let mut kept_in = Vec::new();
+        if !torn_end && bytes > 0 {
+            kept_in.push(self.keep_tail(base, size)?);
+        }
+        for (later_base, len) in &later {
+            bytes += len;
+            kept_in.push(self.put_aside(*later_base)?);
+        }
+        let file = self.disk().open(&segment_path(&self.dir, base, LOG_SUFFIX), OpenMode::ReadWrite)?;
+        file.set_len(size)?;
+        // Were the old bytes to come back after a crash, they could be taken for batches that follow what is appended
+        // from now on.
+        file.sync_data()?;
+        if !kept_in.is_empty() {
+            self.disk().sync_dir(&self.dir)?;
+        }
+        self.report.note_cut(Cut { log: self.name(), from_offset, bytes, reason: bad, kept_in });
+        Ok(())
+    }
+
+    /// Copies the end of a segment's file to a file of its own.
+    fn keep_tail(&self, base: i64, position: u64) -> Result<PathBuf, StorageError> {
+        const COPY_BYTES: usize = 1 << 20;
+        let from = self.disk().open(&segment_path(&self.dir, base, LOG_SUFFIX), OpenMode::Read)?;
+        let path = segment_path(&self.dir, base, &format!("{LOG_SUFFIX}.{position:010}{CUT_SUFFIX}"));
+        let to = self.disk().open(&path, OpenMode::Create)?;
+        let mut buffer = vec![0; COPY_BYTES];
+        let mut copied = 0;
+        loop {
+            let count = from.read_full_at(&mut buffer, position + copied)?;
+            if count == 0 {
+                break;
+            }
+            to.write_at(&buffer[..count], copied)?;
+            copied += count as u64;
+        }
+        to.sync_data()?;
+        Ok(path)
+    }
+
+    /// Renames a whole segment out of the log.
+    fn put_aside(&mut self, base: i64) -> Result<PathBuf, StorageError> {
+        let to = segment_path(&self.dir, base, &format!("{LOG_SUFFIX}{CUT_SUFFIX}"));
+        self.disk().rename(&segment_path(&self.dir, base, LOG_SUFFIX), &to)?;
+        for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
+            files::remove_if_there(self.disk(), &segment_path(&self.dir, base, suffix))?;
+        }
+        Ok(to)
+    }
+
+    fn check_recovery_point(&self) -> Result<(), StorageError> {
+        let (end, flushed) = (self.end.offset, self.request.recovery_point);
+        if end >= flushed {
+            return Ok(());
+        }
+        Err(self.damaged(format!("it ends at offset {end}, and everything up to {flushed} had been flushed")))
+    }
+
+    /// Puts the parts together.
+    fn finish(mut self, topic_id: Option<Uuid>) -> Result<UnifiedLog, StorageError> {
+        let first = self.segments[0].base_offset();
+        let log_start_offset = self.request.log_start_offset.map_or(first, |start| start.max(first));
+        if log_start_offset > self.end.offset {
+            self.restart_at(log_start_offset)?;
+        }
+        self.end.epochs_changed |= self.epochs.truncate_from_end(self.end.offset);
+        self.end.epochs_changed |= self.epochs.truncate_from_start(log_start_offset);
+        self.drop_snapshots_beyond_end();
+        let end_offset = self.end.offset;
+        let durable_end_offset = if self.request.clean { end_offset } else { self.request.recovery_point };
+        let view = LogView::new(ViewStart {
+            topic: Arc::from(self.request.topic),
+            partition: self.request.partition,
+            topic_id,
+            directory: Arc::clone(self.request.directory),
+            dir: self.dir,
+            log_start_offset,
+            log_end_offset: end_offset,
+            durable_end_offset: durable_end_offset.min(end_offset),
+            high_watermark: self.request.high_watermark.unwrap_or(0).clamp(log_start_offset, end_offset),
+            segments: self.segments,
+            epochs: self.epochs,
+        });
+        Ok(UnifiedLog::new(LoadedLog {
+            view: Arc::new(view),
+            config: Arc::clone(&self.request.config),
+            producers: self.producers,
+            snapshots: self.files.snapshots,
+            bytes_since_index: self.end.bytes_since_index,
+            first_timestamp: self.end.first_timestamp,
+            unflushed_bytes: if self.request.clean { 0 } else { self.end.unflushed_bytes },
+            epochs_changed: self.end.epochs_changed,
+            now_ms: self.request.now_ms,
+        }))
+    }
+
+    /// The log lost its unflushed end, and all that was left had been deleted by the user: it goes on where the log
+    /// start is.
+    fn restart_at(&mut self, log_start_offset: i64) -> Result<(), StorageError> {
+        let segment = Segment::empty(Arc::clone(&self.dir), log_start_offset, self.request.now_ms);
+        self.disk().open(&segment.path(LOG_SUFFIX), OpenMode::Create)?;
+        self.disk().sync_dir(&self.dir)?;
+        for gone in std::mem::take(&mut self.segments) {
+            gone.mark_deleted(self.disk())?;
+            for suffix in [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
+                files::remove_if_there(self.disk(), &gone.path(&format!("{suffix}{DELETED_SUFFIX}")))?;
+            }
+        }
+        tracing::warn!(log = %self.name(), log_start_offset, "the log ended before its start: it goes on empty");
+        self.push_empty(log_start_offset);
+        Ok(())
+    }
+}
+
+/// What to do with one segment.
+struct ScanPlan {
+    base: i64,
+    /// Base offset of the next segment.
+    next: Option<i64>,
+    /// The first offset that has to be looked at.
+    scan_from: i64,
+    /// The offset below which no checksum has to be computed.
+    trusted: i64,
+    /// The first offset whose batch the producer state lacks.
+    producers_from: i64,
+}

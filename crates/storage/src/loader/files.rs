@@ -1,0 +1,91 @@
+//! The files of a partition directory.
+//!
+//! Owns sorting them, and removing what a crash left half-made. Foreign files are named and left alone.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use platform::Disk;
+
+use crate::error::StorageError;
+use crate::layout::{
+    FileKind, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
+    file_kind, segment_path,
+};
+use crate::recovery_report::RecoveryReport;
+
+/// What is there, by base offset, with lengths in bytes.
+#[derive(Default)]
+pub(super) struct LogFiles {
+    pub(super) logs: BTreeMap<i64, u64>,
+    pub(super) indexes: BTreeMap<i64, u64>,
+    pub(super) time_indexes: BTreeMap<i64, u64>,
+    pub(super) txn_indexes: BTreeMap<i64, u64>,
+    /// Rising.
+    pub(super) snapshots: Vec<i64>,
+    pub(super) has_partition_metadata: bool,
+    pub(super) has_epochs: bool,
+    /// A file of an interrupted compaction.
+    pub(super) swap: Option<String>,
+}
+
+impl LogFiles {
+    pub(super) fn collect(
+        disk: &dyn Disk,
+        dir: &Path,
+        report: &mut RecoveryReport,
+    ) -> Result<Self, StorageError> {
+        let mut files = Self::default();
+        for entry in disk.list(dir)? {
+            if entry.is_dir {
+                report.note_foreign(dir.join(&entry.name));
+                continue;
+            }
+            match file_kind(&entry.name) {
+                FileKind::Log(base) => _ = files.logs.insert(base, entry.len),
+                FileKind::Index(base) => _ = files.indexes.insert(base, entry.len),
+                FileKind::TimeIndex(base) => _ = files.time_indexes.insert(base, entry.len),
+                FileKind::TxnIndex(base) => _ = files.txn_indexes.insert(base, entry.len),
+                FileKind::Snapshot(offset) => files.snapshots.push(offset),
+                FileKind::Deleted | FileKind::Temporary => remove_if_there(disk, &dir.join(&entry.name))?,
+                FileKind::Swap => files.swap = Some(entry.name),
+                FileKind::Known => {
+                    files.has_partition_metadata |= entry.name == PARTITION_METADATA;
+                    files.has_epochs |= entry.name == LEADER_EPOCH_CHECKPOINT;
+                }
+                FileKind::Foreign => report.note_foreign(dir.join(&entry.name)),
+            }
+        }
+        files.remove_orphans(disk, dir)?;
+        Ok(files)
+    }
+
+    /// Removes indexes whose segment is gone: deletion takes the batches first.
+    fn remove_orphans(&mut self, disk: &dyn Disk, dir: &Path) -> Result<(), StorageError> {
+        let logs = &self.logs;
+        let kinds = [
+            (INDEX_SUFFIX, &mut self.indexes),
+            (TIME_INDEX_SUFFIX, &mut self.time_indexes),
+            (TXN_INDEX_SUFFIX, &mut self.txn_indexes),
+        ];
+        for (suffix, indexes) in kinds {
+            let orphans: Vec<i64> = indexes.keys().copied().filter(|base| !logs.contains_key(base)).collect();
+            for base in orphans {
+                let path = segment_path(dir, base, suffix);
+                tracing::warn!(path = %path.display(), "an index without its segment is removed");
+                remove_if_there(disk, &path)?;
+                indexes.remove(&base);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes a file; a missing one is no error.
+pub(super) fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,100 @@
+//! Bringing the producer state back.
+//!
+//! Owns the choice of a snapshot and the replay of what came after it.
+
+use platform::File;
+use records::BatchHeader;
+
+use super::Loader;
+use crate::error::StorageError;
+use crate::layout::{SNAPSHOT_SUFFIX, segment_path};
+use crate::producer_state::{ProducerState, end_txn_marker, snapshot};
+use crate::scan::FoundBatch;
+use crate::segment::SegmentFault;
+use crate::view::LogView;
+
+impl Loader<'_, '_> {
+    /// Loads the newest usable snapshot at or before `trusted` and gives its offset. An unusable one is removed.
+    pub(super) fn load_snapshot(&mut self, trusted: i64) -> Result<Option<i64>, StorageError> {
+        let usable = self.files.snapshots.partition_point(|offset| *offset <= trusted);
+        for number in (0..usable).rev() {
+            let offset = self.files.snapshots[number];
+            let path = segment_path(&self.dir, offset, SNAPSHOT_SUFFIX);
+            match snapshot::decode(&self.disk().read(&path)?, self.request.now_ms) {
+                Ok(state) => {
+                    self.producers = state;
+                    return Ok(Some(offset));
+                }
+                Err(reason) => {
+                    self.report.note_rebuilt(path.clone(), reason);
+                    super::files::remove_if_there(self.disk(), &path)?;
+                    self.files.snapshots.remove(number);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Snapshots beyond the end speak of batches that are gone.
+    pub(super) fn drop_snapshots_beyond_end(&mut self) {
+        let kept = self.files.snapshots.partition_point(|offset| *offset <= self.end.offset);
+        for offset in self.files.snapshots.split_off(kept) {
+            let path = segment_path(&self.dir, offset, SNAPSHOT_SUFFIX);
+            if let Err(error) = super::files::remove_if_there(self.disk(), &path) {
+                tracing::warn!(%error, "a producer snapshot could not be removed");
+            }
+        }
+    }
+}
+
+/// The producer state at the end of a log: from its newest usable snapshot on.
+pub(crate) fn replay_producers(
+    view: &LogView,
+    snapshots: &[i64],
+    now_ms: i64,
+) -> Result<ProducerState, StorageError> {
+    let directory = view.directory();
+    let mut state = ProducerState::default();
+    let mut from = view.segments()[0].base_offset();
+    for offset in snapshots.iter().rev() {
+        let bytes = directory.disk().read(&segment_path(view.dir(), *offset, SNAPSHOT_SUFFIX))?;
+        if let Ok(loaded) = snapshot::decode(&bytes, now_ms) {
+            (state, from) = (loaded, *offset);
+            break;
+        }
+    }
+    let segments = view.segments();
+    for (number, segment) in segments.iter().enumerate() {
+        if segments.get(number + 1).is_some_and(|next| next.base_offset() <= from) {
+            continue;
+        }
+        let fault = |fault| view.storage_fault(segment, from, fault);
+        let size = segment.size();
+        let start = segment.find(directory, from, size).map_err(fault)?.map_or(size, |batch| batch.position);
+        let replay = |batch: &FoundBatch| {
+            let file = segment.file(directory, false)?;
+            let marker = read_marker(file.as_ref(), batch)?;
+            state.update(&batch.header, marker, now_ms);
+            Ok::<_, SegmentFault>(true)
+        };
+        segment.for_each_batch(directory, start, size, replay).map_err(fault)?;
+    }
+    Ok(state)
+}
+
+/// The transaction marker in a batch, if it is one: the only batches whose bytes a replay has to read.
+pub(super) fn read_marker(
+    file: &dyn File,
+    batch: &FoundBatch,
+) -> std::io::Result<Option<protocol::EndTxnMarker>> {
+    if !is_marker(&batch.header) {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; batch.header.size_bytes()];
+    file.read_exact_at(&mut bytes, batch.position)?;
+    Ok(end_txn_marker(&batch.header, &bytes))
+}
+
+fn is_marker(header: &BatchHeader) -> bool {
+    header.is_control() && header.has_producer_id()
+}

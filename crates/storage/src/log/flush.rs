@@ -1,0 +1,203 @@
+//! Making appended records durable.
+//!
+//! Owns what belongs to a flush and when one is due. The log's writer prepares a [`FlushTicket`], anyone runs it where
+//! blocking is allowed, and the writer then learns of the success; appends go on meanwhile.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use platform::{File, OpenMode};
+
+use super::UnifiedLog;
+use crate::checkpoint_file::encode_epochs;
+use crate::directory::Directory;
+use crate::error::StorageError;
+use crate::layout::{INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, TIME_INDEX_SUFFIX};
+use crate::log_config::BACKGROUND_FLUSH_BYTES;
+
+/// Everything that has to reach stable storage so that a log is durable up to an offset.
+pub struct FlushTicket {
+    directory: Arc<Directory>,
+    dir: PathBuf,
+    offset: i64,
+    /// Segment files; they stay open so that their write errors are seen.
+    files: Vec<Arc<dyn File>>,
+    /// Indexes of sealed segments, and snapshots.
+    paths: Vec<PathBuf>,
+    epochs: Option<Vec<u8>>,
+    sync_names: bool,
+    names_made: u64,
+    epochs_made: u64,
+}
+
+impl FlushTicket {
+    /// The log end when the ticket was made: what is durable once it has run.
+    pub fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// Flushes. Blocks; to be run where that is allowed.
+    ///
+    /// # Errors
+    /// The first failure. The log directory is offline then: a flush is never tried again, since the kernel may have
+    /// dropped what it could not write.
+    pub fn run(&self) -> Result<(), StorageError> {
+        self.directory.check_online()?;
+        self.flush().map_err(|error| match error.kind() {
+            // The log was deleted meanwhile: there is nothing left to keep.
+            io::ErrorKind::NotFound if !self.directory.disk().exists(&self.dir) => error.into(),
+            _ => self.directory.take_offline(error),
+        })
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let disk = self.directory.disk();
+        for file in &self.files {
+            file.sync_data()?;
+        }
+        for path in &self.paths {
+            match disk.open(path, OpenMode::ReadWrite) {
+                Ok(file) => file.sync_data()?,
+                // Retention or a newer snapshot may have removed it since.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+        if let Some(epochs) = &self.epochs {
+            disk.write_atomic(&self.dir.join(LEADER_EPOCH_CHECKPOINT), epochs)?;
+        }
+        if self.sync_names {
+            disk.sync_dir(&self.dir)?;
+            disk.sync_dir(self.directory.path())?;
+        }
+        Ok(())
+    }
+}
+
+impl UnifiedLog {
+    /// Whether a flush is due: by `flush.messages` or `flush.ms`, because a segment was rolled, or because so many bytes
+    /// wait that a recovery would take long.
+    pub fn is_flush_due(&self, now_ms: i64) -> bool {
+        let unflushed = self.end_offset() - self.view.durable_end_offset();
+        let age = self.unflushed.since_ms.map(|since| now_ms.saturating_sub(since));
+        self.unflushed.rolled
+            || self.unflushed.bytes >= BACKGROUND_FLUSH_BYTES
+            || (unflushed > 0 && unflushed >= self.config.flush_messages)
+            || age.is_some_and(|age| age >= self.config.flush_ms)
+    }
+
+    /// Bytes appended since the last flush was prepared.
+    pub fn unflushed_bytes(&self) -> u64 {
+        self.unflushed.bytes
+    }
+
+    /// Prepares a flush of everything appended so far; `None` if all of it is durable already.
+    ///
+    /// # Errors
+    /// The disk's, from writing index entries or a snapshot that waited in memory.
+    pub fn flush(&mut self) -> Result<Option<FlushTicket>, StorageError> {
+        self.directory().check_online()?;
+        let offset = self.end_offset();
+        let durable = self.view.durable_end_offset();
+        if offset == durable && !self.unflushed.epochs.is_pending() && !self.unflushed.rolled {
+            return Ok(None);
+        }
+        if self.unflushed.bytes_since_snapshot >= BACKGROUND_FLUSH_BYTES {
+            self.take_snapshot(offset)?;
+        }
+        let mut files = Vec::new();
+        let mut paths = Vec::new();
+        let segments = self.segments();
+        let first = segments.partition_point(|s| s.base_offset() <= durable).saturating_sub(1);
+        for segment in &segments[first..] {
+            let is_active = Arc::ptr_eq(segment, &self.active.segment);
+            if segment.size() > 0 {
+                files.push(segment.file(self.directory(), false)?);
+            }
+            if !is_active {
+                paths.extend([segment.path(INDEX_SUFFIX), segment.path(TIME_INDEX_SUFFIX)]);
+            }
+        }
+        paths.extend(self.unflushed.snapshots.drain(..).map(|offset| {
+            crate::layout::segment_path(self.view.dir(), offset, crate::layout::SNAPSHOT_SUFFIX)
+        }));
+        // The index of the active segment is not flushed: recovery takes of it what the batches confirm.
+        self.disk_write(|directory| self.active.segment.write_indexes(directory.disk().as_ref(), false))?;
+        let pairs = || -> Vec<(i32, i64)> {
+            self.view.epochs().lock().entries().iter().map(|e| (e.epoch, e.start_offset)).collect()
+        };
+        let ticket = FlushTicket {
+            directory: Arc::clone(self.directory()),
+            dir: self.view.dir().to_path_buf(),
+            offset,
+            files,
+            paths,
+            epochs: self.unflushed.epochs.is_pending().then(|| encode_epochs(&pairs())),
+            sync_names: self.unflushed.names.is_pending(),
+            names_made: self.unflushed.names.made,
+            epochs_made: self.unflushed.epochs.made,
+        };
+        self.unflushed.bytes = 0;
+        self.unflushed.since_ms = None;
+        self.unflushed.rolled = false;
+        Ok(Some(ticket))
+    }
+
+    /// Notes that a ticket of this log has run.
+    pub fn mark_durable(&mut self, ticket: &FlushTicket) {
+        let epochs = &mut self.unflushed.epochs;
+        epochs.durable = epochs.durable.max(ticket.epochs_made);
+        let names = &mut self.unflushed.names;
+        names.durable = names.durable.max(ticket.names_made);
+        // A truncation may have cut below the ticket meanwhile.
+        let offset = ticket.offset.min(self.end_offset());
+        if offset > self.view.durable_end_offset() {
+            self.view.set_durable_end_offset(offset);
+        }
+        let durable = self.view.durable_end_offset();
+        let segments = self.segments();
+        for (number, segment) in segments.iter().enumerate() {
+            let end = segments.get(number + 1).map_or(self.end_offset(), |next| next.base_offset());
+            if end <= durable {
+                segment.set_dirty(false);
+            }
+        }
+    }
+
+    /// Flushes at once, blocking: for logs whose every append must be durable before it counts.
+    ///
+    /// # Errors
+    /// As [`UnifiedLog::flush`] and [`FlushTicket::run`].
+    pub fn flush_now(&mut self) -> Result<(), StorageError> {
+        if let Some(ticket) = self.flush()? {
+            ticket.run()?;
+            self.mark_durable(&ticket);
+        }
+        Ok(())
+    }
+
+    /// Completes the files for a clean stop, and prepares the last flush, after which nothing needs to be recovered:
+    /// producer snapshot at the end, closed indexes. The log must not be appended to afterwards.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn close(&mut self) -> Result<Option<FlushTicket>, StorageError> {
+        let end_offset = self.end_offset();
+        let is_new = self.snapshots.last().is_none_or(|last| *last < end_offset);
+        if is_new && end_offset > self.view.log_start_offset() {
+            self.take_snapshot(end_offset)?;
+        }
+        self.seal_active()?;
+        if self.active.segment.size() == 0 {
+            self.disk_write(|directory| self.active.segment.file(directory, true).map(drop))?;
+        }
+        let ticket = self.flush()?;
+        if let Some(mut ticket) = ticket {
+            let active = &self.active.segment;
+            ticket.paths.extend([active.path(INDEX_SUFFIX), active.path(TIME_INDEX_SUFFIX)]);
+            return Ok(Some(ticket));
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,142 @@
+//! Cutting the end of a log off.
+//!
+//! Owns truncation to another leader's branch. The recovery point on disk is lowered before a byte goes, so that a
+//! crash in between is never taken for damage.
+
+use std::sync::Arc;
+
+use super::UnifiedLog;
+use crate::error::StorageError;
+use crate::loader::replay_producers;
+use crate::log_dir::LogDir;
+use crate::segment::Segment;
+
+impl UnifiedLog {
+    /// Removes every batch that reaches `offset` or beyond. Whether anything was removed.
+    ///
+    /// # Errors
+    /// The disk's; [`StorageError::Corrupt`] if the place cannot be found.
+    pub fn truncate_to(&mut self, offset: i64, log_dir: &LogDir, now_ms: i64) -> Result<bool, StorageError> {
+        if offset >= self.end_offset() {
+            // An epoch may have begun here without a batch.
+            self.truncate_epochs(self.end_offset());
+            return Ok(false);
+        }
+        if offset < self.segments()[0].base_offset() {
+            self.truncate_fully_and_start_at(offset, log_dir, now_ms)?;
+            return Ok(true);
+        }
+        self.lower_durable_end(offset, log_dir)?;
+        let segments = self.segments();
+        let kept = segments.partition_point(|segment| segment.base_offset() <= offset).max(1);
+        let last = Arc::clone(&segments[kept - 1]);
+        let found =
+            last.find(self.directory(), offset, last.size()).map_err(|fault| self.fault(&last, fault))?;
+        let size = found.map_or(last.size(), |batch| batch.position);
+        self.view.set_segments(segments[..kept].to_vec());
+        self.retire(&segments[kept..], now_ms)?;
+        self.cut_segment(&last, offset, size)?;
+        let end_offset = offset.min(self.end_offset_of(&last)?);
+        self.view.publish_end(&last, end_offset);
+        self.activate_truncated(last, now_ms)?;
+        self.view.set_log_start_offset(self.view.log_start_offset().min(end_offset));
+        self.view.set_high_watermark(self.view.high_watermark());
+        self.truncate_epochs(end_offset);
+        self.reload_producers(now_ms)?;
+        Ok(true)
+    }
+
+    /// Removes everything and goes on at `offset`, which may lie anywhere.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn truncate_fully_and_start_at(
+        &mut self,
+        offset: i64,
+        log_dir: &LogDir,
+        now_ms: i64,
+    ) -> Result<(), StorageError> {
+        self.lower_durable_end(offset.min(self.view.log_start_offset()), log_dir)?;
+        let gone = self.segments();
+        self.retire(&gone, now_ms)?;
+        let segment = Arc::new(Segment::empty(Arc::clone(self.view.shared_dir()), offset, now_ms));
+        self.disk_write(|directory| segment.file(directory, true).map(drop))?;
+        self.view.set_segments(vec![Arc::clone(&segment)]);
+        self.view.set_log_start_offset(offset);
+        self.view.publish_end(&segment, offset);
+        self.activate(segment);
+        self.view.set_high_watermark(offset);
+        if self.view.epochs().lock().clear() {
+            self.unflushed.epochs.note();
+        }
+        self.latest_epoch = -1;
+        self.producers.clear();
+        std::mem::take(&mut self.snapshots).iter().for_each(|offset| self.remove_snapshot_file(*offset));
+        self.unflushed.snapshots.clear();
+        // The flush that is due now makes the new file's name durable, and with it the offset it stands for.
+        self.unflushed.rolled = true;
+        Ok(())
+    }
+
+    fn lower_durable_end(&mut self, offset: i64, log_dir: &LogDir) -> Result<(), StorageError> {
+        if self.view.durable_end_offset() > offset {
+            self.view.set_durable_end_offset(offset);
+        }
+        log_dir.checkpoint()
+    }
+
+    fn cut_segment(&mut self, segment: &Arc<Segment>, offset: i64, size: u64) -> Result<(), StorageError> {
+        self.disk_write(|directory| {
+            segment.truncate_indexes(directory.disk().as_ref(), offset)?;
+            let file = segment.file(directory, false)?;
+            file.set_len(size)?;
+            // Were the old bytes to come back after a crash, they could be taken for batches of this branch.
+            file.sync_data()
+        })?;
+        segment.set_size(size);
+        Ok(())
+    }
+
+    /// The offset after a segment's last batch.
+    fn end_offset_of(&self, segment: &Arc<Segment>) -> Result<i64, StorageError> {
+        let size = segment.size();
+        let end =
+            segment.last_batch_end(self.directory(), 0, size).map_err(|fault| self.fault(segment, fault))?;
+        Ok(end.map_or(segment.base_offset(), |(_, next_offset)| next_offset))
+    }
+
+    fn activate_truncated(&mut self, segment: Arc<Segment>, now_ms: i64) -> Result<(), StorageError> {
+        let disk = Arc::clone(self.directory().disk());
+        let indexed = segment.last_offset_entry(disk.as_ref()).map_or(0, |entry| u64::from(entry.position));
+        let max = segment.max_timestamp(self.directory()).map_err(|fault| self.fault(&segment, fault))?;
+        let first = segment.first_timestamp(self.directory()).map_err(|fault| self.fault(&segment, fault))?;
+        if segment.size() == 0 {
+            segment.set_created_ms(now_ms);
+        }
+        tracing::debug!(log = %self.view.name(), max_timestamp = max.timestamp, "log truncated");
+        let since_index = segment.size() - indexed;
+        self.activate(segment);
+        self.active.bytes_since_index = since_index;
+        self.active.first_timestamp = first;
+        Ok(())
+    }
+
+    fn truncate_epochs(&mut self, end_offset: i64) {
+        let mut epochs = self.view.epochs().lock();
+        if epochs.truncate_from_end(end_offset) {
+            self.unflushed.epochs.note();
+        }
+        self.latest_epoch = epochs.latest().map_or(-1, |entry| entry.epoch);
+    }
+
+    /// Rebuilds the producer state from the newest snapshot that is not beyond the end.
+    fn reload_producers(&mut self, now_ms: i64) -> Result<(), StorageError> {
+        let end_offset = self.end_offset();
+        let gone: Vec<i64> = self.snapshots.iter().copied().filter(|offset| *offset > end_offset).collect();
+        self.snapshots.retain(|offset| *offset <= end_offset);
+        gone.iter().for_each(|offset| self.remove_snapshot_file(*offset));
+        self.unflushed.snapshots.retain(|offset| *offset <= end_offset);
+        self.producers = replay_producers(&self.view, &self.snapshots, now_ms)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,333 @@
+//! One log directory: whose it is, which logs it holds, and what is remembered about them between runs.
+//!
+//! Owns the directory's lock, its identity, its checkpoints, the clean-shutdown marker and the life of partition
+//! directories. A log is opened here, then taken by whoever writes to it; its view stays known here so that
+//! checkpoints need no writer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use platform::{DiskLock, OpenMode, Platform};
+use protocol::Uuid;
+
+use crate::directory::Directory;
+use crate::epoch_cache::EpochCache;
+use crate::error::StorageError;
+use crate::layout::{PARTITION_METADATA, delete_dir_name, log_dir_name, stray_dir_name};
+use crate::log::{DeleteTicket, LoadedLog, UnifiedLog};
+use crate::log_config::LogConfig;
+use crate::marker_files::encode_partition_metadata;
+use crate::meta_properties::MetaProperties;
+use crate::producer_state::ProducerState;
+use crate::recovery_report::RecoveryReport;
+use crate::segment::Segment;
+use crate::view::{LogView, ViewStart};
+
+mod checkpoints;
+mod open;
+
+use checkpoints::Checkpoints;
+
+/// Open segment files of a directory unless [`LogDirConfig::max_open_files`] says otherwise.
+pub const DEFAULT_MAX_OPEN_FILES: usize = 30_000;
+
+/// A topic and a partition index.
+pub(crate) type LogKey = (Arc<str>, i32);
+
+/// How a log directory is opened.
+#[derive(Clone)]
+pub struct LogDirConfig {
+    /// This node's id; the directory must be its own.
+    pub node_id: i32,
+    /// The cluster this node belongs to; `None` takes the cluster of the directory.
+    pub cluster_id: Option<String>,
+    /// The cluster id with which an empty directory is formatted; `None` refuses one.
+    pub format: Option<String>,
+    /// The configuration with which logs are opened; [`LogDir::take_log`] puts a log's own in force.
+    pub log_config: Arc<LogConfig>,
+    /// How many segment files may be open at once; those with unflushed bytes always are.
+    pub max_open_files: usize,
+}
+
+impl LogDirConfig {
+    /// For this node, with Kafka's defaults; takes the directory's cluster and does not format.
+    pub fn new(node_id: i32) -> Self {
+        Self {
+            node_id,
+            cluster_id: None,
+            format: None,
+            log_config: Arc::default(),
+            max_open_files: DEFAULT_MAX_OPEN_FILES,
+        }
+    }
+}
+
+/// A log in the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogName {
+    /// Topic.
+    pub topic: Arc<str>,
+    /// Partition.
+    pub partition: i32,
+    /// Topic id, if known.
+    pub topic_id: Option<Uuid>,
+}
+
+/// An open log directory. All methods take `&self`; share it in an `Arc`.
+pub struct LogDir {
+    directory: Arc<Directory>,
+    meta: MetaProperties,
+    state: Mutex<State>,
+    checkpoints: Mutex<Checkpoints>,
+    _lock: DiskLock,
+}
+
+#[derive(Default)]
+struct State {
+    /// Opened and not taken yet.
+    loaded: BTreeMap<LogKey, UnifiedLog>,
+    /// Every log that is in use or may be taken.
+    views: BTreeMap<LogKey, Arc<LogView>>,
+    damaged: BTreeMap<LogKey, DamagedState>,
+    /// Names that the checkpoints on disk, or the directory itself after a power loss, may still give to a log that is
+    /// gone: a new log of that name has to clear them first.
+    stale: BTreeSet<LogKey>,
+    /// Renamed directories and when they may be removed.
+    deleting: Vec<(i64, PathBuf)>,
+}
+
+/// What is kept of a log that stays offline, so that the next start comes to the same judgement.
+struct DamagedState {
+    reason: String,
+    recovery_point: i64,
+    log_start_offset: Option<i64>,
+    high_watermark: Option<i64>,
+}
+
+impl LogDir {
+    /// Opens a log directory and every log in it, recovering what the last process left.
+    ///
+    /// # Errors
+    /// [`StorageError`] naming the fix: the directory is in use, belongs to another node or cluster, is not formatted,
+    /// or cannot be read. A damaged log is no error here but is named in the report.
+    pub fn open(
+        platform: &Platform,
+        path: &Path,
+        config: &LogDirConfig,
+        now_ms: i64,
+    ) -> Result<(Self, RecoveryReport), StorageError> {
+        open::open(platform, path, config, now_ms)
+    }
+
+    /// Whose directory it is.
+    pub fn meta(&self) -> &MetaProperties {
+        &self.meta
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Why the directory went offline, if it did.
+    pub fn offline_reason(&self) -> Option<&str> {
+        self.directory.offline_reason()
+    }
+
+    /// Bytes that may still be written on its file system.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn free_bytes(&self) -> Result<u64, StorageError> {
+        Ok(self.directory.disk().free_bytes(self.directory.path())?)
+    }
+
+    /// Segment files that are open.
+    pub fn open_files_count(&self) -> usize {
+        self.directory.open_files().count()
+    }
+
+    /// The logs that were found and not taken yet.
+    pub fn unclaimed(&self) -> Vec<LogName> {
+        let state = self.state.lock();
+        let name = |((topic, partition), log): (&LogKey, &UnifiedLog)| LogName {
+            topic: Arc::clone(topic),
+            partition: *partition,
+            topic_id: log.view().topic_id(),
+        };
+        state.loaded.iter().map(name).collect()
+    }
+
+    /// Takes a log that was found, to write to it under this configuration; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] for a log that has to stay offline; [`StorageError::InconsistentTopicId`] if it belongs
+    /// to another incarnation of the topic: it stays unclaimed, to be deleted or put aside.
+    pub fn take_log(
+        &self,
+        topic: &str,
+        partition: i32,
+        topic_id: Uuid,
+        config: impl Into<Arc<LogConfig>>,
+    ) -> Result<Option<UnifiedLog>, StorageError> {
+        let key = (Arc::from(topic), partition);
+        let mut log = {
+            let mut state = self.state.lock();
+            state.check_damaged(&key)?;
+            let Some(log) = state.loaded.get(&key) else { return Ok(None) };
+            if let Some(found) = log.view().topic_id().filter(|found| *found != topic_id) {
+                let log = log_dir_name(topic, partition);
+                return Err(StorageError::InconsistentTopicId { log, expected: topic_id, found });
+            }
+            state.loaded.remove(&key).expect("it was found above")
+        };
+        log.assign_topic_id(topic_id)?;
+        log.update_config(config);
+        Ok(Some(log))
+    }
+
+    /// Creates an empty log. Nothing is flushed: its first flush makes its name durable too, and until then the metadata
+    /// log remembers it.
+    ///
+    /// # Errors
+    /// [`StorageError::Exists`], [`StorageError::Damaged`]; the disk's.
+    pub fn create_log(
+        &self,
+        topic: &str,
+        partition: i32,
+        topic_id: Uuid,
+        config: impl Into<Arc<LogConfig>>,
+        now_ms: i64,
+    ) -> Result<UnifiedLog, StorageError> {
+        self.directory.check_online()?;
+        let key: LogKey = (Arc::from(topic), partition);
+        let name = log_dir_name(topic, partition);
+        let is_stale = {
+            let state = self.state.lock();
+            state.check_damaged(&key)?;
+            if state.views.contains_key(&key) {
+                return Err(StorageError::Exists { log: name });
+            }
+            state.stale.contains(&key)
+        };
+        if is_stale {
+            self.forget_deleted_logs()?;
+        }
+        let dir: Arc<Path> = Arc::from(self.directory.path().join(&name));
+        self.make_dir(&dir, &name, topic_id)?;
+        let segments = vec![Arc::new(Segment::empty(Arc::clone(&dir), 0, now_ms))];
+        let view = Arc::new(LogView::new(ViewStart {
+            topic: Arc::clone(&key.0),
+            partition,
+            topic_id: Some(topic_id),
+            directory: Arc::clone(&self.directory),
+            dir,
+            log_start_offset: 0,
+            log_end_offset: 0,
+            durable_end_offset: 0,
+            high_watermark: 0,
+            segments,
+            epochs: EpochCache::default(),
+        }));
+        self.state.lock().views.insert(key, Arc::clone(&view));
+        Ok(UnifiedLog::new(LoadedLog {
+            view,
+            config: config.into(),
+            producers: ProducerState::default(),
+            snapshots: Vec::new(),
+            bytes_since_index: 0,
+            first_timestamp: None,
+            unflushed_bytes: 0,
+            epochs_changed: false,
+            now_ms,
+        }))
+    }
+
+    fn make_dir(&self, dir: &Path, name: &str, topic_id: Uuid) -> Result<(), StorageError> {
+        let disk = self.directory.disk();
+        if disk.exists(dir) {
+            return Err(StorageError::Exists { log: name.to_owned() });
+        }
+        let make = || {
+            disk.create_dir_all(dir)?;
+            let file = disk.open(&dir.join(PARTITION_METADATA), OpenMode::Create)?;
+            file.write_at(&encode_partition_metadata(topic_id), 0)
+        };
+        make().map_err(|error| {
+            // What was made so far would be in the way of the next try.
+            _ = disk.remove_dir_all(dir);
+            self.directory.write_failed(error)
+        })
+    }
+
+    /// Makes sure that nothing on disk still speaks of logs that were deleted.
+    fn forget_deleted_logs(&self) -> Result<(), StorageError> {
+        self.directory.disk().sync_dir(self.directory.path())?;
+        self.checkpoint()
+    }
+
+    /// Deletes a log: its directory is renamed at once and removed later, see [`LogDir::expired_logs`].
+    ///
+    /// # Errors
+    /// The disk's; then the log is still there, unclaimed by anybody.
+    pub fn delete_log(&self, log: UnifiedLog, now_ms: i64) -> Result<(), StorageError> {
+        let due_ms = now_ms.saturating_add(log.config().file_delete_delay_ms);
+        let renamed = self.rename_away(&log, delete_dir_name)?;
+        self.state.lock().deleting.push((due_ms, renamed));
+        Ok(())
+    }
+
+    /// Takes a log out of use without removing anything: for data of which the metadata knows nothing. Kafka's name for
+    /// that is a stray. Gives its new directory.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn put_aside(&self, log: UnifiedLog) -> Result<PathBuf, StorageError> {
+        self.rename_away(&log, stray_dir_name)
+    }
+
+    fn rename_away(
+        &self,
+        log: &UnifiedLog,
+        name: fn(&str, i32, [u8; 16]) -> String,
+    ) -> Result<PathBuf, StorageError> {
+        self.directory.check_online()?;
+        let view = log.view();
+        let unique = self.directory.rng().uuid_bytes();
+        let to = self.directory.path().join(name(view.topic(), view.partition(), unique));
+        self.directory.disk().rename(view.dir(), &to)?;
+        view.mark_deleted();
+        let mut state = self.state.lock();
+        let key = (Arc::clone(view.topic()), view.partition());
+        state.views.remove(&key);
+        state.stale.insert(key);
+        Ok(to)
+    }
+
+    /// Takes an unclaimed log whatever its topic id, to delete it or put it aside.
+    pub fn take_unclaimed(&self, topic: &str, partition: i32) -> Option<UnifiedLog> {
+        self.state.lock().loaded.remove(&(Arc::from(topic), partition))
+    }
+
+    /// The directories of deleted logs whose delay is over; `None` if there are none.
+    pub fn expired_logs(&self, now_ms: i64) -> Option<DeleteTicket> {
+        let mut state = self.state.lock();
+        let paths: Vec<PathBuf> =
+            state.deleting.extract_if(.., |(due_ms, _)| *due_ms <= now_ms).map(|(_, path)| path).collect();
+        (!paths.is_empty()).then(|| DeleteTicket::new(Arc::clone(&self.directory), paths, true))
+    }
+}
+
+impl State {
+    fn check_damaged(&self, key: &LogKey) -> Result<(), StorageError> {
+        match self.damaged.get(key) {
+            None => Ok(()),
+            Some(damaged) => Err(StorageError::Damaged {
+                log: log_dir_name(&key.0, key.1),
+                reason: damaged.reason.clone(),
+            }),
+        }
+    }
+}

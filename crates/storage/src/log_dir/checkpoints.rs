@@ -1,0 +1,138 @@
+//! The checkpoint files of a log directory, and its clean stop.
+//!
+//! Owns what is written when: only files whose content changed, so that an idle node writes nothing.
+
+use super::{LogDir, LogKey, State};
+use crate::checkpoint_file::{PartitionOffsets, encode_offsets};
+use crate::error::StorageError;
+use crate::layout::{
+    CLEAN_SHUTDOWN, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
+};
+use crate::log::UnifiedLog;
+use crate::marker_files::encode_clean_shutdown;
+
+/// The content of the files, as last read or written.
+#[derive(Default)]
+pub(super) struct Checkpoints {
+    pub(super) recovery_points: Vec<u8>,
+    pub(super) log_starts: Vec<u8>,
+    pub(super) high_watermarks: Vec<u8>,
+}
+
+impl LogDir {
+    /// Writes the recovery points, log starts and high watermarks, as far as they changed. Blocks.
+    ///
+    /// # Errors
+    /// The disk's; the directory is offline then.
+    pub fn checkpoint(&self) -> Result<(), StorageError> {
+        // Held while the values are read too: a lower value must never be overwritten by one read before.
+        let mut written = self.checkpoints.lock();
+        let (recovery_points, log_starts, high_watermarks, stale) = {
+            let state = self.state.lock();
+            let stale: Vec<LogKey> = state.stale.iter().cloned().collect();
+            (state.recovery_points(), state.log_starts(), state.high_watermarks(), stale)
+        };
+        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &mut written.recovery_points, &recovery_points)?;
+        self.write_checkpoint(LOG_START_CHECKPOINT, &mut written.log_starts, &log_starts)?;
+        self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)?;
+        let mut state = self.state.lock();
+        stale.iter().for_each(|key| _ = state.stale.remove(key));
+        Ok(())
+    }
+
+    /// Writes the high watermarks only: Kafka does so every five seconds, and the rest every minute. Blocks.
+    ///
+    /// # Errors
+    /// The disk's; the directory is offline then.
+    pub fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
+        let mut written = self.checkpoints.lock();
+        let high_watermarks = self.state.lock().high_watermarks();
+        self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)
+    }
+
+    fn write_checkpoint(
+        &self,
+        name: &str,
+        written: &mut Vec<u8>,
+        offsets: &PartitionOffsets,
+    ) -> Result<(), StorageError> {
+        let bytes = encode_offsets(offsets);
+        if bytes == *written || (offsets.is_empty() && written.is_empty()) {
+            return Ok(());
+        }
+        self.directory.check_online()?;
+        let disk = self.directory.disk();
+        let path = self.directory.path().join(name);
+        disk.write_atomic(&path, &bytes).map_err(|error| self.directory.write_failed(error))?;
+        *written = bytes;
+        Ok(())
+    }
+
+    /// Ends the use of the directory: closes the logs nobody took, writes the checkpoints, and, if everything in every
+    /// log is durable, the clean-shutdown marker with this broker epoch. Whether the marker was written; without it the
+    /// next start recovers. Blocks.
+    ///
+    /// Whoever took logs has closed them ([`UnifiedLog::close`]), run their last tickets and marked them durable.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn close_clean(&self, broker_epoch: Option<i64>) -> Result<bool, StorageError> {
+        self.directory.check_online()?;
+        let loaded = std::mem::take(&mut self.state.lock().loaded);
+        for mut log in loaded.into_values() {
+            close_log(&mut log)?;
+        }
+        self.checkpoint()?;
+        let is_durable = {
+            let state = self.state.lock();
+            state.views.values().all(|view| view.durable_end_offset() == view.log_end_offset())
+        };
+        if is_durable {
+            let path = self.directory.path().join(CLEAN_SHUTDOWN);
+            let marker = encode_clean_shutdown(broker_epoch.unwrap_or(-1));
+            self.directory.disk().write_atomic(&path, &marker).map_err(|e| self.directory.write_failed(e))?;
+        }
+        Ok(is_durable)
+    }
+}
+
+fn close_log(log: &mut UnifiedLog) -> Result<(), StorageError> {
+    if let Some(ticket) = log.close()? {
+        ticket.run()?;
+        log.mark_durable(&ticket);
+    }
+    Ok(())
+}
+
+impl State {
+    fn collect(
+        &self,
+        of_view: impl Fn(&crate::LogView) -> Option<i64>,
+        of_damaged: impl Fn(&super::DamagedState) -> Option<i64>,
+    ) -> PartitionOffsets {
+        let name = |(topic, partition): &LogKey| (topic.to_string(), *partition);
+        let views = self.views.iter().filter_map(|(key, view)| Some((name(key), of_view(view)?)));
+        let damaged = self.damaged.iter().filter_map(|(key, log)| Some((name(key), of_damaged(log)?)));
+        views.chain(damaged).collect()
+    }
+
+    fn recovery_points(&self) -> PartitionOffsets {
+        self.collect(
+            |view| Some(view.durable_end_offset()).filter(|o| *o > 0),
+            |log| Some(log.recovery_point),
+        )
+    }
+
+    /// Only those that the first segment's name does not tell, as in Kafka.
+    fn log_starts(&self) -> PartitionOffsets {
+        let moved = |view: &crate::LogView| {
+            let start = view.log_start_offset();
+            (start > view.segments()[0].base_offset()).then_some(start)
+        };
+        self.collect(moved, |log| log.log_start_offset)
+    }
+
+    fn high_watermarks(&self) -> PartitionOffsets {
+        self.collect(|view| Some(view.high_watermark()), |log| log.high_watermark)
+    }
+}

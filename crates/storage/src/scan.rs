@@ -1,0 +1,187 @@
+//! Walks the batches of a segment file by their headers.
+//!
+//! Owns the walk: a window of the file in a buffer of the caller, moved forward as needed. It never looks inside a
+//! batch except to check its checksum, and it never changes the file.
+
+use std::fmt;
+use std::io;
+
+use platform::File;
+use records::{BatchError, BatchHeader, HEADER_BYTES};
+
+/// A window large enough for the headers between two index entries; lives on the stack of a reader.
+pub(crate) const SMALL_WINDOW_BYTES: usize = 4096;
+/// A window for reading much of a file, in recovery.
+pub(crate) const LARGE_WINDOW_BYTES: usize = 1 << 20;
+
+/// Where the checksum of a magic-2 batch begins to count.
+const CRC_COVERS_FROM: usize = 21;
+
+/// A batch in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundBatch {
+    /// Position of its first byte.
+    pub(crate) position: u64,
+    /// Its header.
+    pub(crate) header: BatchHeader,
+}
+
+impl FoundBatch {
+    /// Position of the first byte after it.
+    pub(crate) fn end(&self) -> u64 {
+        self.position + self.header.size_bytes() as u64
+    }
+}
+
+/// Why the bytes at a position are not a batch that belongs there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadBatch {
+    /// The file ends inside the batch.
+    Torn {
+        /// Bytes the batch needs.
+        needed: u64,
+        /// Bytes that are there.
+        available: u64,
+    },
+    /// The bytes are zeros: the file was extended, and the data never arrived.
+    Zeros,
+    /// The header is impossible.
+    Header(BatchError),
+    /// The checksum does not match.
+    Crc,
+    /// The batch does not come after the one before it.
+    Offset {
+        /// The least base offset that may follow.
+        expected: i64,
+        /// The base offset found.
+        found: i64,
+    },
+    /// The segment ends before the next one starts.
+    Missing {
+        /// The first offset that is missing.
+        from: i64,
+        /// Base offset of the next segment.
+        to: i64,
+    },
+}
+
+impl fmt::Display for BadBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Torn { needed, available } => {
+                write!(f, "the batch is torn: {available} of its {needed} bytes are there")
+            }
+            Self::Zeros => f.write_str("there are only zeros"),
+            Self::Header(e) => write!(f, "the batch header is impossible: {e}"),
+            Self::Crc => f.write_str("the batch does not match its checksum"),
+            Self::Offset { expected, found } => {
+                write!(f, "the batch starts at offset {found}, and the next offset is {expected}")
+            }
+            Self::Missing { from, to } => write!(f, "the batches of offsets {from} to {to} are missing"),
+        }
+    }
+}
+
+/// One step of the walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A batch with a possible header that ends before the end of the walk.
+    Batch(FoundBatch),
+    /// The end of the walk.
+    End,
+    /// Something else. The walk cannot go on.
+    Bad(BadBatch),
+}
+
+/// A walk over the batches in `position..end` of a file.
+pub(crate) struct BatchScan<'a> {
+    file: &'a dyn File,
+    window: &'a mut [u8],
+    window_start: u64,
+    window_len: usize,
+    position: u64,
+    end: u64,
+}
+
+impl<'a> BatchScan<'a> {
+    /// Starts at `position`, which must be the start of a batch. `window` must hold at least a header.
+    pub(crate) fn new(file: &'a dyn File, window: &'a mut [u8], position: u64, end: u64) -> Self {
+        assert!(window.len() >= HEADER_BYTES, "the window must hold a header");
+        Self { file, window, window_start: position, window_len: 0, position, end }
+    }
+
+    /// Where the next step looks.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next batch. Its records are not read.
+    pub(crate) fn step(&mut self) -> io::Result<Step> {
+        let available = self.end.saturating_sub(self.position);
+        if available == 0 {
+            return Ok(Step::End);
+        }
+        let wanted = available.min(HEADER_BYTES as u64) as usize;
+        let bytes = self.bytes_at(self.position, wanted)?;
+        let header = match BatchHeader::parse(bytes) {
+            Ok(header) => header,
+            Err(error) => return Ok(Step::Bad(classify(error, bytes, available))),
+        };
+        let needed = header.size_bytes() as u64;
+        if needed > available {
+            return Ok(Step::Bad(BadBatch::Torn { needed, available }));
+        }
+        if header.last_offset_delta < 0 || header.base_offset < 0 {
+            let found = header.base_offset;
+            return Ok(Step::Bad(BadBatch::Offset { expected: found.max(0), found: header.last_offset() }));
+        }
+        let batch = FoundBatch { position: self.position, header };
+        self.position = batch.end();
+        Ok(Step::Batch(batch))
+    }
+
+    /// Whether the checksum of a batch this walk found matches its bytes. Old formats, which nothing writes any more,
+    /// have another checksum and are taken as they are.
+    pub(crate) fn crc_matches(&mut self, batch: &FoundBatch) -> io::Result<bool> {
+        if batch.header.is_legacy() {
+            return Ok(true);
+        }
+        let mut position = batch.position + CRC_COVERS_FROM as u64;
+        let mut crc = 0;
+        while position < batch.end() {
+            let left = batch.end() - position;
+            let wanted = left.min(self.window.len() as u64) as usize;
+            let bytes = self.bytes_at(position, wanted)?;
+            if bytes.is_empty() {
+                return Ok(false);
+            }
+            crc = crc32c::crc32c_append(crc, bytes);
+            position += bytes.len() as u64;
+        }
+        Ok(crc == batch.header.crc)
+    }
+
+    /// Up to `wanted` bytes at `position`: fewer if the file ends.
+    fn bytes_at(&mut self, position: u64, wanted: usize) -> io::Result<&[u8]> {
+        let window_end = self.window_start + self.window_len as u64;
+        if position < self.window_start || position + wanted as u64 > window_end {
+            let room = (self.end - position).min(self.window.len() as u64) as usize;
+            self.window_start = position;
+            self.window_len = 0;
+            self.window_len = self.file.read_full_at(&mut self.window[..room], position)?;
+        }
+        let from = (position - self.window_start) as usize;
+        let to = (from + wanted).min(self.window_len);
+        Ok(&self.window[from.min(to)..to])
+    }
+}
+
+fn classify(error: BatchError, bytes: &[u8], available: u64) -> BadBatch {
+    if bytes.iter().all(|b| *b == 0) {
+        return BadBatch::Zeros;
+    }
+    match error {
+        BatchError::Incomplete { needed, .. } => BadBatch::Torn { needed: needed as u64, available },
+        error => BadBatch::Header(error),
+    }
+}

@@ -1,0 +1,424 @@
+//! One segment: a file of batches, its two indexes, and what is known of its timestamps.
+//!
+//! Owns finding a batch in the file by offset, position or timestamp, for readers and writer alike. Only the log's
+//! writer changes it; readers see a size that is published after the bytes. It never knows the other segments.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use platform::{Disk, File, OpenMode};
+
+use crate::directory::Directory;
+use crate::index::{IndexTable, OffsetEntry, TimeEntry, entry_at, search_file};
+use crate::layout::{DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, segment_path};
+use crate::scan::{BadBatch, BatchScan, FoundBatch, SMALL_WINDOW_BYTES, Step};
+
+mod timestamps;
+
+pub use timestamps::TimestampOffset;
+
+/// The largest timestamp of a segment and the last offset of the batch that has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MaxTimestamp {
+    /// The timestamp (ms), -1 if no record has one.
+    pub(crate) timestamp: i64,
+    /// Last offset of the first batch with it.
+    pub(crate) offset: i64,
+}
+
+/// A segment of a log.
+pub(crate) struct Segment {
+    base_offset: i64,
+    dir: Arc<Path>,
+    size: AtomicU64,
+    /// When this process first saw the segment: the age of one whose records have no timestamp.
+    created_ms: AtomicI64,
+    file: Mutex<Option<Arc<dyn File>>>,
+    /// Whether the file holds bytes that were not flushed.
+    dirty: AtomicBool,
+    /// Whether the file was used since it was last considered for closing.
+    used: AtomicBool,
+    /// Whether the files were renamed to wait for deletion.
+    deleted: AtomicBool,
+    index: Mutex<SegmentIndex>,
+}
+
+struct SegmentIndex {
+    offsets: IndexTable<OffsetEntry>,
+    times: IndexTable<TimeEntry>,
+    /// `None` until somebody asked, for a segment that was there at the start.
+    max_timestamp: Option<MaxTimestamp>,
+}
+
+/// What a search in a segment met instead of a batch.
+#[derive(Debug)]
+pub(crate) enum SegmentFault {
+    /// The disk.
+    Io(io::Error),
+    /// Bytes that are not the batch they must be.
+    Bad { position: u64, bad: BadBatch },
+}
+
+impl From<io::Error> for SegmentFault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The entries of a segment's indexes to start with.
+pub(crate) struct SegmentIndexes {
+    pub(crate) offsets: IndexTable<OffsetEntry>,
+    pub(crate) times: IndexTable<TimeEntry>,
+    pub(crate) max_timestamp: Option<MaxTimestamp>,
+}
+
+impl Segment {
+    /// A segment without any file yet: the first append makes it.
+    pub(crate) fn empty(dir: Arc<Path>, base_offset: i64, now_ms: i64) -> Self {
+        let max_timestamp = Some(MaxTimestamp { timestamp: -1, offset: base_offset });
+        let indexes = SegmentIndexes { offsets: IndexTable::new(), times: IndexTable::new(), max_timestamp };
+        Self::existing(dir, base_offset, 0, now_ms, indexes)
+    }
+
+    /// A segment whose file holds `size` bytes of valid batches.
+    pub(crate) fn existing(
+        dir: Arc<Path>,
+        base_offset: i64,
+        size: u64,
+        now_ms: i64,
+        indexes: SegmentIndexes,
+    ) -> Self {
+        let SegmentIndexes { offsets, times, max_timestamp } = indexes;
+        Self {
+            base_offset,
+            dir,
+            size: AtomicU64::new(size),
+            created_ms: AtomicI64::new(now_ms),
+            file: Mutex::new(None),
+            dirty: AtomicBool::new(false),
+            used: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
+            index: Mutex::new(SegmentIndex { offsets, times, max_timestamp }),
+        }
+    }
+
+    pub(crate) fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    /// Bytes of valid batches.
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_size(&self, size: u64) {
+        self.size.store(size, Ordering::Release);
+    }
+
+    pub(crate) fn created_ms(&self) -> i64 {
+        self.created_ms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_created_ms(&self, now_ms: i64) {
+        self.created_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_dirty(&self, dirty: bool) {
+        self.dirty.store(dirty, Ordering::Release);
+    }
+
+    /// The path of one of the segment's files.
+    pub(crate) fn path(&self, suffix: &str) -> PathBuf {
+        segment_path(&self.dir, self.base_offset, suffix)
+    }
+
+    /// The open file of records. A missing one is created only for the writer.
+    pub(crate) fn file(self: &Arc<Self>, directory: &Directory, create: bool) -> io::Result<Arc<dyn File>> {
+        self.used.store(true, Ordering::Relaxed);
+        let mut slot = self.file.lock();
+        if let Some(file) = &*slot {
+            return Ok(Arc::clone(file));
+        }
+        let file = self.open_file(directory.disk().as_ref(), create)?;
+        *slot = Some(Arc::clone(&file));
+        drop(slot);
+        directory.open_files().opened(self);
+        Ok(file)
+    }
+
+    fn open_file(&self, disk: &dyn Disk, create: bool) -> io::Result<Arc<dyn File>> {
+        let path = self.path(LOG_SUFFIX);
+        let mode = if create { OpenMode::Create } else { OpenMode::ReadWrite };
+        match disk.open(&path, mode) {
+            // A reader that took its segment list before the deletion still gets its bytes.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.deleted.load(Ordering::Acquire) => {
+                disk.open(&self.path(&format!("{LOG_SUFFIX}{DELETED_SUFFIX}")), OpenMode::Read)
+            }
+            other => other,
+        }
+    }
+
+    /// Closes the file unless it was used since the last call or has unflushed bytes. Whether none is open now.
+    pub(crate) fn try_close_idle_file(&self) -> bool {
+        if self.dirty.load(Ordering::Acquire) || self.used.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        match self.file.try_lock() {
+            Some(mut slot) => {
+                *slot = None;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Renames the segment's files so that they wait for deletion; missing ones are passed over.
+    pub(crate) fn mark_deleted(&self, disk: &dyn Disk) -> io::Result<Vec<PathBuf>> {
+        self.deleted.store(true, Ordering::Release);
+        let mut waiting = Vec::new();
+        for suffix in [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, crate::layout::TXN_INDEX_SUFFIX] {
+            let from = self.path(suffix);
+            let to = self.path(&format!("{suffix}{DELETED_SUFFIX}"));
+            match disk.rename(&from, &to) {
+                Ok(()) => waiting.push(to),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(waiting)
+    }
+
+    // ---- writer ----
+
+    /// Notes an appended batch: its timestamp, and index entries if they are due. Whether enough entries wait to be
+    /// written.
+    pub(crate) fn note_batch(
+        &self,
+        position: u64,
+        last_offset: i64,
+        max_timestamp: i64,
+        index_due: bool,
+    ) -> bool {
+        let relative_offset = (last_offset - self.base_offset) as u32;
+        let mut index = self.index.lock();
+        let known = index.max_timestamp.unwrap_or(MaxTimestamp { timestamp: -1, offset: self.base_offset });
+        let max = if max_timestamp > known.timestamp {
+            MaxTimestamp { timestamp: max_timestamp, offset: last_offset }
+        } else {
+            known
+        };
+        index.max_timestamp = Some(max);
+        if !index_due {
+            return false;
+        }
+        let full = index.offsets.push(OffsetEntry { relative_offset, position: position as u32 });
+        let times_full = self.push_time(&mut index, max);
+        full || times_full
+    }
+
+    fn push_time(&self, index: &mut SegmentIndex, max: MaxTimestamp) -> bool {
+        let last = index.times.last().map_or(-1, |entry| entry.timestamp);
+        if max.timestamp <= last {
+            return false;
+        }
+        let relative_offset = (max.offset - self.base_offset) as u32;
+        index.times.push(TimeEntry { timestamp: max.timestamp, relative_offset })
+    }
+
+    /// Adds the closing entry of the time index, as Kafka does when a segment is rolled or closed: the largest timestamp.
+    pub(crate) fn close_time_index(&self, max: MaxTimestamp) {
+        let mut index = self.index.lock();
+        self.push_time(&mut index, max);
+    }
+
+    /// Numbers of entries in the offset and time index.
+    pub(crate) fn index_entries(&self) -> (u32, u32) {
+        let index = self.index.lock();
+        (index.offsets.len(), index.times.len())
+    }
+
+    /// Writes the index entries that wait in memory; with `create`, both files exist afterwards even if empty.
+    pub(crate) fn write_indexes(&self, disk: &dyn Disk, create: bool) -> io::Result<()> {
+        let (offsets, times) = {
+            let index = self.index.lock();
+            (index.offsets.pending_bytes(), index.times.pending_bytes())
+        };
+        match &offsets {
+            Some(write) => write.run(disk, &self.path(INDEX_SUFFIX))?,
+            None if create => drop(disk.open(&self.path(INDEX_SUFFIX), OpenMode::Create)?),
+            None => {}
+        }
+        match &times {
+            Some(write) => write.run(disk, &self.path(TIME_INDEX_SUFFIX))?,
+            None if create => drop(disk.open(&self.path(TIME_INDEX_SUFFIX), OpenMode::Create)?),
+            None => {}
+        }
+        let mut index = self.index.lock();
+        offsets.iter().for_each(|write| index.offsets.written(write));
+        times.iter().for_each(|write| index.times.written(write));
+        Ok(())
+    }
+
+    /// Cuts the indexes to the entries before `offset`; the largest timestamp has to be found anew.
+    pub(crate) fn truncate_indexes(&self, disk: &dyn Disk, offset: i64) -> io::Result<()> {
+        self.write_indexes(disk, false)?;
+        let relative = u32::try_from(offset - self.base_offset).unwrap_or(0);
+        let mut index = self.index.lock();
+        let count = index.offsets.len();
+        let kept =
+            self.count_in_file(disk, INDEX_SUFFIX, count, |e: &OffsetEntry| e.relative_offset < relative)?;
+        index.offsets.truncate(kept.0, kept.1);
+        let count = index.times.len();
+        let kept =
+            self.count_in_file(disk, TIME_INDEX_SUFFIX, count, |e: &TimeEntry| e.relative_offset < relative)?;
+        index.times.truncate(kept.0, kept.1);
+        index.max_timestamp = None;
+        Ok(())
+    }
+
+    fn count_in_file<E: crate::index::IndexEntry>(
+        &self,
+        disk: &dyn Disk,
+        suffix: &str,
+        entries: u32,
+        keep: impl Fn(&E) -> bool,
+    ) -> io::Result<(u32, Option<E>)> {
+        if entries == 0 {
+            return Ok((0, None));
+        }
+        let file = disk.open(&self.path(suffix), OpenMode::Read)?;
+        let (mut low, mut high) = (0, entries);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if keep(&entry_at(file.as_ref(), middle)?) { low = middle + 1 } else { high = middle }
+        }
+        let last = low.checked_sub(1).map(|number| entry_at(file.as_ref(), number)).transpose()?;
+        Ok((low, last))
+    }
+
+    // ---- search ----
+
+    /// The last offset-index entry that is not after what `at_most` allows.
+    fn offset_entry(&self, disk: &dyn Disk, at_most: impl Fn(&OffsetEntry) -> bool) -> Option<OffsetEntry> {
+        let in_file = match self.index.lock().offsets.search_memory(&at_most) {
+            Ok(entry) => return Some(entry),
+            Err(in_file) => in_file,
+        };
+        if in_file.is_empty() {
+            return None;
+        }
+        // An index that cannot be read only costs a longer walk.
+        let file = disk.open(&self.path(INDEX_SUFFIX), OpenMode::Read).ok()?;
+        search_file(file.as_ref(), in_file, at_most).ok().flatten()
+    }
+
+    /// The first batch whose last offset is not before `offset`, among the first `size` bytes.
+    pub(crate) fn find(
+        self: &Arc<Self>,
+        directory: &Directory,
+        offset: i64,
+        size: u64,
+    ) -> Result<Option<FoundBatch>, SegmentFault> {
+        if size == 0 {
+            return Ok(None);
+        }
+        let relative = u32::try_from(offset - self.base_offset).unwrap_or(0);
+        let hint = self.offset_entry(directory.disk().as_ref(), |e| e.relative_offset <= relative);
+        let wanted = |batch: &FoundBatch| batch.header.last_offset() >= offset;
+        self.walk_from(directory, hint, size, wanted)
+    }
+
+    /// Walks from an index entry, or from the start if there is none or it is wrong, to the first batch that is `wanted`.
+    fn walk_from(
+        self: &Arc<Self>,
+        directory: &Directory,
+        hint: Option<OffsetEntry>,
+        size: u64,
+        wanted: impl Fn(&FoundBatch) -> bool,
+    ) -> Result<Option<FoundBatch>, SegmentFault> {
+        let file = self.file(directory, false)?;
+        let mut window = [0; SMALL_WINDOW_BYTES];
+        let mut start = 0;
+        if let Some(entry) = hint
+            && u64::from(entry.position) < size
+        {
+            let mut scan = BatchScan::new(file.as_ref(), &mut window, u64::from(entry.position), size);
+            let last_offset = self.base_offset + i64::from(entry.relative_offset);
+            match scan.step()? {
+                Step::Batch(batch) if batch.header.last_offset() == last_offset => start = batch.position,
+                _ => {
+                    tracing::warn!(path = %self.path(INDEX_SUFFIX).display(), "an offset index entry is wrong")
+                }
+            }
+        }
+        let mut scan = BatchScan::new(file.as_ref(), &mut window, start, size);
+        loop {
+            let position = scan.position();
+            match scan.step()? {
+                Step::Batch(batch) if wanted(&batch) => return Ok(Some(batch)),
+                Step::Batch(_) => {}
+                Step::End => return Ok(None),
+                Step::Bad(bad) => return Err(SegmentFault::Bad { position, bad }),
+            }
+        }
+    }
+
+    /// The last end of a batch in `from..=limit`, and the offset after that batch; `None` if the first batch is longer.
+    /// `from` must be the start of a batch.
+    pub(crate) fn last_batch_end(
+        self: &Arc<Self>,
+        directory: &Directory,
+        from: u64,
+        limit: u64,
+    ) -> Result<Option<(u64, i64)>, SegmentFault> {
+        let size = self.size();
+        let hint = self.offset_entry(directory.disk().as_ref(), |e| u64::from(e.position) <= limit);
+        let file = self.file(directory, false)?;
+        let mut window = [0; SMALL_WINDOW_BYTES];
+        let mut start = from;
+        let mut best = None;
+        if let Some(entry) = hint
+            && u64::from(entry.position) > from
+        {
+            let mut scan = BatchScan::new(file.as_ref(), &mut window, u64::from(entry.position), size);
+            let last_offset = self.base_offset + i64::from(entry.relative_offset);
+            if let Step::Batch(batch) = scan.step()?
+                && batch.header.last_offset() == last_offset
+            {
+                start = batch.position;
+                best = Some((batch.position, batch.header.base_offset));
+            }
+        }
+        let mut scan = BatchScan::new(file.as_ref(), &mut window, start, size);
+        loop {
+            let position = scan.position();
+            match scan.step()? {
+                Step::Batch(batch) if batch.end() <= limit => {
+                    best = Some((batch.end(), batch.header.next_offset()));
+                }
+                Step::Batch(_) | Step::End => return Ok(best),
+                Step::Bad(bad) => return Err(SegmentFault::Bad { position, bad }),
+            }
+        }
+    }
+
+    /// The end of the batch that starts at `position`, and the offset after it.
+    pub(crate) fn batch_end(
+        self: &Arc<Self>,
+        directory: &Directory,
+        position: u64,
+    ) -> Result<(u64, i64), SegmentFault> {
+        let size = self.size();
+        let file = self.file(directory, false)?;
+        let mut window = [0; records::HEADER_BYTES];
+        let bad = match BatchScan::new(file.as_ref(), &mut window, position, size).step()? {
+            Step::Batch(batch) => return Ok((batch.end(), batch.header.next_offset())),
+            Step::End => BadBatch::Torn { needed: records::HEADER_BYTES as u64, available: 0 },
+            Step::Bad(bad) => bad,
+        };
+        Err(SegmentFault::Bad { position, bad })
+    }
+}

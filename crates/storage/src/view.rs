@@ -1,0 +1,461 @@
+//! What readers see of a log: offsets, segments, positions.
+//!
+//! Owns reading. It never waits for the writer: offsets are atomics, the list of segments is swapped whole, and the
+//! few recent positions lie behind a lock that nobody holds across a system call.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use platform::File;
+use protocol::Uuid;
+
+use crate::directory::Directory;
+use crate::epoch_cache::{EpochCache, EpochEntry};
+use crate::error::{ReadError, StorageError};
+use crate::layout::LOG_SUFFIX;
+use crate::segment::{Segment, SegmentFault, TimestampOffset};
+
+mod positions;
+
+pub(crate) use positions::Positions;
+
+/// Segments of a log, rising by base offset; never empty.
+pub(crate) type SegmentList = Vec<Arc<Segment>>;
+
+/// The readers' half of a log. Shared, cheap, and valid after the log is closed, then with its last content.
+pub struct LogView {
+    topic: Arc<str>,
+    partition: i32,
+    topic_id: OnceLock<Uuid>,
+    directory: Arc<Directory>,
+    dir: Arc<Path>,
+    log_start_offset: AtomicI64,
+    log_end_offset: AtomicI64,
+    durable_end_offset: AtomicI64,
+    high_watermark: AtomicI64,
+    size_bytes: AtomicU64,
+    deleted: AtomicBool,
+    segments: ArcSwap<SegmentList>,
+    positions: Mutex<Positions>,
+    epochs: Mutex<EpochCache>,
+}
+
+/// Whole batches in a segment file, ready to be sent from it.
+#[derive(Clone)]
+pub struct FetchSlice {
+    /// The file; it stays readable even if the segment is deleted meanwhile.
+    pub file: Arc<dyn File>,
+    /// Where the first batch starts.
+    pub position: u64,
+    /// Bytes of the batches.
+    pub len: usize,
+    /// Where to read on: the offset after the last batch.
+    pub next_offset: i64,
+}
+
+impl FetchSlice {
+    /// Appends the bytes to `out`: for small answers, where a copy is cheaper than a call per slice.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn read_into(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let start = out.len();
+        out.resize(start + self.len, 0);
+        let read = self.file.read_exact_at(&mut out[start..], self.position);
+        if read.is_err() {
+            out.truncate(start);
+        }
+        read
+    }
+
+    /// The bytes, in a buffer of their size.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn to_vec(&self) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.read_into(&mut out)?;
+        Ok(out)
+    }
+}
+
+impl std::fmt::Debug for FetchSlice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { position, len, next_offset, .. } = self;
+        write!(f, "FetchSlice {{ position: {position}, len: {len}, next_offset: {next_offset} }}")
+    }
+}
+
+/// What a view starts with.
+pub(crate) struct ViewStart {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: i32,
+    pub(crate) topic_id: Option<Uuid>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) dir: Arc<Path>,
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
+    pub(crate) durable_end_offset: i64,
+    pub(crate) high_watermark: i64,
+    pub(crate) segments: SegmentList,
+    pub(crate) epochs: EpochCache,
+}
+
+impl LogView {
+    pub(crate) fn new(start: ViewStart) -> Self {
+        let size_bytes = start.segments.iter().map(|segment| segment.size()).sum();
+        let active = start.segments.last().expect("a log has at least one segment");
+        let positions = Positions::new(active.base_offset(), start.log_end_offset, active.size());
+        let topic_id = OnceLock::new();
+        if let Some(id) = start.topic_id {
+            topic_id.set(id).expect("a new cell is empty");
+        }
+        Self {
+            topic: start.topic,
+            partition: start.partition,
+            topic_id,
+            directory: start.directory,
+            dir: start.dir,
+            log_start_offset: AtomicI64::new(start.log_start_offset),
+            log_end_offset: AtomicI64::new(start.log_end_offset),
+            durable_end_offset: AtomicI64::new(start.durable_end_offset),
+            high_watermark: AtomicI64::new(start.high_watermark),
+            size_bytes: AtomicU64::new(size_bytes),
+            deleted: AtomicBool::new(false),
+            segments: ArcSwap::from_pointee(start.segments),
+            positions: Mutex::new(positions),
+            epochs: Mutex::new(start.epochs),
+        }
+    }
+
+    /// The topic's name.
+    pub fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
+    /// The partition's index.
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// The topic's id, unless `partition.metadata` is missing and nobody has assigned one since.
+    pub fn topic_id(&self) -> Option<Uuid> {
+        self.topic_id.get().copied()
+    }
+
+    /// `topic-partition`.
+    pub fn name(&self) -> String {
+        crate::layout::log_dir_name(&self.topic, self.partition)
+    }
+
+    /// The directory of the log's files.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The first offset that may be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log_start_offset.load(Ordering::Acquire)
+    }
+
+    /// The offset the next record gets.
+    pub fn log_end_offset(&self) -> i64 {
+        self.log_end_offset.load(Ordering::Acquire)
+    }
+
+    /// Everything before this offset is on stable storage. Never more than the log end; also the recovery point.
+    pub fn durable_end_offset(&self) -> i64 {
+        self.durable_end_offset.load(Ordering::Acquire)
+    }
+
+    /// Everything before this offset is committed, as `replication` says; consumers read no further.
+    pub fn high_watermark(&self) -> i64 {
+        self.high_watermark.load(Ordering::Acquire)
+    }
+
+    /// Everything before this offset is committed and of a decided transaction. While there are no transactions it is
+    /// the high watermark.
+    pub fn last_stable_offset(&self) -> i64 {
+        self.high_watermark()
+    }
+
+    /// Sets the high watermark. It is kept between log start and log end.
+    pub fn set_high_watermark(&self, offset: i64) {
+        let offset = offset.min(self.log_end_offset()).max(self.log_start_offset());
+        self.high_watermark.store(offset, Ordering::Release);
+    }
+
+    /// Bytes of all segments, without indexes.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Number of segments.
+    pub fn segments_count(&self) -> usize {
+        self.segments.load().len()
+    }
+
+    /// Why the log directory went offline, if it did.
+    pub fn offline_reason(&self) -> Option<&str> {
+        self.directory.offline_reason()
+    }
+
+    // ---- epochs ----
+
+    /// The largest leader epoch in the log.
+    pub fn latest_epoch(&self) -> Option<EpochEntry> {
+        self.epochs.lock().latest()
+    }
+
+    /// The leader epoch of the record at `offset`.
+    pub fn epoch_of_offset(&self, offset: i64) -> Option<i32> {
+        self.epochs.lock().epoch_for_offset(offset)
+    }
+
+    /// The largest epoch that is at most `epoch`, and where it ends; (-1, -1) when nothing is known of it (KIP-101).
+    pub fn end_offset_for_epoch(&self, epoch: i32) -> (i32, i64) {
+        let found = self.epochs.lock().end_offset_for(epoch, self.log_end_offset());
+        found.map_or((-1, -1), |end| (end.epoch, end.end_offset))
+    }
+
+    // ---- reading ----
+
+    /// Whole batches from the one that holds `offset` on, at most `max_bytes` and none that reaches `upper_bound` or
+    /// beyond. They come from one segment, so less than asked may come though more is there. With `min_one` the first
+    /// batch comes even if it alone exceeds `max_bytes`. `None` if there is nothing to give.
+    ///
+    /// The first batch may start before `offset`: Kafka's clients skip the records before.
+    ///
+    /// # Errors
+    /// [`ReadError::OffsetOutOfRange`] outside log start and log end; [`ReadError::Storage`] if the disk fails or the
+    /// bytes are not the batches they must be.
+    pub fn read(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        upper_bound: i64,
+        min_one: bool,
+    ) -> Result<Option<FetchSlice>, ReadError> {
+        let (log_start_offset, log_end_offset) = (self.log_start_offset(), self.log_end_offset());
+        if offset < log_start_offset || offset > log_end_offset {
+            return Err(ReadError::OffsetOutOfRange { offset, log_start_offset, log_end_offset });
+        }
+        let upper_bound = upper_bound.min(log_end_offset);
+        if offset >= upper_bound || (max_bytes == 0 && !min_one) {
+            return Ok(None);
+        }
+        let segments = self.segments.load();
+        let first = segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
+        for (number, segment) in segments.iter().enumerate().skip(first) {
+            if segment.base_offset() >= upper_bound {
+                break;
+            }
+            // A segment that ends before the bound may be read to its end, whatever that is.
+            let next_base =
+                segments.get(number + 1).map(|next| next.base_offset()).filter(|b| *b <= upper_bound);
+            let wanted = Wanted { offset, max_bytes, upper_bound, next_base, min_one };
+            let slice = self.read_segment(segment, &wanted);
+            match slice.map_err(|fault| self.fault(segment, offset, fault))? {
+                // What is left in this segment was removed by compaction: the next one goes on.
+                Found::Nothing => {}
+                Found::TooLarge => return Ok(None),
+                Found::Slice(slice) => return Ok(Some(slice)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_segment(&self, segment: &Arc<Segment>, wanted: &Wanted) -> Result<Found, SegmentFault> {
+        let base = segment.base_offset();
+        let (end, end_offset) = match wanted.next_base {
+            Some(next_base) => (segment.size(), next_base),
+            None => (self.position_of(segment, wanted.upper_bound)?, wanted.upper_bound),
+        };
+        let Some(position) = self.start_of(segment, wanted.offset)? else { return Ok(Found::Nothing) };
+        if position >= end {
+            return Ok(Found::Nothing);
+        }
+        let limit = position.saturating_add(wanted.max_bytes as u64);
+        let (until, next_offset) = if limit >= end {
+            (end, end_offset)
+        } else {
+            match segment.last_batch_end(&self.directory, position, limit)? {
+                Some(found) => found,
+                None if !wanted.min_one => return Ok(Found::TooLarge),
+                None => segment.batch_end(&self.directory, position)?,
+            }
+        };
+        self.positions.lock().note_read(base, next_offset, until);
+        let file = segment.file(&self.directory, false)?;
+        Ok(Found::Slice(FetchSlice { file, position, len: (until - position) as usize, next_offset }))
+    }
+
+    /// Where the first batch starts that holds `offset` or a later one.
+    fn start_of(&self, segment: &Arc<Segment>, offset: i64) -> Result<Option<u64>, SegmentFault> {
+        if offset <= segment.base_offset() {
+            return Ok((segment.size() > 0).then_some(0));
+        }
+        if let Some(position) = self.positions.lock().find(segment.base_offset(), offset) {
+            return Ok(Some(position));
+        }
+        let found = segment.find(&self.directory, offset, segment.size())?;
+        Ok(found.map(|batch| batch.position))
+    }
+
+    /// The end of the batches of a segment that lie wholly before `upper_bound`, which is at most the log end.
+    fn position_of(&self, segment: &Arc<Segment>, upper_bound: i64) -> Result<u64, SegmentFault> {
+        if let Some(position) = self.positions.lock().find(segment.base_offset(), upper_bound) {
+            return Ok(position);
+        }
+        let size = segment.size();
+        let found = segment.find(&self.directory, upper_bound, size)?;
+        let position = found.map_or(size, |batch| batch.position);
+        self.positions.lock().note_read(segment.base_offset(), upper_bound, position);
+        Ok(position)
+    }
+
+    /// The first record at or after this time (ms), by offset; `None` if there is none. May read and decompress a batch.
+    ///
+    /// # Errors
+    /// The disk's, or [`StorageError::Corrupt`].
+    pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, StorageError> {
+        let log_start_offset = self.log_start_offset();
+        let segments = self.segments.load();
+        for segment in segments.iter() {
+            let fault = |fault| self.storage_fault(segment, segment.base_offset(), fault);
+            if segment.max_timestamp(&self.directory).map_err(fault)?.timestamp < timestamp {
+                continue;
+            }
+            let found =
+                segment.find_timestamp(&self.directory, timestamp, log_start_offset).map_err(fault)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record with the largest timestamp of the log; `None` if no record has one (KIP-734).
+    ///
+    /// # Errors
+    /// The disk's, or [`StorageError::Corrupt`].
+    pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, StorageError> {
+        let segments = self.segments.load();
+        let mut best: Option<(i64, &Arc<Segment>)> = None;
+        for segment in segments.iter() {
+            let fault = |fault| self.storage_fault(segment, segment.base_offset(), fault);
+            let timestamp = segment.max_timestamp(&self.directory).map_err(fault)?.timestamp;
+            if timestamp >= 0 && best.is_none_or(|(largest, _)| timestamp > largest) {
+                best = Some((timestamp, segment));
+            }
+        }
+        let Some((_, segment)) = best else { return Ok(None) };
+        let fault = |fault| self.storage_fault(segment, segment.base_offset(), fault);
+        segment.find_max_timestamp(&self.directory).map_err(fault)
+    }
+
+    fn fault(&self, segment: &Segment, offset: i64, fault: SegmentFault) -> ReadError {
+        ReadError::Storage(self.storage_fault(segment, offset, fault))
+    }
+
+    pub(crate) fn storage_fault(&self, segment: &Segment, offset: i64, fault: SegmentFault) -> StorageError {
+        if self.deleted.load(Ordering::Acquire) {
+            return StorageError::Unknown { log: self.name() };
+        }
+        match fault {
+            SegmentFault::Io(error) => error.into(),
+            SegmentFault::Bad { position, bad } => StorageError::Corrupt {
+                log: self.name(),
+                offset,
+                path: segment.path(LOG_SUFFIX),
+                position,
+                bad,
+            },
+        }
+    }
+
+    // ---- for the writer ----
+
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    pub(crate) fn shared_dir(&self) -> &Arc<Path> {
+        &self.dir
+    }
+
+    pub(crate) fn assign_topic_id(&self, id: Uuid) -> Result<(), Uuid> {
+        let found = *self.topic_id.get_or_init(|| id);
+        if found == id { Ok(()) } else { Err(found) }
+    }
+
+    pub(crate) fn segments(&self) -> Arc<SegmentList> {
+        self.segments.load_full()
+    }
+
+    pub(crate) fn set_segments(&self, segments: SegmentList) {
+        self.segments.store(Arc::new(segments));
+    }
+
+    pub(crate) fn epochs(&self) -> &Mutex<EpochCache> {
+        &self.epochs
+    }
+
+    pub(crate) fn mark_deleted(&self) {
+        self.deleted.store(true, Ordering::Release);
+    }
+
+    /// Publishes an append of `bytes` to the active segment: first where it ends, then that it is there.
+    pub(crate) fn publish_append(&self, segment: &Segment, log_end_offset: i64, bytes: u64) {
+        let size = segment.size() + bytes;
+        segment.set_size(size);
+        self.positions.lock().note_append(segment.base_offset(), log_end_offset, size);
+        self.size_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.log_end_offset.store(log_end_offset, Ordering::Release);
+    }
+
+    /// Publishes a changed end after segments were cut, added or removed.
+    pub(crate) fn publish_end(&self, active: &Segment, log_end_offset: i64) {
+        *self.positions.lock() = Positions::new(active.base_offset(), log_end_offset, active.size());
+        self.log_end_offset.store(log_end_offset, Ordering::Release);
+        let size = self.segments.load().iter().map(|segment| segment.size()).sum();
+        self.size_bytes.store(size, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_log_start_offset(&self, offset: i64) {
+        self.log_start_offset.store(offset, Ordering::Release);
+    }
+
+    pub(crate) fn set_durable_end_offset(&self, offset: i64) {
+        self.durable_end_offset.store(offset, Ordering::Release);
+    }
+}
+
+/// One read, as far as it concerns one segment.
+struct Wanted {
+    offset: i64,
+    max_bytes: usize,
+    upper_bound: i64,
+    /// Base offset of the next segment, if that is not beyond the bound.
+    next_base: Option<i64>,
+    min_one: bool,
+}
+
+enum Found {
+    Slice(FetchSlice),
+    /// No batch of the segment is at or after the offset.
+    Nothing,
+    /// The first batch is longer than allowed.
+    TooLarge,
+}
+
+impl std::fmt::Debug for LogView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (start, end) = (self.log_start_offset(), self.log_end_offset());
+        write!(f, "LogView({}, {start}..{end})", self.name())
+    }
+}
