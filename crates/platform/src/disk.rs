@@ -41,6 +41,10 @@ pub trait Disk: Send + Sync {
     fn lock(&self, path: &Path) -> io::Result<DiskLock>;
     /// Bytes that an ordinary process may still write on the file system of `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+    /// Size of the file system of `path` in bytes; what is free, where a size is not known.
+    fn total_bytes(&self, path: &Path) -> io::Result<u64> {
+        self.free_bytes(path)
+    }
 
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

@@ -215,6 +215,7 @@ fn errors_name_action_and_path_and_keep_their_kind(disk: &dyn Disk, root: &Path)
 
 fn free_space_is_known(disk: &dyn Disk, root: &Path) {
     assert!(disk.free_bytes(root).unwrap() > 0);
+    assert!(disk.total_bytes(root).unwrap() >= disk.free_bytes(root).unwrap());
 }
 
 /// A file whose single writes the kernel cuts short cannot be had without a fault; the biggest write that fits into

@@ -104,6 +104,12 @@ impl Disk for OsDisk {
             rustix::fs::statvfs(path).map_err(|e| PathError::wrap("ask free space of", path, e.into()))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
+
+    fn total_bytes(&self, path: &Path) -> io::Result<u64> {
+        let stat =
+            rustix::fs::statvfs(path).map_err(|e| PathError::wrap("ask the size of", path, e.into()))?;
+        Ok(stat.f_blocks.saturating_mul(stat.f_frsize))
+    }
 }
 
 /// The holder's process id is inside the file; a holder that has not written it yet stays unnamed.

@@ -346,6 +346,13 @@ impl Disk for SimDisk {
             Ok(state.store.free_bytes())
         })
     }
+
+    fn total_bytes(&self, path: &Path) -> io::Result<u64> {
+        self.simple(DiskAction::FreeSpace, path, |state| {
+            state.store.lookup(path)?;
+            Ok(state.store.total_bytes())
+        })
+    }
 }
 
 struct SimLock {

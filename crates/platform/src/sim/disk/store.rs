@@ -383,6 +383,10 @@ impl Store {
         Ok(())
     }
 
+    pub(super) fn total_bytes(&self) -> u64 {
+        self.capacity_bytes.unwrap_or(ENDLESS_BYTES)
+    }
+
     pub(super) fn free_bytes(&self) -> u64 {
         let Some(capacity) = self.capacity_bytes else { return ENDLESS_BYTES };
         let used = self.inodes.values().map(|inode| match inode {
