@@ -5,20 +5,58 @@ use std::fmt;
 use crate::ApiKey;
 use crate::generated::api_table::API_TABLE;
 
+/// Stands for "no flexible version".
+pub(crate) const NEVER: i16 = i16::MAX;
+
+/// Listeners that serve an API.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    broker: bool,
+    controller: bool,
+}
+
+pub(crate) const BROKER: Listeners = Listeners { broker: true, controller: false };
+pub(crate) const CONTROLLER: Listeners = Listeners { broker: false, controller: true };
+pub(crate) const BOTH: Listeners = Listeners { broker: true, controller: true };
+
 /// What is known of one API.
 #[derive(Debug)]
 pub(crate) struct ApiInfo {
-    pub(crate) key: ApiKey,
-    pub(crate) name: &'static str,
-    pub(crate) min_version: i16,
+    key: ApiKey,
+    name: &'static str,
+    min_version: i16,
     /// Latest version, unstable or not.
-    pub(crate) latest_version: i16,
-    pub(crate) latest_unstable: bool,
-    pub(crate) flexible_from: i16,
-    pub(crate) on_broker: bool,
-    pub(crate) on_controller: bool,
-    pub(crate) cluster_action: bool,
-    pub(crate) forwardable: bool,
+    latest_version: i16,
+    flexible_from: i16,
+    latest_unstable: bool,
+    listeners: Listeners,
+    cluster_action: bool,
+    forwardable: bool,
+}
+
+/// A row of the table: lowest, latest and first flexible version; whether the latest is unstable; whether the API
+/// is a cluster action and forwardable.
+pub(crate) const fn api(
+    key: ApiKey,
+    name: &'static str,
+    versions: [i16; 3],
+    latest_unstable: bool,
+    listeners: Listeners,
+    flags: [bool; 2],
+) -> ApiInfo {
+    let [min_version, latest_version, flexible_from] = versions;
+    let [cluster_action, forwardable] = flags;
+    ApiInfo {
+        key,
+        name,
+        min_version,
+        latest_version,
+        flexible_from,
+        latest_unstable,
+        listeners,
+        cluster_action,
+        forwardable,
+    }
 }
 
 impl ApiKey {
@@ -76,12 +114,12 @@ impl ApiKey {
 
     /// Served on broker listeners.
     pub fn on_broker(self) -> bool {
-        self.info().on_broker
+        self.info().listeners.broker
     }
 
     /// Served on controller listeners.
     pub fn on_controller(self) -> bool {
-        self.info().on_controller
+        self.info().listeners.controller
     }
 
     /// Needs the right to act for the cluster.

@@ -18,6 +18,17 @@ pub(crate) struct ErrorInfo {
     pub(crate) message: &'static str,
 }
 
+/// A row of the table; the flags are retriable and stale metadata.
+pub(crate) const fn error(
+    code: i16,
+    name: &'static str,
+    flags: [bool; 2],
+    message: &'static str,
+) -> ErrorInfo {
+    let [retriable, stale_metadata] = flags;
+    ErrorInfo { code, name, retriable, stale_metadata, message }
+}
+
 impl ErrorCode {
     fn info(self) -> Option<&'static ErrorInfo> {
         ERRORS.binary_search_by_key(&self.0, |e| e.code).ok().and_then(|index| ERRORS.get(index))

@@ -21,6 +21,9 @@ impl From<EncodeError> for Failure {
     }
 }
 
+/// The bytes of a message that was decoded, or what went wrong.
+pub type Recoded = Result<Vec<u8>, Failure>;
+
 /// One message.
 pub struct Entry {
     pub name: &'static str,
@@ -30,9 +33,9 @@ pub struct Entry {
     /// Decodes, and drops the result.
     pub decode: fn(&[u8], i16) -> Result<(), DecodeError>,
     /// Decodes in the first version and encodes in the second.
-    pub recode: fn(&[u8], i16, i16) -> Result<Vec<u8>, Failure>,
+    pub recode: fn(&[u8], i16, i16) -> Recoded,
     /// Decodes, copies everything borrowed, and encodes in the same version.
-    pub recode_owned: fn(&[u8], i16) -> Result<Vec<u8>, Failure>,
+    pub recode_owned: fn(&[u8], i16) -> Recoded,
     /// Decodes and prints for debugging.
     pub debug: fn(&[u8], i16) -> Result<String, DecodeError>,
     /// Prints the default value for debugging.

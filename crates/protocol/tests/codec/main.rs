@@ -1,6 +1,8 @@
 //! Tests of the codec as its users see it: golden vectors, a second codec, hostile input, memory. Owns the list of
 //! test modules and the counting allocator.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod allocator;
 mod corpus;
 mod dynamic;

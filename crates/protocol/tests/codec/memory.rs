@@ -70,9 +70,7 @@ fn swell(target_bytes: usize, latest_only: bool, many_outer: bool) {
                 };
                 let with = |n| if many_outer { (n, 1) } else { (1, n) };
                 let each = encoded(with(2)).len() - encoded(with(1)).len();
-                if each > 0 {
-                    check(entry, version, &encoded(with(target_bytes / each)));
-                }
+                check(entry, version, &encoded(with(target_bytes / each)));
             }
         }
     }
