@@ -1,1 +1,35 @@
-//! (skeleton)
+//! The controller: what clients and brokers ask of the cluster, decided into metadata records.
+//!
+//! A log-backed machine: `handle_*` reads the state and decides, changing nothing; [`Controller::replay`] is the only
+//! writer of state; an answer leaves when its records are committed. Owns the rules for topics, partitions, brokers,
+//! dynamic configurations and producer ids. Never knows Raft or a log (the shell appends what is decided), never reads
+//! a clock, draws no random number: time, seeds and new ids come in as values.
+
+mod alter_configs;
+mod api_error;
+mod assign_directories;
+mod bootstrap;
+mod broker_lifecycle;
+mod broker_sessions;
+mod config_change;
+mod controller;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod outcome;
+mod partition_change;
+mod placement;
+mod producer_ids;
+mod registration;
+mod topic_name;
+
+pub use api_error::ApiError;
+pub use bootstrap::bootstrap_records;
+pub use controller::{Controller, ControllerConfig};
+pub use create_topics::PARTITIONS_PER_REQUEST_MAX;
+pub use outcome::{Outcome, RECORDS_PER_REQUEST_MAX};
+pub use producer_ids::{PRODUCER_ID_BLOCK_SIZE, ProducerIdsBlock};
+pub use topic_name::{TOPIC_NAME_LENGTH_MAX, validate_topic_name};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Records become batches of the metadata log and of snapshots. Never what is in a record.
 
-use records::{BatchBuilder, BatchError, BatchSettings, control_batch};
+use records::{BatchBuilder, BatchError, BatchSettings, HEADER_BYTES, control_batch};
 
 use crate::{AppendedBatch, ControlRecord, RaftError};
 
@@ -23,9 +23,7 @@ pub(crate) fn encode_data_batches(
     let mut open = OpenBatch::new(base_offset, epoch);
     for group in groups {
         // What a group adds is known only by adding it, so a full batch is finished on an estimate from above.
-        let group_bytes: usize =
-            group.records.iter().map(|record| record.len() + RECORD_OVERHEAD_BYTES_MAX).sum();
-        if !open.is_empty() && open.size_bytes() + group_bytes > bytes_max {
+        if !open.is_empty() && open.size_bytes() + group.batch_bytes_max() > bytes_max {
             let next = OpenBatch::new(open.next_offset(), epoch);
             batches.push(std::mem::replace(&mut open, next).finish()?);
         }
@@ -100,6 +98,15 @@ struct OpenBatch {
     base_offset: i64,
     epoch: i32,
     builder: BatchBuilder,
+}
+
+impl RecordGroup {
+    /// An upper bound for the size of a batch with just this group: if it is within
+    /// [`crate::RaftConfig::batch_bytes_max`], the group can be appended.
+    pub fn batch_bytes_max(&self) -> usize {
+        HEADER_BYTES
+            + self.records.iter().map(|record| record.len() + RECORD_OVERHEAD_BYTES_MAX).sum::<usize>()
+    }
 }
 
 impl OpenBatch {

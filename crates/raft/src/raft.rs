@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::batch::{RecordGroup, encode_control_batch, encode_data_batches};
 use crate::leader::LeaderState;
 use crate::{
-    AppendedBatch, ControlRecord, Effect, LogState, QuorumState, QuorumView, RaftConfig, RaftError,
-    ReplayedBatch, ReplicaKey, ReplicaView, SnapshotId, SnapshotInfo, Voter, VoterSet,
+    AppendedBatch, ControlRecord, Effect, QuorumState, QuorumView, RaftConfig, RaftError, ReplayedBatch,
+    ReplicaKey, ReplicaView, SnapshotId, SnapshotInfo, Voter, VoterSet,
 };
 
 /// What the node is in its epoch.
@@ -48,9 +48,14 @@ pub struct Raft {
 
 impl Raft {
     /// The state of a node as its disk tells it: `persisted` from the `quorum-state` file (`None` on the first start),
-    /// `log` from the directory of the log.
-    pub fn new(config: RaftConfig, persisted: Option<QuorumState>, log: LogState, now_ms: i64) -> Raft {
-        let snapshots: BTreeMap<_, _> = log.snapshots.into_iter().map(|info| (info.id, info)).collect();
+    /// `snapshots` from the directory of the log, in any order, the bootstrap snapshot among them.
+    pub fn new(
+        config: RaftConfig,
+        persisted: Option<QuorumState>,
+        snapshots: impl IntoIterator<Item = SnapshotInfo>,
+        now_ms: i64,
+    ) -> Raft {
+        let snapshots: BTreeMap<_, _> = snapshots.into_iter().map(|info| (info.id, info)).collect();
         let latest = snapshots.keys().next_back().copied().unwrap_or(SnapshotId::BOOTSTRAP);
         Raft {
             epoch: persisted.map_or(0, |state| state.epoch).max(latest.epoch),

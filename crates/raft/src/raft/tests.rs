@@ -8,8 +8,8 @@ use protocol::Uuid;
 use script::Arguments;
 
 use crate::{
-    ControlRecord, Effect, Endpoint, LogState, QuorumState, Raft, RaftConfig, RecordGroup, ReplayedBatch,
-    ReplicaKey, SnapshotId, SnapshotInfo, Voter, VoterSet, encode_snapshot_batches,
+    ControlRecord, Effect, Endpoint, QuorumState, Raft, RaftConfig, RecordGroup, ReplayedBatch, ReplicaKey,
+    SnapshotId, SnapshotInfo, Voter, VoterSet, encode_snapshot_batches,
 };
 
 /// A node under a script.
@@ -17,7 +17,7 @@ use crate::{
 struct Harness {
     config: Option<RaftConfig>,
     persisted: Option<QuorumState>,
-    log: LogState,
+    snapshots: Vec<SnapshotInfo>,
     raft: Option<Raft>,
 }
 
@@ -59,7 +59,7 @@ impl Harness {
                 String::new()
             }
             "snapshot" => {
-                self.log.snapshots.push(snapshot_info(arguments));
+                self.snapshots.push(snapshot_info(arguments));
                 String::new()
             }
             "load" => self.load(arguments, now_ms),
@@ -140,7 +140,7 @@ impl Harness {
     /// Makes the node from what its disk holds; `voters` come from the bootstrap snapshot.
     fn load(&mut self, arguments: &Arguments<'_>, now_ms: i64) -> String {
         let config = self.config.clone().expect("node comes first");
-        let mut raft = Raft::new(config, self.persisted.clone(), self.log.clone(), now_ms);
+        let mut raft = Raft::new(config, self.persisted.clone(), self.snapshots.clone(), now_ms);
         let kraft_version = optional(arguments, "kraft-version").unwrap_or(1);
         let control = [ControlRecord::KRaftVersion(kraft_version), ControlRecord::Voters(voters(arguments))];
         if raft.has_bootstrap_snapshot() {
