@@ -37,7 +37,7 @@ pub use header::{
 pub use murmur2::{murmur2, partition_for_key};
 pub use recompress::recompress;
 pub use record::{Header, Headers, Record, RecordsIter};
-pub use stamp::{stamp, stamp_log_append_time, stamp_timestamps};
+pub use stamp::{stamp, stamp_log_append_time, stamp_producer, stamp_timestamps};
 pub use validate::{
     AppendedBatches, FollowerRules, Origin, ProduceRules, Rewrite, TargetCompression, ValidBatch,
     validate_compressed, validate_follower, validate_produce,

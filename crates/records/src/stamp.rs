@@ -55,13 +55,36 @@ pub fn stamp_timestamps(
     }
     out[21..23].copy_from_slice(&old.attributes_with(timestamp_type).to_be_bytes());
     out[35..43].copy_from_slice(&max_timestamp_ms.to_be_bytes());
+    seal(header, &old, &mut out);
+    out
+}
+
+/// A copy of `header` with this producer id, producer epoch and base sequence, and the checksum that follows from it and
+/// from the old one, which must be right. For a producer that has to send a finished batch under another identity.
+pub fn stamp_producer(
+    header: &[u8; HEADER_BYTES],
+    producer_id: i64,
+    producer_epoch: i16,
+    base_sequence: i32,
+) -> [u8; HEADER_BYTES] {
+    let mut out = *header;
+    out[43..51].copy_from_slice(&producer_id.to_be_bytes());
+    out[51..53].copy_from_slice(&producer_epoch.to_be_bytes());
+    out[53..57].copy_from_slice(&base_sequence.to_be_bytes());
+    if let Ok(old) = BatchHeader::parse(header) {
+        seal(header, &old, &mut out);
+    }
+    out
+}
+
+/// Writes the checksum of `out` into it, given that it differs from `header` only within the header.
+fn seal(header: &[u8; HEADER_BYTES], old: &BatchHeader, out: &mut [u8; HEADER_BYTES]) {
     // CRC is linear: crc(a·x) xor crc(b·x) is crc(a) xor crc(b) shifted over x, whatever x is. So the payload,
     // which may be a megabyte that nobody else has to touch, need not be read again.
     let payload_bytes = (old.batch_length as usize + LOG_OVERHEAD_BYTES) - HEADER_BYTES;
     let changed = crc32c::crc32c(&header[CRC_FROM..]) ^ crc32c::crc32c(&out[CRC_FROM..]);
     let crc = shift(changed, payload_bytes as u32) ^ old.crc;
     out[CRC_AT..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
-    out
 }
 
 /// The polynomial of CRC-32C, lowest power in the highest bit.
