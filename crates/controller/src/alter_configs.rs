@@ -164,28 +164,27 @@ impl Controller {
         request: &incremental_alter_configs_request::AlterConfigsResource<'_>,
     ) -> Result<(), ApiError> {
         self.check_own_id(&request.resource_name)?;
-        for config in &request.configs {
-            match operation(config)? {
-                ConfigOperation::Append(_) | ConfigOperation::Subtract(_) => {
-                    let message = "Lists of values are not allowed for the BROKER_LOGGER resource";
-                    return Err(ApiError::new(ErrorCode::INVALID_REQUEST, message));
-                }
-                ConfigOperation::Set(level) if !LOG_LEVELS.contains(&level.as_str()) => {
-                    let message = format!(
-                        "Cannot set the log level of {} to {level} as it is not a supported log level. Valid log \
-                         levels are {}",
-                        config.name,
-                        LOG_LEVELS.join(", ")
-                    );
-                    return Err(ApiError::new(ErrorCode::INVALID_CONFIG, message));
-                }
-                ConfigOperation::Set(_) | ConfigOperation::Delete => {
-                    let message = format!("Logger {} does not exist!", config.name);
-                    return Err(ApiError::new(ErrorCode::INVALID_CONFIG, message));
-                }
+        // No operation on an unknown logger succeeds, so that the first one decides.
+        let Some(config) = request.configs.first() else { return Ok(()) };
+        match operation(config)? {
+            ConfigOperation::Append(_) | ConfigOperation::Subtract(_) => {
+                let message = "Lists of values are not allowed for the BROKER_LOGGER resource";
+                Err(ApiError::new(ErrorCode::INVALID_REQUEST, message))
+            }
+            ConfigOperation::Set(level) if !LOG_LEVELS.contains(&level.as_str()) => {
+                let message = format!(
+                    "Cannot set the log level of {} to {level} as it is not a supported log level. Valid log levels \
+                     are {}",
+                    config.name,
+                    LOG_LEVELS.join(", ")
+                );
+                Err(ApiError::new(ErrorCode::INVALID_CONFIG, message))
+            }
+            ConfigOperation::Set(_) | ConfigOperation::Delete => {
+                let message = format!("Logger {} does not exist!", config.name);
+                Err(ApiError::new(ErrorCode::INVALID_CONFIG, message))
             }
         }
-        Ok(())
     }
 
     fn finish(&self, mut records: Records, is_validate_only: bool) -> Result<Records, ApiError> {
