@@ -177,7 +177,7 @@ impl<'a> BatchScan<'a> {
 }
 
 fn classify(error: BatchError, bytes: &[u8], available: u64) -> BadBatch {
-    if bytes.iter().all(|b| *b == 0) {
+    if bytes.len() == HEADER_BYTES && bytes.iter().all(|b| *b == 0) {
         return BadBatch::Zeros;
     }
     match error {

@@ -1,5 +1,11 @@
 //! Behaviour of whole logs on a real disk and on the simulated one.
 
 mod append;
+mod directory;
 mod fixture;
 mod read;
+mod recovery;
+mod retention;
+mod roll;
+mod timestamps;
+mod truncate;

@@ -35,9 +35,7 @@ struct Start {
     position: u64,
     offsets: IndexTable<OffsetEntry>,
     times: IndexTable<TimeEntry>,
-    /// The last kept entry of the time index, to be confirmed by its batch.
-    unconfirmed: Option<TimeEntry>,
-    index_position: u64,
+    max_timestamp: MaxTimestamp,
 }
 
 /// The entries of a segment's index files that rise as they must.
@@ -56,17 +54,11 @@ pub(super) fn scan_segment(
     let len = loader.files.logs[&plan.base];
     let file = loader.disk().open(&segment_path(&loader.dir, plan.base, LOG_SUFFIX), OpenMode::Read)?;
     let entries = read_entries(loader, plan.base)?;
-    let start = choose_start(file.as_ref(), plan, &entries, len, window)?;
-    let from_index = start.position > 0;
-    if let Some(scan) = run(loader, plan, file.as_ref(), start, len, window)? {
-        return Ok(scan);
-    }
-    debug_assert!(from_index, "only an index entry can be contradicted");
-    let path = segment_path(&loader.dir, plan.base, TIME_INDEX_SUFFIX);
-    loader.report.note_rebuilt(path, "an entry does not fit its batch");
-    let start = start_at_front(&entries);
-    let scan = run(loader, plan, file.as_ref(), start, len, window)?;
-    Ok(scan.expect("a pass without index entries has none to contradict"))
+    let start = match choose_start(file.as_ref(), plan, &entries, len, window)? {
+        Some(start) => start,
+        None => start_at_front(plan, &entries),
+    };
+    run(loader, plan, file.as_ref(), start, len, window)
 }
 
 fn read_entries(loader: &Loader<'_, '_>, base: i64) -> Result<Entries, StorageError> {
@@ -84,59 +76,66 @@ fn read_entries(loader: &Loader<'_, '_>, base: i64) -> Result<Entries, StorageEr
     })
 }
 
-fn start_at_front(entries: &Entries) -> Start {
+fn start_at_front(plan: &ScanPlan, entries: &Entries) -> Start {
     Start {
         position: 0,
         offsets: IndexTable::kept(0, entries.offsets_len, None),
         times: IndexTable::kept(0, entries.times_len, None),
-        unconfirmed: None,
-        index_position: 0,
+        max_timestamp: MaxTimestamp { timestamp: -1, offset: plan.base },
     }
 }
 
 /// The last place from which everything is seen that has to be: the batches from `scan_from` on, and those after the
-/// last time-index entry, since the time index alone does not tell the largest timestamp beyond it.
+/// last time-index entry, since the time index alone does not tell the largest timestamp beyond it. `None` if the
+/// indexes give none that the batches confirm.
 fn choose_start(
     file: &dyn File,
     plan: &ScanPlan,
     entries: &Entries,
     len: u64,
     window: &mut [u8],
-) -> Result<Start, StorageError> {
+) -> Result<Option<Start>, StorageError> {
     let relative = u32::try_from(plan.scan_from.saturating_sub(plan.base).max(0)).unwrap_or(u32::MAX);
     let times = entries.times.partition_point(|entry| entry.relative_offset < relative);
-    let Some(last_time) = times.checked_sub(1).map(|i| entries.times[i]) else {
-        return Ok(start_at_front(entries));
-    };
+    let Some(last_time) = entries.times[..times].last() else { return Ok(None) };
     let offsets = entries.offsets.partition_point(|e| e.relative_offset <= last_time.relative_offset);
-    let Some(hint) = offsets.checked_sub(1).map(|i| entries.offsets[i]) else {
-        return Ok(start_at_front(entries));
+    let Some(hint) = entries.offsets[..offsets].last().filter(|hint| hint.position > 0) else {
+        return Ok(None);
     };
-    let is_batch = match u64::from(hint.position) < len {
-        false => false,
-        true => {
-            let step = BatchScan::new(file, window, u64::from(hint.position), len).step()?;
-            let last_offset = plan.base + i64::from(hint.relative_offset);
-            matches!(step, Step::Batch(batch) if batch.header.last_offset() == last_offset)
+    let offset_of = |relative: u32| plan.base + i64::from(relative);
+    let mut walk = BatchScan::new(file, window, u64::from(hint.position).min(len), len);
+    let mut is_first = true;
+    loop {
+        let Step::Batch(batch) = walk.step()? else { return Ok(None) };
+        let last_offset = batch.header.last_offset();
+        if std::mem::take(&mut is_first) && last_offset != offset_of(hint.relative_offset) {
+            return Ok(None);
         }
-    };
-    if !is_batch {
-        return Ok(start_at_front(entries));
+        if last_offset == offset_of(last_time.relative_offset)
+            && batch.header.max_timestamp == last_time.timestamp
+        {
+            break;
+        }
+        if last_offset >= offset_of(last_time.relative_offset) {
+            return Ok(None);
+        }
     }
-    Ok(Start {
+    Ok(Some(Start {
         position: u64::from(hint.position),
         offsets: kept(&entries.offsets, offsets, entries.offsets_len),
         times: kept(&entries.times, times, entries.times_len),
-        unconfirmed: Some(last_time),
-        index_position: u64::from(hint.position),
-    })
+        max_timestamp: MaxTimestamp {
+            timestamp: last_time.timestamp,
+            offset: offset_of(last_time.relative_offset),
+        },
+    }))
 }
 
 fn kept<E: IndexEntry>(entries: &[E], count: usize, len_bytes: u64) -> IndexTable<E> {
     IndexTable::kept(count as u32, len_bytes, entries[..count].last().copied())
 }
 
-/// The pass itself; `None` if the time index turned out to be wrong.
+/// The pass itself.
 fn run(
     loader: &mut Loader<'_, '_>,
     plan: &ScanPlan,
@@ -144,52 +143,36 @@ fn run(
     start: Start,
     len: u64,
     window: &mut [u8],
-) -> Result<Option<SegmentScan>, StorageError> {
+) -> Result<SegmentScan, StorageError> {
     let first_timestamp = match BatchScan::new(file, window, 0, len).step()? {
         Step::Batch(batch) => Some(batch.header.max_timestamp),
         _ => None,
     };
-    let max_timestamp =
-        start.unconfirmed.map_or(MaxTimestamp { timestamp: -1, offset: plan.base }, |entry| MaxTimestamp {
-            timestamp: entry.timestamp,
-            offset: plan.base + i64::from(entry.relative_offset),
-        });
     let mut scan = SegmentScan {
         size: start.position,
         end_offset: plan.base,
         offsets: start.offsets,
         times: start.times,
-        max_timestamp,
-        bytes_since_index: start.position - start.index_position,
+        max_timestamp: start.max_timestamp,
+        bytes_since_index: 0,
         first_timestamp,
         checked_bytes: 0,
         bad: None,
     };
-    let mut unconfirmed = start.unconfirmed;
     let mut walk = BatchScan::new(file, window, start.position, len);
     loop {
-        let batch = match walk.step()? {
-            Step::Batch(batch) => batch,
-            Step::End => return Ok(Some(scan)),
-            Step::Bad(bad) => {
-                scan.bad = Some(bad);
-                return Ok(Some(scan));
-            }
+        scan.bad = match walk.step()? {
+            Step::End => return Ok(scan),
+            Step::Bad(bad) => Some(bad),
+            Step::Batch(batch) => match refuse(&batch, &mut walk, plan, &mut scan)? {
+                Some(bad) => Some(bad),
+                None => {
+                    accept(loader, plan, file, &batch, &mut scan)?;
+                    continue;
+                }
+            },
         };
-        if let Some(bad) = refuse(&batch, &mut walk, plan, &mut scan)? {
-            scan.bad = Some(bad);
-            return Ok(Some(scan));
-        }
-        if let Some(entry) = unconfirmed
-            && batch.header.last_offset() >= plan.base + i64::from(entry.relative_offset)
-        {
-            let same = batch.header.last_offset() == plan.base + i64::from(entry.relative_offset);
-            if !same || batch.header.max_timestamp != entry.timestamp {
-                return Ok(None);
-            }
-            unconfirmed = None;
-        }
-        accept(loader, plan, file, &batch, &mut scan)?;
+        return Ok(scan);
     }
 }
 
