@@ -59,15 +59,26 @@ pub(crate) const fn api(
     }
 }
 
+/// The table's row per key; a number beyond the table for keys that do not live. Looked up for every request.
+static ROWS: [u8; 128] = {
+    let mut rows = [u8::MAX; 128];
+    let mut row = 0;
+    while row < API_TABLE.len() {
+        rows[API_TABLE[row].key as usize] = row as u8;
+        row += 1;
+    }
+    rows
+};
+
 impl ApiKey {
     /// The key with this number; `None` for removed and unknown ones.
     pub fn from_i16(key: i16) -> Option<ApiKey> {
-        API_TABLE.binary_search_by_key(&key, |a| a.key as i16).ok().map(|index| API_TABLE[index].key)
+        let row = *ROWS.get(usize::try_from(key).ok()?)?;
+        API_TABLE.get(usize::from(row)).map(|a| a.key)
     }
 
     fn info(self) -> &'static ApiInfo {
-        let index = API_TABLE.binary_search_by_key(&(self as i16), |a| a.key as i16);
-        &API_TABLE[index.expect("the table has a row per variant")]
+        &API_TABLE[usize::from(ROWS[self as usize])]
     }
 
     /// Every live key, ascending.

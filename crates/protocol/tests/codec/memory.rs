@@ -90,3 +90,14 @@ fn very_many_small_elements_in_one_array() {
 fn many_small_arrays() {
     swell(5_000, true, true);
 }
+
+#[test]
+fn strings_that_are_no_utf8() {
+    let entry = crate::corpus::entry("DescribeGroupsRequest");
+    for length in [1u16, 2, 10, 100, 1_000, 32_767] {
+        let one = [&length.to_be_bytes()[..], &vec![0xff; usize::from(length)]].concat();
+        let count = 200_000 / one.len();
+        let bytes = [&(count as u32).to_be_bytes()[..], &one.repeat(count)].concat();
+        check(entry, 0, &bytes);
+    }
+}
