@@ -70,7 +70,10 @@ fn swell(target_bytes: usize, latest_only: bool, many_outer: bool) {
                 };
                 let with = |n| if many_outer { (n, 1) } else { (1, n) };
                 let each = encoded(with(2)).len() - encoded(with(1)).len();
-                check(entry, version, &encoded(with(target_bytes / each)));
+                // Without an array on the way there is no outer one to repeat.
+                if let Some(count) = target_bytes.checked_div(each) {
+                    check(entry, version, &encoded(with(count)));
+                }
             }
         }
     }
