@@ -1,0 +1,119 @@
+//! OffsetCommit (key 8): a group stores how far it has read.
+
+use std::mem::take;
+
+use metadata::MetadataImage;
+use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use protocol::{ErrorCode, OffsetCommitRequest, OffsetCommitResponse};
+
+use crate::context::RequestContext;
+use crate::node::Node;
+
+/// First version in which topics are named by id.
+const TOPIC_ID_VERSION_MIN: i16 = 10;
+
+/// Answers when the offsets are committed. Partitions that do not exist are refused one by one.
+pub async fn handle(
+    node: &Node,
+    ctx: &RequestContext<'_>,
+    mut request: OffsetCommitRequest<'_>,
+) -> OffsetCommitResponse<'static> {
+    let topics = take(&mut request.topics);
+    let (known, mut response) = sort_out(&node.image.load_full(), ctx.api_version, topics);
+    if known.is_empty() {
+        return response;
+    }
+    request.topics = known;
+    let asked: Vec<OffsetCommitResponseTopic<'static>> =
+        request.topics.iter().map(|topic| answer(topic, ErrorCode::NONE)).collect();
+    match node.groups.offset_commit(ctx, request).await {
+        Ok(committed) => merge(&mut response, committed.topics),
+        Err(error) => merge(&mut response, with_error(asked, error)),
+    }
+    response
+}
+
+/// Tells apart what exists, which gets both name and id, from what does not, which is answered.
+fn sort_out<'a>(
+    image: &MetadataImage,
+    api_version: i16,
+    topics: Vec<OffsetCommitRequestTopic<'a>>,
+) -> (Vec<OffsetCommitRequestTopic<'a>>, OffsetCommitResponse<'static>) {
+    let by_id = api_version >= TOPIC_ID_VERSION_MIN;
+    let mut known = Vec::with_capacity(topics.len());
+    let mut response = OffsetCommitResponse::default();
+    for mut topic in topics {
+        let found = match by_id {
+            true => image.topics().by_id(topic.topic_id),
+            false => image.topics().by_name(&topic.name),
+        };
+        let Some(found) = found else {
+            let error = match by_id {
+                true => ErrorCode::UNKNOWN_TOPIC_ID,
+                false => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            };
+            response.topics.push(answer(&topic, error));
+            continue;
+        };
+        topic.name = found.name().to_owned().into();
+        topic.topic_id = found.id();
+        let (exist, missing): (Vec<_>, Vec<_>) = take(&mut topic.partitions)
+            .into_iter()
+            .partition(|partition| found.partition(partition.partition_index).is_some());
+        if !missing.is_empty() {
+            let partitions = refuse(&missing, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            response.topics.push(OffsetCommitResponseTopic { partitions, ..answer(&topic, ErrorCode::NONE) });
+        }
+        if !exist.is_empty() {
+            topic.partitions = exist;
+            known.push(topic);
+        }
+    }
+    (known, response)
+}
+
+fn answer(topic: &OffsetCommitRequestTopic<'_>, error: ErrorCode) -> OffsetCommitResponseTopic<'static> {
+    OffsetCommitResponseTopic {
+        name: topic.name.to_string().into(),
+        topic_id: topic.topic_id,
+        partitions: refuse(&topic.partitions, error),
+    }
+}
+
+fn refuse(
+    partitions: &[OffsetCommitRequestPartition<'_>],
+    error_code: ErrorCode,
+) -> Vec<OffsetCommitResponsePartition> {
+    let refused = |partition: &OffsetCommitRequestPartition<'_>| OffsetCommitResponsePartition {
+        partition_index: partition.partition_index,
+        error_code,
+    };
+    partitions.iter().map(refused).collect()
+}
+
+fn with_error(
+    mut topics: Vec<OffsetCommitResponseTopic<'static>>,
+    error: ErrorCode,
+) -> Vec<OffsetCommitResponseTopic<'static>> {
+    for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        partition.error_code = error;
+    }
+    topics
+}
+
+/// Puts the answers of the coordinator beside those that were refused here; each topic stands in the answer once.
+fn merge(response: &mut OffsetCommitResponse<'static>, topics: Vec<OffsetCommitResponseTopic<'static>>) {
+    for topic in topics {
+        let is_same = |other: &&mut OffsetCommitResponseTopic<'_>| {
+            !topic.topic_id.is_zero() && other.topic_id == topic.topic_id
+        };
+        match response.topics.iter_mut().find(is_same) {
+            Some(other) => other.partitions.extend(topic.partitions),
+            None => response.topics.push(topic),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
