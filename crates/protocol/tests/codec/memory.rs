@@ -86,7 +86,7 @@ fn many_small_elements_in_one_array() {
 
 #[test]
 fn very_many_small_elements_in_one_array() {
-    swell(40_000, true, false);
+    swell(20_000, true, false);
 }
 
 #[test]
