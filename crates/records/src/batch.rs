@@ -109,14 +109,25 @@ impl<'a> Batch<'a> {
     where
         'a: 'b,
     {
-        if self.header.is_legacy() {
-            return legacy::open(self, limit, scratch);
-        }
-        if self.header.compression()? == Compression::None {
+        if !self.header.is_legacy() && self.header.compression()? == Compression::None {
             return self.records();
         }
-        self.decompress(limit, scratch)?;
-        self.records_in(scratch)
+        let header = self.unpack(limit, scratch)?;
+        RecordsIter::new(&header, scratch)
+    }
+
+    /// Puts the records' plain bytes in the format of magic 2 into `out`, whatever codec and magic the batch has, and
+    /// returns the header they go with. `Batch { header, bytes: &[] }.records_in(out)` reads them later, when the batch
+    /// itself may be gone.
+    ///
+    /// # Errors
+    /// As [`Batch::decompress`], and faults of old entries.
+    pub fn unpack(&self, limit: usize, out: &mut Vec<u8>) -> Result<BatchHeader, BatchError> {
+        if self.header.is_legacy() {
+            return legacy::rewrite(self, limit, out);
+        }
+        self.decompress(limit, out)?;
+        Ok(self.header)
     }
 }
 

@@ -9,7 +9,6 @@ use crate::codec::lz4;
 use crate::compression::{Compression, CompressionError};
 use crate::error::{BatchError, RecordFault};
 use crate::header::{BatchHeader, HEADER_BYTES, LOG_OVERHEAD_BYTES, NO_TIMESTAMP, TimestampType};
-use crate::record::RecordsIter;
 
 /// One message: an entry of the outer or the inner level.
 struct Message<'a> {
@@ -94,12 +93,13 @@ fn decompress(
     Err(CompressionError::Limit { codec: compression, limit_bytes: limit }.into())
 }
 
-/// The records of an old entry, rewritten as magic-2 records into `scratch`. `limit` bounds the decompressed bytes.
-pub(crate) fn open<'b>(
+/// Rewrites the records of an old entry as magic-2 records into `scratch` and returns the header
+/// that fits them. `limit` bounds the decompressed bytes.
+pub(crate) fn rewrite(
     batch: &Batch<'_>,
     limit: usize,
-    scratch: &'b mut Vec<u8>,
-) -> Result<RecordsIter<'b>, BatchError> {
+    scratch: &mut Vec<u8>,
+) -> Result<BatchHeader, BatchError> {
     let header = &batch.header;
     let outer = read_message(header, batch.bytes)?;
     let stamped = (header.timestamp_type() == TimestampType::LogAppendTime).then_some(header.max_timestamp);
@@ -136,7 +136,8 @@ pub(crate) fn open<'b>(
     };
     let (rewritten, buffer) = builder.into_parts();
     *scratch = buffer;
-    RecordsIter::new(&rewritten, &scratch[HEADER_BYTES..])
+    scratch.drain(..HEADER_BYTES);
+    Ok(rewritten)
 }
 
 fn builder_at(base_offset: i64, scratch: &mut Vec<u8>) -> BatchBuilder {
