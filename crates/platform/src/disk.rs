@@ -46,6 +46,26 @@ pub trait Disk: Send + Sync {
         self.free_bytes(path)
     }
 
+    /// As [`Disk::create_dir_all`], and makes the names durable: also after an earlier try that was cut short.
+    ///
+    /// Each directory is made durable before one is created inside it. So all names above the lowest existing directory
+    /// are durable, if it was created this way or by somebody who took care.
+    fn create_dir_all_durable(&self, path: &Path) -> io::Result<()> {
+        let mut missing: Vec<&Path> =
+            path.ancestors().take_while(|p| !is_here(p) && !self.exists(p)).collect();
+        let existing = missing.last().map_or(path, |highest| parent_dir(highest));
+        match self.sync_dir(parent_dir(existing)) {
+            // Where nothing can be listed, nothing was created by this process either.
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
+            other => other?,
+        }
+        while let Some(next) = missing.pop() {
+            self.create_dir_all(next)?;
+            self.sync_dir(parent_dir(next))?;
+        }
+        Ok(())
+    }
+
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = self.open(path, OpenMode::Read)?;
@@ -187,6 +207,11 @@ pub(crate) fn parent_dir(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// The end of a relative path's ancestors, which is the working directory.
+fn is_here(path: &Path) -> bool {
+    path.as_os_str().is_empty()
 }
 
 fn temporary_path(path: &Path) -> PathBuf {

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use blocking::SimBlocking;
 pub(crate) use clock::SimClock;
-pub use disk::{DiskAction, DiskConfig, DiskErrno, DiskFault, SimDisk};
+pub use disk::{DiskAction, DiskConfig, DiskErrno, DiskFault, NameOrder, SimDisk};
 use life::NodeLife;
 pub use net::{NetConfig, SimNet};
 pub(crate) use net::{SimListener, SimStream};

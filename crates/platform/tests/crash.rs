@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use platform::sim::{DiskAction, DiskConfig, DiskErrno, DiskFault, SimDisk, SimWorld};
+use platform::sim::{DiskAction, DiskConfig, DiskErrno, DiskFault, NameOrder, SimDisk, SimWorld};
 use platform::{Disk, OpenMode};
 
 const SEEDS: u64 = 800;
@@ -97,12 +97,28 @@ fn a_synced_file_under_an_unsynced_name_may_vanish() {
     file.sync_data().unwrap();
     let seen = outcomes(&disk, |d| d.read(path("/file")).ok());
     assert_eq!(seen, BTreeSet::from([None, Some(b"durable".to_vec())]));
-    let journaled = SimDisk::with_config(1, DiskConfig { journaled_names: true, ..DiskConfig::default() });
+    let journaled =
+        SimDisk::with_config(1, DiskConfig { names: NameOrder::Journaled, ..DiskConfig::default() });
     let file = journaled.open(path("/file"), OpenMode::CreateNew).unwrap();
     file.write_at(b"durable", 0).unwrap();
     file.sync_data().unwrap();
     let seen = outcomes(&journaled, |d| d.read(path("/file")).ok());
     assert_eq!(seen, BTreeSet::from([Some(b"durable".to_vec())]), "a journal takes the name along");
+}
+
+#[test]
+fn names_are_lost_newest_first_unless_any_may_be() {
+    let seen = |names| {
+        let disk = SimDisk::with_config(1, DiskConfig { names, ..DiskConfig::default() });
+        for file in ["/a", "/b"] {
+            disk.open(path(file), OpenMode::CreateNew).unwrap();
+        }
+        outcomes(&disk, |d| (d.exists(path("/a")), d.exists(path("/b"))))
+    };
+    let in_order = BTreeSet::from([(false, false), (true, false), (true, true)]);
+    assert_eq!(seen(NameOrder::InOrder), in_order);
+    assert_eq!(seen(NameOrder::Journaled), in_order);
+    assert_eq!(seen(NameOrder::Any).len(), 4);
 }
 
 #[test]
@@ -114,6 +130,28 @@ fn a_directory_needs_its_parent_synced_too() {
     assert_eq!(seen, BTreeSet::from([(false, false), (true, true)]));
     disk.sync_dir(path("/")).unwrap();
     assert_eq!(outcomes(&disk, |d| d.exists(path("/a/b"))), BTreeSet::from([true]));
+}
+
+#[test]
+fn directories_can_be_created_durably_even_in_several_tries() {
+    for target in ["/a/b/c", "a/b"] {
+        let whole = SimDisk::new(1);
+        whole.create_dir_all_durable(path(target)).unwrap();
+        assert_eq!(outcomes(&whole, |d| d.exists(path(target))), BTreeSet::from([true]));
+        for effect in 1..=whole.effects() {
+            let disk = SimDisk::new(1);
+            disk.halt_after(effect);
+            disk.create_dir_all_durable(path(target)).unwrap_err();
+            // The process is killed, and the next one tries again.
+            disk.release_locks();
+            disk.create_dir_all_durable(path(target)).unwrap();
+            assert_eq!(
+                outcomes(&disk, |d| d.exists(path(target))),
+                BTreeSet::from([true]),
+                "effect {effect}"
+            );
+        }
+    }
 }
 
 #[test]

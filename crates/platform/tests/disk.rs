@@ -119,7 +119,7 @@ fn a_file_opened_for_reading_refuses_writes(disk: &dyn Disk, root: &Path) {
 
 fn directories_are_made_listed_and_removed_whole(disk: &dyn Disk, root: &Path) {
     disk.create_dir_all(&root.join("x/y/z")).unwrap();
-    disk.create_dir_all(&root.join("x/y/z")).unwrap();
+    disk.create_dir_all_durable(&root.join("x/y/z")).unwrap();
     create(disk, &root.join("x/b"), b"12");
     create(disk, &root.join("x/a"), b"");
     let entries = disk.list(&root.join("x")).unwrap();

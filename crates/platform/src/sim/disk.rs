@@ -28,16 +28,26 @@ use crate::disk::{DirEntry, Disk, DiskLock, File, OpenMode, PathError};
 pub struct DiskConfig {
     /// Bytes of files the disk holds; `None` is endless.
     pub capacity_bytes: Option<u64>,
-    /// Names become durable in the order of their changes and with any sync, as on a journaling file system. If
-    /// false (the default), each directory must be synced by itself, which is all that POSIX promises.
-    pub journaled_names: bool,
+    /// What a loss of power leaves of names that were created, renamed or removed.
+    pub names: NameOrder,
     /// After a loss of power a file may have grown by zeros that nobody wrote, in place of unsynced bytes.
     pub zero_tails: bool,
 }
 
+/// What a loss of power leaves of changes of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameOrder {
+    /// Any part of the changes whose directory was not synced: all that POSIX promises, and less than file systems do.
+    Any,
+    /// The oldest of the changes whose directory was not synced.
+    InOrder,
+    /// The oldest of the changes since anything was synced, file or directory: as ext4 does.
+    Journaled,
+}
+
 impl Default for DiskConfig {
     fn default() -> Self {
-        Self { capacity_bytes: None, journaled_names: false, zero_tails: true }
+        Self { capacity_bytes: None, names: NameOrder::InOrder, zero_tails: true }
     }
 }
 
@@ -110,7 +120,7 @@ impl SimDisk {
         life: Arc<NodeLife>,
         trace: Option<Trace>,
     ) -> Self {
-        let store = Store::new(config.journaled_names, config.capacity_bytes);
+        let store = Store::new(config.names, config.capacity_bytes);
         let state = State { store, faults: Faults::default(), rng, era: 0, is_halted: false, next_lock: 1 };
         let shared = Shared { ip: life.ip(), life, trace, config, state: Mutex::new(state) };
         Self { shared: Arc::new(shared), caller: Caller::Harness }

@@ -1,11 +1,11 @@
 //! Owns what a loss of power leaves: a seeded, legal part of what was not synced. It never touches what was.
 //!
 //! Legal is what the POSIX calls allow and real file systems do: each 512-byte sector of an unsynced write is there
-//! or not, whatever the order of the writes; a longer file may show zeros where its bytes did not arrive; each change
-//! of a name is there or not, a rename whole.
+//! or not, whatever the order of the writes; a longer file may show zeros where its bytes did not arrive; changes of
+//! names are there or not, in the order that the disk's configuration says, a rename whole.
 
-use super::DiskConfig;
 use super::store::{Change, FileBody, Inode, Store, apply, write_into};
+use super::{DiskConfig, NameOrder};
 use crate::Rng;
 
 /// The unit that a disk writes whole or not at all.
@@ -53,7 +53,7 @@ pub(super) fn lose_power(store: &mut Store, config: &DiskConfig, rng: &Rng) {
 fn keep_names(store: &mut Store, config: &DiskConfig, rng: &Rng) {
     let pending = std::mem::take(&mut store.pending_names);
     let kept = match Kept::choose(rng, pending.len()) {
-        Kept::Some if config.journaled_names => Kept::Prefix(rng.below(pending.len() as u64 + 1)),
+        Kept::Some if config.names != NameOrder::Any => Kept::Prefix(rng.below(pending.len() as u64 + 1)),
         other => other,
     };
     for (number, change) in (0..).zip(&pending) {

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::NameOrder;
 use crate::disk::{DirEntry, OpenMode};
 
 /// The identity of a file or directory, whatever its names.
@@ -30,7 +31,7 @@ pub(super) struct Store {
     /// Locked file → (number of the lock, process that holds it).
     pub(super) locks: BTreeMap<InodeId, (u64, u64)>,
     pub(super) capacity_bytes: Option<u64>,
-    journaled_names: bool,
+    names: NameOrder,
     next_inode: InodeId,
     handles: BTreeMap<InodeId, u64>,
     unlinked: usize,
@@ -119,13 +120,13 @@ pub(super) fn write_into(bytes: &mut Vec<u8>, position: usize, written: &[u8]) {
 }
 
 impl Store {
-    pub(super) fn new(journaled_names: bool, capacity_bytes: Option<u64>) -> Self {
+    pub(super) fn new(names: NameOrder, capacity_bytes: Option<u64>) -> Self {
         Self {
             inodes: BTreeMap::from([(ROOT, Inode::Dir(DirBody::default()))]),
             pending_names: Vec::new(),
             locks: BTreeMap::new(),
             capacity_bytes,
-            journaled_names,
+            names,
             next_inode: ROOT + 1,
             handles: BTreeMap::new(),
             unlinked: 0,
@@ -284,7 +285,7 @@ impl Store {
     pub(super) fn sync_dir(&mut self, path: &Path) -> Result<(), Errno> {
         let wanted = self.lookup(path)?;
         self.dir(wanted)?;
-        let journaled = self.journaled_names;
+        let journaled = self.names == NameOrder::Journaled;
         self.sync_names(|change| journaled || change.touches(wanted));
         self.collect_unlinked();
         Ok(())
@@ -377,7 +378,7 @@ impl Store {
 
     pub(super) fn sync_file(&mut self, inode: InodeId) -> Result<(), Errno> {
         self.file(inode)?.sync();
-        if self.journaled_names {
+        if self.names == NameOrder::Journaled {
             self.sync_names(|_| true);
         }
         Ok(())
