@@ -25,7 +25,6 @@ use group_coordinator::GroupCoordinatorConfig;
 use platform::{Clock, Rng};
 use tokio::sync::mpsc;
 
-pub use group_coordinator::DeletedTopic;
 pub use handle::GroupCoordinatorHandle;
 pub use offsets_log::{Leadership, OffsetsLog};
 

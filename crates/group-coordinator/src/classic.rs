@@ -8,6 +8,8 @@ mod delete;
 mod describe;
 mod group;
 mod heartbeat;
+#[cfg(test)]
+mod invariants;
 mod join;
 mod leave;
 mod member;

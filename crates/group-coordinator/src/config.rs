@@ -33,3 +33,18 @@ impl Default for GroupCoordinatorConfig {
         }
     }
 }
+
+impl From<&config::GroupConfig> for GroupCoordinatorConfig {
+    /// The broker's configuration, as far as groups are concerned.
+    fn from(config: &config::GroupConfig) -> Self {
+        GroupCoordinatorConfig {
+            min_session_timeout_ms: config.min_session_timeout_ms,
+            max_session_timeout_ms: config.max_session_timeout_ms,
+            initial_rebalance_delay_ms: config.initial_rebalance_delay_ms,
+            group_max_size: usize::try_from(config.max_size).unwrap_or(0),
+            offset_metadata_max_bytes: usize::try_from(config.offset_metadata_max_bytes).unwrap_or(0),
+            offsets_retention_ms: config.offsets_retention_ms,
+            offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
+        }
+    }
+}

@@ -17,6 +17,8 @@ mod timer;
 mod turn;
 
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 mod script_tests;
 
 pub use config::GroupCoordinatorConfig;

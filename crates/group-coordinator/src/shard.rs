@@ -91,6 +91,21 @@ impl GroupShard {
         }
     }
 
+    /// The committed offsets. Tests only.
+    #[cfg(test)]
+    pub(crate) fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
+    /// Panics if a group contradicts itself. Tests only.
+    #[cfg(test)]
+    pub(crate) fn check(&self) {
+        for group in self.groups.values() {
+            let is_writing = self.appends.iter().any(|pending| pending.groups().contains(&group.id()));
+            group.check(&self.timers, is_writing);
+        }
+    }
+
     /// Borrows the groups and everything a call may touch besides.
     fn turn<'a>(
         &'a mut self,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use group_coordinator::GroupCoordinatorConfig;
+use group_coordinator::{DeletedTopic, GroupCoordinatorConfig};
 use platform::{Clock, Rng};
 use protocol::join_group_request::JoinGroupRequestProtocol;
 use protocol::leave_group_request::MemberIdentity;
@@ -19,7 +19,7 @@ use protocol::{
     OffsetDeleteRequest, SyncGroupRequest, Uuid,
 };
 
-use super::{DeletedTopic, GroupCoordinatorHandle, start};
+use super::{GroupCoordinatorHandle, start};
 use crate::context::RequestContext;
 use memory_log::MemoryLog;
 

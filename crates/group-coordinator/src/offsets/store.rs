@@ -13,7 +13,7 @@ type PartitionOffsets = BTreeMap<i32, CommittedOffset>;
 type TopicOffsets = BTreeMap<Arc<str>, PartitionOffsets>;
 
 /// The committed offsets of all groups of a shard.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Offsets {
     groups: BTreeMap<Arc<str>, TopicOffsets>,
 }
