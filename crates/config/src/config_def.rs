@@ -86,6 +86,8 @@ pub enum Effect {
 /// The value of a key that nobody set, in Kafka's text form (lists joined by `,`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultValue {
+    /// There is none: Kafka wants the key set, and Klamm sets it for a node that stands alone.
+    Required,
     /// No value at all.
     Null,
     /// This text.
@@ -126,10 +128,10 @@ impl ConfigDef {
         self.update_mode == UpdateMode::ReadOnly
     }
 
-    /// The default as text, `None` for null.
+    /// The default as text, `None` where there is none.
     pub fn default_text(&self) -> Option<&'static str> {
         match self.default {
-            DefaultValue::Null => None,
+            DefaultValue::Null | DefaultValue::Required => None,
             DefaultValue::Text(text) => Some(text),
         }
     }

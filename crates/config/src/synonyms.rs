@@ -29,7 +29,7 @@ static RETENTION: [Synonym; 3] = [
 static FLUSH: [Synonym; 2] = [same("log.flush.interval.ms"), same("log.flush.scheduler.interval.ms")];
 
 /// Topic key and broker key of the same unit, sorted by topic key.
-static TOPIC_SINGLE: [(&str, Synonym); 26] = [
+static TOPIC_SINGLE: [(&str, Synonym); 27] = [
     ("cleanup.policy", same("log.cleanup.policy")),
     ("compression.gzip.level", same("compression.gzip.level")),
     ("compression.lz4.level", same("compression.lz4.level")),
@@ -42,6 +42,7 @@ static TOPIC_SINGLE: [(&str, Synonym); 26] = [
     ("local.retention.bytes", same("log.local.retention.bytes")),
     ("local.retention.ms", same("log.local.retention.ms")),
     ("max.compaction.lag.ms", same("log.cleaner.max.compaction.lag.ms")),
+    ("max.decompressed.message.bytes", same("max.decompressed.message.bytes")),
     ("max.message.bytes", same("message.max.bytes")),
     ("message.timestamp.after.max.ms", same("log.message.timestamp.after.max.ms")),
     ("message.timestamp.before.max.ms", same("log.message.timestamp.before.max.ms")),

@@ -80,6 +80,8 @@ pub struct TopicConfig {
     pub local_retention_ms: i64,
     /// `max.compaction.lag.ms`.
     pub max_compaction_lag_ms: i64,
+    /// `max.decompressed.message.bytes`: largest record after decompression.
+    pub max_decompressed_message_bytes: i32,
     /// `max.message.bytes`: largest record batch, log overhead included.
     pub max_message_bytes: i32,
     /// `message.timestamp.after.max.ms`: how far ahead of the broker's clock a CreateTime may be.
@@ -142,6 +144,7 @@ impl Default for TopicConfig {
             local_retention_bytes: -2,
             local_retention_ms: -2,
             max_compaction_lag_ms: i64::MAX,
+            max_decompressed_message_bytes: i32::MAX - 8,
             max_message_bytes: 1_048_588,
             message_timestamp_after_max_ms: 3_600_000,
             message_timestamp_before_max_ms: i64::MAX,
@@ -213,6 +216,7 @@ impl TopicConfig {
             "compression.lz4.level" => self.compression_lz4_level = number,
             "compression.zstd.level" => self.compression_zstd_level = number,
             "index.interval.bytes" => self.index_interval_bytes = number,
+            "max.decompressed.message.bytes" => self.max_decompressed_message_bytes = number,
             "max.message.bytes" => self.max_message_bytes = number,
             "min.insync.replicas" => self.min_insync_replicas = number,
             "segment.bytes" => self.segment_bytes = number,

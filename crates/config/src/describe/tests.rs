@@ -7,6 +7,7 @@ use super::{
     describe_topic,
 };
 use crate::broker_config::BrokerConfig;
+use crate::properties::parse_properties;
 
 fn broker(pairs: &[(&str, &str)]) -> BrokerConfig {
     BrokerConfig::from_pairs(pairs).expect("valid")
@@ -32,7 +33,7 @@ fn check(entries: &[ConfigEntry], name: &str, expect: &str) {
 #[test]
 fn a_topic_without_overrides_shows_the_brokers_defaults() {
     let entries = describe_topic(&broker(&[]), &BTreeMap::new());
-    assert_eq!(entries.len(), 36, "the internal key is hidden");
+    assert_eq!(entries.len(), 37, "the internal key is hidden");
     assert!(entries.windows(2).all(|pair| pair[0].name < pair[1].name));
     assert!(entries.iter().all(ConfigEntry::is_default));
     check(&entries, "segment.bytes", "1073741824 Default log.segment.bytes=1073741824:Default");
@@ -123,4 +124,55 @@ fn groups_and_client_metrics() {
     let metrics = describe_client_metrics(&overrides(&[("interval.ms", "1000")]));
     check(&metrics, "interval.ms", "1000 ClientMetrics interval.ms=1000:ClientMetrics");
     check(&metrics, "match", " Default");
+}
+
+/// Every entry that Kafka itself returned, with value, source, flags and synonyms.
+#[test]
+fn kafka_returns_the_same() {
+    let properties = parse_properties(include_bytes!("../../testdata/server.properties")).expect("readable");
+    let loaded = BrokerConfig::from_properties(properties.into_iter().collect()).expect("valid");
+    let cluster = overrides(&[("min.insync.replicas", "1")]);
+    let node = overrides(&[("message.max.bytes", "888888"), ("log.cleaner.threads", "2")]);
+    let broker = loaded.config.with_dynamic(&cluster, &node);
+    let topic = overrides(&[
+        ("retention.ms", "3000"),
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "1048577"),
+        ("min.cleanable.dirty.ratio", "0.250"),
+    ]);
+    let mut ours = lines("BROKER/1", &describe_broker(&broker));
+    ours.extend(lines("TOPIC/t1", &describe_topic(&broker, &BTreeMap::new())));
+    ours.extend(lines("TOPIC/t2", &describe_topic(&broker, &topic)));
+    let golden = include_str!("../../testdata/describe_configs.txt");
+    let theirs: Vec<&str> = golden.lines().filter(|line| !line.starts_with('#')).collect();
+    ours.sort();
+    assert_eq!(ours, theirs);
+}
+
+fn lines(resource: &str, entries: &[ConfigEntry]) -> Vec<String> {
+    entries
+        .iter()
+        .map(|entry| {
+            // The client that printed Kafka's answer keeps one synonym per name: the last.
+            let mut synonyms: Vec<(&str, String)> = Vec::new();
+            for synonym in &entry.synonyms {
+                let value = synonym.value.as_deref().unwrap_or("None");
+                let shown = format!("{}={value}:{}", synonym.name, synonym.source.id());
+                match synonyms.iter_mut().find(|(name, _)| *name == synonym.name) {
+                    Some(known) => known.1 = shown,
+                    None => synonyms.push((&synonym.name, shown)),
+                }
+            }
+            let synonyms: Vec<String> = synonyms.into_iter().map(|(_, shown)| shown).collect();
+            format!(
+                "{resource}|{}|{}|{}|ro={}|sens={}|{}",
+                entry.name,
+                entry.value.as_deref().unwrap_or("None"),
+                entry.source.id(),
+                u8::from(entry.is_read_only),
+                u8::from(entry.is_sensitive),
+                synonyms.join(" ")
+            )
+        })
+        .collect()
 }

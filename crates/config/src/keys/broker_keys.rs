@@ -1,8 +1,8 @@
-//! The keys of a broker or controller: 378 of Kafka 4.4. One entry is two lines: facts, then what it does.
+//! The keys of a broker or controller: 379 of Kafka 4.4.0. One entry is two lines: facts, then what it does.
 
 use crate::config_def::ConfigDef;
 use crate::config_def::ConfigType::{Boolean, Class, Double, Int, List, Long, Password, Short, String};
-use crate::config_def::DefaultValue::{Null, Text};
+use crate::config_def::DefaultValue::{Null, Required, Text};
 use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{High, Low, Medium};
 use crate::config_def::UpdateMode::{ClusterWide, PerBroker, ReadOnly};
@@ -67,7 +67,7 @@ pub static BROKER: &[ConfigDef] = &[
         "Longest life of a login before a client must prove itself again; 0 never asks."),
     key("controlled.shutdown.enable", Boolean, Text("true"), Any, Medium, ReadOnly, REPLICATION,
         "Whether a stopping broker hands its leaderships over first."),
-    key("controller.listener.names", List, Text("CONTROLLER"), ListOf { values: &[], empty_allowed: false, null_allowed: false }, High, ReadOnly, Enforced,
+    key("controller.listener.names", List, Required, ListOf { values: &[], empty_allowed: false, null_allowed: false }, High, ReadOnly, Enforced,
         "Names of the listeners that controllers use among themselves; brokers do not serve clients on them."),
     internal("controller.performance.always.log.threshold.ms", Long, Text("2000"), AtLeast(0), Medium, ReadOnly, NOT_YET,
         "A controller event that takes longer than this is always logged."),
@@ -383,6 +383,8 @@ pub static BROKER: &[ConfigDef] = &[
         "Open connections at most from one address."),
     key("max.connections.per.ip.overrides", String, Text(""), Any, Medium, ClusterWide, Enforced,
         "Addresses with another limit than max.connections.per.ip, as host:limit."),
+    key("max.decompressed.message.bytes", Int, Text("2147483639"), Between(1, 2147483639), Medium, ClusterWide, NOT_YET,
+        "Bytes at most of one decompressed record, wherever the broker decompresses; max.message.bytes bounds the batch as it is sent."),
     key("max.incremental.fetch.session.cache.slots", Int, Text("1000"), AtLeast(0), Medium, ReadOnly, Enforced,
         "Fetch sessions at most that this node remembers."),
     key("max.request.partition.size.limit", Int, Text("2000"), AtLeast(1), Medium, ReadOnly, Enforced,
@@ -415,7 +417,7 @@ pub static BROKER: &[ConfigDef] = &[
         "Length of one sample of a metric."),
     key("min.insync.replicas", Int, Text("1"), AtLeast(1), High, ClusterWide, Enforced,
         "In-sync replicas that must have a record before acks=all is answered; fewer refuse the write."),
-    key("node.id", Int, Text("1"), AtLeast(0), High, ReadOnly, Enforced,
+    key("node.id", Int, Required, AtLeast(0), High, ReadOnly, Enforced,
         "Number of this node, its own within the cluster. Klamm takes 1 when nothing is set."),
     key("num.io.threads", Int, Text("8"), AtLeast(1), High, ClusterWide, THREADS,
         "Threads that work on requests."),
@@ -449,7 +451,7 @@ pub static BROKER: &[ConfigDef] = &[
         "Segment size of the offsets topic."),
     key("principal.builder.class", Class, Text("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder"), Any, Medium, PerBroker, JAVA_CLASS,
         "Class that turns a proven identity into a principal."),
-    key("process.roles", List, Text("broker,controller"), ListOf { values: &["broker", "controller"], empty_allowed: false, null_allowed: false }, High, ReadOnly, Enforced,
+    key("process.roles", List, Required, ListOf { values: &["broker", "controller"], empty_allowed: false, null_allowed: false }, High, ReadOnly, Enforced,
         "What this node is: broker, controller, or both. Klamm nodes are both."),
     internal("producer.id.expiration.check.interval.ms", Int, Text("600000"), AtLeast(1), Low, ReadOnly, Enforced,
         "Time between two looks for producers that have expired."),

@@ -7,7 +7,7 @@ use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{Low, Medium};
 use crate::config_def::UpdateMode::ClusterWide;
 use crate::keys::effects::{
-    CLEANER, CONSUMER_GROUPS, METRICS, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED,
+    CLEANER, CONSUMER_GROUPS, METRICS, NOT_YET, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED,
 };
 use crate::keys::{internal, key};
 use crate::validator::Validator::{
@@ -51,6 +51,8 @@ pub static TOPIC: &[ConfigDef] = &[
         "How long segments that are in remote storage stay on the local disk; -2 follows retention.ms."),
     key("max.compaction.lag.ms", Long, Text("9223372036854775807"), AtLeast(1), Medium, ClusterWide, Enforced,
         "Longest time that a record may stay uncompacted; a segment is rolled early for it."),
+    key("max.decompressed.message.bytes", Int, Text("2147483639"), Between(1, 2147483639), Medium, ClusterWide, NOT_YET,
+        "Bytes at most of one decompressed record, wherever the broker decompresses; max.message.bytes bounds the batch as it is sent."),
     key("max.message.bytes", Int, Text("1048588"), AtLeast(0), Medium, ClusterWide, Enforced,
         "Largest record batch that is accepted."),
     key("message.timestamp.after.max.ms", Long, Text("3600000"), AtLeast(0), Medium, ClusterWide, Enforced,
