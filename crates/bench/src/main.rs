@@ -1,0 +1,89 @@
+//! Benchmarks of whole brokers: Klamm, Apache Kafka and a null broker, alternating in one run, printed as ratios.
+//!
+//! Owns the command line. Never part of Klamm: it reaches every broker over the network, as a client does.
+
+mod admin;
+mod broker;
+mod figures;
+mod frames;
+mod history;
+mod load;
+mod null_broker;
+mod process;
+mod scenarios;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::broker::Kind;
+
+/// What can go wrong in a tool that a person watches: the text is the whole story.
+type Failure = Box<dyn std::error::Error>;
+
+#[derive(Parser)]
+#[command(name = "bench", about = "Benchmarks of Klamm beside Apache Kafka and a null broker")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure and print ratios.
+    Run(RunArguments),
+    /// Serve as the null broker, the kernel's own cost.
+    #[command(hide = true)]
+    NullBroker {
+        /// Directory for the partitions' files.
+        #[arg(long)]
+        directory: PathBuf,
+        /// Port on 127.0.0.1.
+        #[arg(long)]
+        port: u16,
+    },
+}
+
+/// Options of `bench run`.
+#[derive(clap::Args, Clone)]
+pub struct RunArguments {
+    /// Brokers to measure, in the order of each round.
+    #[arg(long, value_delimiter = ',', default_values_t = [Kind::Klamm, Kind::Kafka, Kind::Null])]
+    brokers: Vec<Kind>,
+    /// Scenarios by name or beginning of a name; all when left out.
+    #[arg(long, value_delimiter = ',')]
+    scenario: Vec<String>,
+    /// Fewer rounds and less data: at most three minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Rounds for each scenario; the table shows medians over them.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// The klamm binary; target/release/klamm when left out.
+    #[arg(long, env = "KLAMM_BIN")]
+    klamm: Option<PathBuf>,
+    /// Where brokers keep their data.
+    #[arg(long)]
+    directory: Option<PathBuf>,
+    /// Do not append to bench/history.jsonl.
+    #[arg(long)]
+    no_history: bool,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Run(arguments) => scenarios::run(&arguments),
+        Command::NullBroker { directory, port } => {
+            null_broker::serve(&directory, port).map_err(Failure::from)
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
