@@ -1,2 +1,62 @@
-//! (skeleton)
-fn main() {}
+//! `klamm`: the one program. Parses arguments, runs one command, turns its failure into an exit code.
+
+mod arguments;
+mod base64;
+mod commands;
+mod connection;
+mod failure;
+mod logging;
+mod memory_dir;
+mod node_process;
+mod offset_range;
+mod output;
+mod port;
+mod progress;
+mod record_format;
+mod record_input;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::failure::Failure;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let began = Instant::now();
+    let arguments = Arguments::parse();
+    match run(&arguments, began) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.status as u8)
+        }
+    }
+}
+
+fn run(arguments: &Arguments, began: Instant) -> Result<(), Failure> {
+    let connection = &arguments.connection;
+    match &arguments.command {
+        Command::Dev(arguments) => commands::dev::run(arguments, began),
+        Command::Server(arguments) => commands::server::run(arguments, began),
+        Command::Completion(arguments) => commands::completion::run(arguments),
+        Command::Topic(arguments) => block_on(commands::topic::run(arguments, connection)),
+        Command::Produce(arguments) => block_on(commands::produce::run(arguments, connection)),
+        Command::Consume(arguments) => block_on(commands::consume::run(arguments, connection)),
+        Command::Group(arguments) => block_on(commands::group::run(arguments, connection)),
+        Command::Cluster(arguments) => block_on(commands::cluster::run(arguments, connection)),
+    }
+}
+
+/// Runs a client command on this thread alone.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the machine gives no event queue: {error}")))?;
+    runtime.block_on(command)
+}

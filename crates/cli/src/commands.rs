@@ -1,0 +1,10 @@
+//! One file per command: its options and what it does.
+
+pub mod cluster;
+pub mod completion;
+pub mod consume;
+pub mod dev;
+pub mod group;
+pub mod produce;
+pub mod server;
+pub mod topic;

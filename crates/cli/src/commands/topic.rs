@@ -1,0 +1,51 @@
+//! `klamm topic`: topics and their configuration.
+
+mod alter;
+mod create;
+mod delete;
+mod get;
+mod list;
+
+use clap::Subcommand;
+
+use crate::connection::ConnectionArguments;
+use crate::failure::Failure;
+
+/// Options of `topic`.
+#[derive(Debug, clap::Args)]
+pub struct TopicArguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List topics
+    #[command(visible_alias = "ls")]
+    List(list::ListArguments),
+    /// Create topics
+    Create(create::CreateArguments),
+    /// Show one topic: partitions, offsets and configuration
+    #[command(visible_alias = "describe")]
+    Get(get::GetArguments),
+    /// Change a topic's configuration or add partitions
+    Alter(alter::AlterArguments),
+    /// Delete topics with all their records
+    #[command(visible_alias = "rm")]
+    Delete(delete::DeleteArguments),
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// As the verb fails.
+pub async fn run(arguments: &TopicArguments, connection: &ConnectionArguments) -> Result<(), Failure> {
+    let admin = connection.admin().await?;
+    match &arguments.verb {
+        Verb::List(arguments) => list::run(arguments, &admin).await,
+        Verb::Create(arguments) => create::run(arguments, &admin).await,
+        Verb::Get(arguments) => get::run(arguments, &admin).await,
+        Verb::Alter(arguments) => alter::run(arguments, &admin).await,
+        Verb::Delete(arguments) => delete::run(arguments, &admin).await,
+    }
+}
