@@ -1,0 +1,288 @@
+//! The way to the controller: one typed method per request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::BrokerConfig;
+use controller::{ApiError, Controller, Outcome};
+use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use protocol::{
+    AlterConfigsRequest, AlterConfigsResponse, AssignReplicasToDirsRequest, AssignReplicasToDirsResponse,
+    BrokerHeartbeatRequest, BrokerHeartbeatResponse, CreatePartitionsRequest, CreatePartitionsResponse,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Uuid,
+};
+use raft::{QuorumView, VoterSet};
+use tokio::sync::{mpsc, oneshot};
+
+use super::decision::{Context, Decision, Request};
+
+/// Most requests that wait for the controller; further ones wait to wait.
+pub(super) const REQUESTS_WAITING_MAX: usize = 1024;
+/// The internal topic whose partitions and configuration are the broker's.
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// "The default" for partitions and replication factor.
+const DEFAULT_COUNT: i16 = -1;
+/// How often a stopping broker asks whether it may go, and how many times.
+const SHUTDOWN_POLL: Duration = Duration::from_millis(20);
+const SHUTDOWN_POLLS_MAX: usize = 100;
+
+/// The quorum as its leader sees it.
+#[derive(Debug, Clone)]
+pub struct QuorumDescription {
+    /// Offsets and times.
+    pub view: QuorumView,
+    /// The voters with their listeners.
+    pub voters: VoterSet,
+}
+
+/// Asks the controller. Clones ask the same one. Every answer means that what it says is on stable storage, and that the
+/// publisher has acted on it.
+#[derive(Clone)]
+pub struct ControllerHandle {
+    requests: mpsc::Sender<Request>,
+    config: Arc<BrokerConfig>,
+    broker_epoch: i64,
+}
+
+impl ControllerHandle {
+    pub(super) fn new(
+        requests: mpsc::Sender<Request>,
+        config: Arc<BrokerConfig>,
+        broker_epoch: i64,
+    ) -> ControllerHandle {
+        ControllerHandle { requests, config, broker_epoch }
+    }
+
+    /// Creates topics.
+    ///
+    /// # Errors
+    /// NOT_CONTROLLER when the node stops; REQUEST_TIMED_OUT after the request's own time. Topics that cannot be created
+    /// are in the answer.
+    pub async fn create_topics(
+        &self,
+        request: CreateTopicsRequest<'static>,
+    ) -> Result<CreateTopicsResponse<'static>, ApiError> {
+        let limit = limit(request.timeout_ms);
+        self.ask_within(limit, move |controller, context| {
+            let ids: Vec<Uuid> = request.topics.iter().map(|_| context.new_id()).collect();
+            Ok(controller.handle_create_topics(&request, &ids, context.rng.next_u64()))
+        })
+        .await
+    }
+
+    /// Creates topics on demand, with the broker's defaults; `__consumer_offsets` with its own. A topic that exists is
+    /// no error.
+    ///
+    /// # Errors
+    /// The first topic's that could not be created.
+    pub async fn auto_create_topics(&self, names: Vec<String>) -> Result<(), ErrorCode> {
+        let topics = names.into_iter().map(|name| self.on_demand(name)).collect();
+        let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
+        let response = self.create_topics(request).await.map_err(|error| error.code)?;
+        let failed = response.topics.iter().map(|topic| topic.error_code);
+        let mut failed =
+            failed.filter(|code| !matches!(*code, ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS));
+        failed.next().map_or(Ok(()), Err)
+    }
+
+    /// Deletes topics.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::create_topics`]; TOPIC_DELETION_DISABLED.
+    pub async fn delete_topics(
+        &self,
+        request: DeleteTopicsRequest<'static>,
+    ) -> Result<DeleteTopicsResponse<'static>, ApiError> {
+        let limit = limit(request.timeout_ms);
+        self.ask_within(limit, move |controller, _| controller.handle_delete_topics(&request)).await
+    }
+
+    /// Adds partitions to topics.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::create_topics`].
+    pub async fn create_partitions(
+        &self,
+        request: CreatePartitionsRequest<'static>,
+    ) -> Result<CreatePartitionsResponse<'static>, ApiError> {
+        let limit = limit(request.timeout_ms);
+        self.ask_within(limit, move |controller, context| {
+            Ok(controller.handle_create_partitions(&request, context.rng.next_u64()))
+        })
+        .await
+    }
+
+    /// Replaces configurations.
+    ///
+    /// # Errors
+    /// NOT_CONTROLLER when the node stops. Resources that cannot be changed are in the answer.
+    pub async fn alter_configs(
+        &self,
+        request: AlterConfigsRequest<'static>,
+    ) -> Result<AlterConfigsResponse<'static>, ApiError> {
+        self.ask(move |controller, _| Ok(controller.handle_alter_configs(&request))).await
+    }
+
+    /// Changes configurations key by key.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::alter_configs`].
+    pub async fn incremental_alter_configs(
+        &self,
+        request: IncrementalAlterConfigsRequest<'static>,
+    ) -> Result<IncrementalAlterConfigsResponse<'static>, ApiError> {
+        self.ask(move |controller, _| Ok(controller.handle_incremental_alter_configs(&request))).await
+    }
+
+    /// A producer id that nobody ever had.
+    ///
+    /// # Errors
+    /// NOT_CONTROLLER when the node stops; KAFKA_STORAGE_ERROR when a block of ids cannot be written down.
+    pub async fn next_producer_id(&self) -> Result<i64, ApiError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Request::NextProducerId(sender), receiver).await
+    }
+
+    /// Writes down where the local broker put replicas, when it has several log directories.
+    ///
+    /// # Errors
+    /// STALE_BROKER_EPOCH; NOT_CONTROLLER when the node stops.
+    pub async fn assign_replicas_to_dirs(
+        &self,
+        request: AssignReplicasToDirsRequest,
+    ) -> Result<AssignReplicasToDirsResponse, ApiError> {
+        self.ask(move |controller, _| controller.handle_assign_replicas_to_dirs(&request)).await
+    }
+
+    /// The quorum as its leader sees it.
+    ///
+    /// # Errors
+    /// NOT_LEADER_OR_FOLLOWER when this node does not lead; NOT_CONTROLLER when the node stops.
+    pub async fn describe_quorum(&self) -> Result<QuorumDescription, ApiError> {
+        self.ask(|_, context| {
+            let view = context.raft.view(context.now_ms).ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+            Ok(Outcome::answer(QuorumDescription { view, voters: context.raft.voters().clone() }))
+        })
+        .await
+    }
+
+    /// Reports to the controller as the local broker: to be fenced, or to stop in good order.
+    ///
+    /// # Errors
+    /// STALE_BROKER_EPOCH; NOT_CONTROLLER when the node stops.
+    pub async fn broker_heartbeat(
+        &self,
+        want_fence: bool,
+        want_shut_down: bool,
+    ) -> Result<BrokerHeartbeatResponse, ApiError> {
+        let (broker_id, broker_epoch) = (self.config.node_id, self.broker_epoch);
+        let (sender, receiver) = oneshot::channel();
+        let decide = Box::new(move |controller: &Controller, context: &Context<'_>| {
+            let request = BrokerHeartbeatRequest {
+                broker_id,
+                broker_epoch,
+                // The local broker applies what is committed before it is told so.
+                current_metadata_offset: context.next_offset - 1,
+                want_fence,
+                want_shut_down,
+                ..BrokerHeartbeatRequest::default()
+            };
+            let mut decision = Decision::new(controller.handle_broker_heartbeat(&request), sender);
+            decision.note = Some(Box::new(move |controller, now_ms, end_offset| {
+                controller.note_heartbeat(now_ms, end_offset, &request);
+            }));
+            decision
+        });
+        self.send(Request::Decide(decide), receiver).await
+    }
+
+    /// Hands over what the local broker leads, so that its next start finds it to have lost nothing. Returns when it may
+    /// stop, or after about two seconds.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::broker_heartbeat`].
+    pub async fn controlled_shutdown(&self) -> Result<(), ApiError> {
+        for _ in 0..SHUTDOWN_POLLS_MAX {
+            if self.broker_heartbeat(false, true).await?.should_shut_down {
+                return Ok(());
+            }
+            tokio::time::sleep(SHUTDOWN_POLL).await;
+        }
+        tracing::warn!("the controller did not let the broker go in time");
+        Ok(())
+    }
+
+    /// Ends the task: what was asked before is answered, what is asked after is refused, and the metadata log is closed.
+    /// Returns when that is done.
+    pub async fn stop(&self) {
+        let (stopped, done) = oneshot::channel();
+        if self.requests.send(Request::Stop(stopped)).await.is_ok() {
+            // An error means that the task has ended already.
+            _ = done.await;
+        }
+    }
+
+    async fn ask<R: Send + 'static>(
+        &self,
+        decide: impl FnOnce(&Controller, &Context<'_>) -> Result<Outcome<R>, ApiError> + Send + 'static,
+    ) -> Result<R, ApiError> {
+        let (sender, receiver) = oneshot::channel();
+        let decide = Box::new(move |controller: &Controller, context: &Context<'_>| {
+            Decision::new(decide(controller, context), sender)
+        });
+        self.send(Request::Decide(decide), receiver).await
+    }
+
+    async fn ask_within<R: Send + 'static>(
+        &self,
+        limit: Duration,
+        decide: impl FnOnce(&Controller, &Context<'_>) -> Result<Outcome<R>, ApiError> + Send + 'static,
+    ) -> Result<R, ApiError> {
+        match tokio::time::timeout(limit, self.ask(decide)).await {
+            Ok(result) => result,
+            Err(_) => Err(ErrorCode::REQUEST_TIMED_OUT.into()),
+        }
+    }
+
+    async fn send<R>(
+        &self,
+        request: Request,
+        receiver: oneshot::Receiver<Result<R, ApiError>>,
+    ) -> Result<R, ApiError> {
+        let stopped = || ApiError::from(ErrorCode::NOT_CONTROLLER);
+        self.requests.send(request).await.map_err(|_| stopped())?;
+        receiver.await.map_err(|_| stopped())?
+    }
+
+    fn on_demand(&self, name: String) -> CreatableTopic<'static> {
+        let mut topic = CreatableTopic {
+            num_partitions: i32::from(DEFAULT_COUNT),
+            replication_factor: DEFAULT_COUNT,
+            ..CreatableTopic::default()
+        };
+        if name == OFFSETS_TOPIC {
+            let group = &self.config.group;
+            topic.num_partitions = group.offsets_topic_num_partitions;
+            topic.replication_factor = group.offsets_topic_replication_factor;
+            let segment_bytes = group.offsets_topic_segment_bytes.to_string();
+            topic.configs = vec![
+                topic_config("cleanup.policy", "compact".to_owned()),
+                topic_config("compression.type", "producer".to_owned()),
+                topic_config("segment.bytes", segment_bytes),
+            ];
+        }
+        topic.name = name.into();
+        topic
+    }
+}
+
+fn topic_config(name: &'static str, value: String) -> CreatableTopicConfig<'static> {
+    CreatableTopicConfig { name: name.into(), value: Some(value.into()) }
+}
+
+/// Time a client gives a request; at least a second, since what is under way is finished anyhow.
+fn limit(timeout_ms: i32) -> Duration {
+    const LIMIT_MS_MIN: u64 = 1000;
+    Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0).max(LIMIT_MS_MIN))
+}

@@ -1,0 +1,7 @@
+//! The controller's task on a disk: start, restart, crash, snapshot, stop.
+
+mod crash;
+mod node;
+mod restart;
+mod serving;
+mod snapshots;
