@@ -82,8 +82,11 @@ pub fn run<T>(
         // The limit is made inside, where there is a runtime to count its time.
         clients.block_on(&runtime, async { timeout(limit, scenario(world)).await })
     }));
-    // Tasks that still run are dropped here; what they do then belongs to the run.
-    drop(clients);
+    // Tasks that still run are dropped here; what they do then belongs to the run and its time.
+    {
+        let _inside = runtime.enter();
+        drop(clients);
+    }
     drop(runtime);
     let mut wrong = panics::seen();
     match ended {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 
 use platform::File;
-use records::{BatchError, BatchHeader, HEADER_BYTES};
+use records::{Batch, BatchError, BatchHeader, HEADER_BYTES};
 
 /// A window large enough for the headers between two index entries; lives on the stack of a reader.
 pub(crate) const SMALL_WINDOW_BYTES: usize = 4096;
@@ -140,11 +140,13 @@ impl<'a> BatchScan<'a> {
         Ok(Step::Batch(batch))
     }
 
-    /// Whether the checksum of a batch this walk found matches its bytes. Old formats, which nothing writes any more,
-    /// have another checksum and are taken as they are.
+    /// Whether the checksum of a batch this walk found matches its bytes. That of the old formats is checked as well:
+    /// nothing writes them any more, but a torn header whose magic byte did not arrive looks like one.
     pub(crate) fn crc_matches(&mut self, batch: &FoundBatch) -> io::Result<bool> {
         if batch.header.is_legacy() {
-            return Ok(true);
+            let mut bytes = vec![0; batch.header.size_bytes()];
+            self.file.read_exact_at(&mut bytes, batch.position)?;
+            return Ok(Batch { header: batch.header, bytes: &bytes }.verify_crc().is_ok());
         }
         let mut position = batch.position + CRC_COVERS_FROM as u64;
         let mut crc = 0;

@@ -13,7 +13,7 @@ use super::UnifiedLog;
 use crate::checkpoint_file::encode_epochs;
 use crate::directory::Directory;
 use crate::error::StorageError;
-use crate::layout::{INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, TIME_INDEX_SUFFIX};
+use crate::layout::{INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, TIME_INDEX_SUFFIX};
 use crate::log_config::BACKGROUND_FLUSH_BYTES;
 
 /// Everything that has to reach stable storage so that a log is durable up to an offset.
@@ -23,7 +23,7 @@ pub struct FlushTicket {
     offset: i64,
     /// Segment files; they stay open so that their write errors are seen.
     files: Vec<Arc<dyn File>>,
-    /// Indexes of sealed segments, and snapshots.
+    /// Indexes of sealed segments, snapshots, the topic id.
     paths: Vec<PathBuf>,
     epochs: Option<Vec<u8>>,
     sync_names: bool,
@@ -122,6 +122,9 @@ impl UnifiedLog {
         paths.extend(self.unflushed.snapshots.drain(..).map(|offset| {
             crate::layout::segment_path(self.view.dir(), offset, crate::layout::SNAPSHOT_SUFFIX)
         }));
+        if self.unflushed.names.is_pending() {
+            paths.push(self.view.dir().join(PARTITION_METADATA));
+        }
         // The index of the active segment is not flushed: recovery takes of it what the batches confirm.
         self.disk_write(|directory| self.active.segment.write_indexes(directory.disk().as_ref(), false))?;
         let pairs = || -> Vec<(i32, i64)> {
