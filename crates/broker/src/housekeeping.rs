@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use config::BrokerConfig;
 use platform::Platform;
+use storage::{LogDir, StorageError};
 use tokio::time::Instant;
 
-use crate::log_dirs::LogDirs;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
 
@@ -25,7 +25,7 @@ pub struct Housekeeping {
     /// What is worked on.
     pub partitions: Arc<Partitions>,
     /// Where checkpoints go.
-    pub log_dirs: Arc<LogDirs>,
+    pub log_dir: Arc<LogDir>,
 }
 
 impl Housekeeping {
@@ -107,23 +107,30 @@ impl Housekeeping {
             }
             tokio::task::yield_now().await;
         }
-        let now_ms = self.platform.clock.wall_ms();
-        if let Some(files) = self.log_dirs.with(|dir| dir.expired_deletes(now_ms)) {
+        if let Some(files) = self.log_dir.expired_logs(self.platform.clock.wall_ms()) {
             self.platform.blocking.run(move || files.run()).await;
         }
     }
 
-    /// Writes recovery points and log starts, if any has moved.
-    pub async fn checkpoint(&self) {
-        self.log_dirs.checkpoint(self.all(), &self.platform).await;
+    /// Writes recovery points, log starts and high watermarks, as far as they have moved.
+    async fn checkpoint(&self) {
+        let dir = self.log_dir.clone();
+        report(self.platform.blocking.run(move || dir.checkpoint()).await);
     }
 
     async fn checkpoint_high_watermarks(&self) {
-        self.log_dirs.checkpoint_high_watermarks(self.all(), &self.platform).await;
+        let dir = self.log_dir.clone();
+        report(self.platform.blocking.run(move || dir.checkpoint_high_watermarks()).await);
     }
 }
 
-fn lost(partition: &Partition, error: &storage::StorageError) {
+fn report(written: Result<(), StorageError>) {
+    if let Err(error) = written {
+        tracing::error!(%error, "checkpoints could not be written: the log directory is offline");
+    }
+}
+
+fn lost(partition: &Partition, error: &StorageError) {
     tracing::error!(topic = %partition.topic, partition = partition.index, %error, "the log could not be kept: its directory is offline until the disk is mended and the node restarted");
     partition.waiters().wake_all();
 }

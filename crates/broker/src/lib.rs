@@ -1,8 +1,27 @@
-//! The node.
+//! The node: listeners, partitions, controller and coordinators of one process, joined.
+//!
+//! This is the shell around the cores: it owns tasks, locks and the order of starting and stopping. What a request
+//! means is decided in one handler per API key, what may happen to a log in `storage`, what to a group in
+//! `group-coordinator`, what to the cluster in `controller`.
 
 mod api_versions;
 mod authorized_operations;
 mod context;
+mod controller_task;
+mod coordinator_task;
+mod dispatch;
 mod fetch_sessions;
+mod handlers;
+mod housekeeping;
+mod local_partitions;
+mod metadata_log;
+mod node;
+mod offsets_partitions;
+mod partition;
+mod partitions;
 mod topic_names;
+mod running;
 mod waiters;
+
+pub use api_versions::{SERVED, Served};
+pub use running::{RunningNode, StartError};

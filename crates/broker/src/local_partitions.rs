@@ -10,9 +10,8 @@ use metadata::{ConfigResource, ConfigResourceType, MetadataDelta, MetadataImage,
 use platform::Platform;
 use protocol::Uuid;
 use replication::LeaderConfig;
-use storage::{LogConfig, StorageError};
+use storage::{LogConfig, LogDir, StorageError};
 
-use crate::log_dirs::LogDirs;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
 
@@ -25,7 +24,7 @@ pub struct LocalPartitions {
     /// What topics inherit.
     pub config: Arc<BrokerConfig>,
     /// Where logs live.
-    pub log_dirs: Arc<LogDirs>,
+    pub log_dir: Arc<LogDir>,
     /// The table that requests look into.
     pub partitions: Arc<Partitions>,
 }
@@ -36,7 +35,7 @@ impl LocalPartitions {
         let topics = image.topics().iter();
         let wanted = topics.flat_map(|topic| topic.partitions().map(move |(index, p)| (topic, index, p)));
         self.bring_up(image, wanted);
-        self.log_dirs.with(|dir| dir.discard_unclaimed(self.platform.clock.wall_ms()));
+        self.put_strays_aside();
     }
 
     /// Follows one change.
@@ -88,7 +87,11 @@ impl LocalPartitions {
         now_ms: i64,
     ) -> Result<Partition, StorageError> {
         let name = topic.shared_name();
-        let log = self.log_dirs.log(&name, index, topic.id(), self.log_config(config), now_ms)?;
+        let config_of_log = Arc::new(self.log_config(config));
+        let log = match self.log_dir.take_log(&name, index, topic.id(), config_of_log.clone())? {
+            Some(log) => log,
+            None => self.log_dir.create_log(&name, index, topic.id(), config_of_log, now_ms)?,
+        };
         let leader = LeaderConfig {
             node_id: self.node_id,
             leader_epoch: registration.leader_epoch,
@@ -99,11 +102,27 @@ impl LocalPartitions {
         Ok(Partition::new(name, index, topic.id(), log, leader))
     }
 
+    /// Data of which the metadata knows nothing is kept under another name, and said aloud: it may be all that is left
+    /// of a topic whose metadata was lost.
+    fn put_strays_aside(&self) {
+        for found in self.log_dir.unclaimed() {
+            let Some(log) = self.log_dir.take_unclaimed(&found.topic, found.partition) else { continue };
+            match self.log_dir.put_aside(log) {
+                Ok(path) => {
+                    tracing::warn!(topic = %found.topic, partition = found.partition, path = %path.display(), "no topic has this log: it is put aside; remove it if it is not missed");
+                }
+                Err(error) => {
+                    tracing::error!(topic = %found.topic, partition = found.partition, %error, "a log without a topic could not be put aside");
+                }
+            }
+        }
+    }
+
     fn drop_topics(&self, ids: &[Uuid]) {
         let now_ms = self.platform.clock.wall_ms();
         for partition in self.partitions.remove(ids) {
             let Some(log) = partition.close() else { continue };
-            if let Err(error) = self.log_dirs.with(|dir| dir.delete_log(log, now_ms)) {
+            if let Err(error) = self.log_dir.delete_log(log, now_ms) {
                 tracing::error!(topic = %partition.topic, partition = partition.index, %error, "a deleted topic's log could not be removed");
             }
         }
@@ -142,7 +161,7 @@ impl LocalPartitions {
     }
 
     fn log_config(&self, config: &TopicConfig) -> LogConfig {
-        LogConfig::new(config, self.config.transaction.producer_id_expiration_ms)
+        LogConfig::new(config, self.config.transaction.producer_id_expiration_ms.into())
     }
 }
 

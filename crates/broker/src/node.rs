@@ -10,12 +10,12 @@ use arc_swap::ArcSwap;
 use config::BrokerConfig;
 use metadata::{BrokerRegistration, MetadataImage};
 use platform::Platform;
+use storage::LogDir;
 
 use crate::context::RequestContext;
 use crate::controller_task::ControllerHandle;
 use crate::coordinator_task::GroupCoordinatorHandle;
 use crate::fetch_sessions::FetchSessions;
-use crate::log_dirs::LogDirs;
 use crate::partitions::Partitions;
 use crate::topic_names::is_valid_topic_name;
 
@@ -39,8 +39,8 @@ pub struct Node {
     pub groups: GroupCoordinatorHandle,
     /// Incremental fetch sessions.
     pub fetch_sessions: FetchSessions,
-    /// The log directories.
-    pub(crate) log_dirs: Arc<LogDirs>,
+    /// The log directory.
+    pub(crate) log_dir: Arc<LogDir>,
     pub(crate) stopping: Arc<AtomicBool>,
 }
 
@@ -54,7 +54,7 @@ impl Node {
     /// The log directory.
     #[must_use]
     pub fn log_dir_path(&self) -> &Path {
-        self.log_dirs.path()
+        self.log_dir.path()
     }
 
     /// Where a client that came by this listener reaches a broker.

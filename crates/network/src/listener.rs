@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use platform::{BindOptions, DetachedStream, Listener, Net, Stream};
+use platform::{DetachedStream, Listener, Stream};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -33,8 +33,6 @@ pub struct ListenerConfig {
     pub connections: ConnectionLimits,
     /// Milliseconds without a byte after which a connection is closed (`connections.max.idle.ms`).
     pub idle_ms_max: u64,
-    /// Accept queue of the kernel (`socket.listen.backlog.size`).
-    pub backlog: u32,
 }
 
 /// The open listeners and connections of a node. Dropping it closes them all.
@@ -77,12 +75,6 @@ impl<H: RequestHandler> Listeners<H> {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Binds without accepting yet, so that a taken port is known before anything else starts.
-    pub async fn bind(&self, net: &Net, address: SocketAddr) -> std::io::Result<Listener> {
-        let options = BindOptions { backlog: self.shared.config.backlog, ..BindOptions::default() };
-        net.bind(address, options).await
-    }
-
     /// Starts to accept.
     pub fn accept(&self, listener: Listener, name: Arc<str>) {
         let shared = self.shared.clone();
@@ -104,6 +96,13 @@ impl<H: RequestHandler> Listeners<H> {
         let mut tasks = std::mem::take(&mut *self.shared.tasks.lock());
         let all_done = async { while tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(limit, all_done).await;
+        tasks.shutdown().await;
+    }
+
+    /// Ends all connections on the spot and returns when their tasks are gone.
+    pub async fn abort(&self) {
+        self.stop_accepting().await;
+        let mut tasks = std::mem::take(&mut *self.shared.tasks.lock());
         tasks.shutdown().await;
     }
 

@@ -80,7 +80,9 @@ impl TestNode {
 
     /// Drops everything on the spot, as a killed process would; what the kernel has stays.
     pub async fn kill_and_restart(&mut self) {
-        drop(self.running.take());
+        if let Some(running) = self.running.take() {
+            running.kill().await;
+        }
         self.launch().await;
     }
 

@@ -93,10 +93,15 @@ fn forgetting_everything_ends_the_session() {
 #[test]
 fn a_full_cache_gives_the_place_of_the_long_idle_or_the_small_and_old() {
     let sessions = FetchSessions::new(1);
-    let first = open_full(&sessions, &[0], 0);
-    assert!(matches!(sessions.open(request(0, 0, &[0, 1]), 9 << 33, 100), Ok(Context::Sessionless(_))));
-    let second = open_full(&sessions, &[0, 1], EVICTION_MS + 1);
-    assert_ne!(first, second);
-    assert!(matches!(sessions.open(request(0, 0, &[0]), 9 << 33, EVICTION_MS + 2), Ok(Context::Sessionless(_))));
-    assert_eq!(open_full(&sessions, &[0], 3 * EVICTION_MS), free_id(&BTreeMap::new(), 7 << 33));
+    let open = |partitions: &[i32], id: u64, now_ms| sessions.open(request(0, 0, partitions), id << 33, now_ms);
+    assert!(matches!(open(&[0], 7, 0), Ok(Context::Full(7, _))));
+    assert!(matches!(open(&[0, 1], 8, 100), Ok(Context::Sessionless(_))));
+    // The first has been idle for long enough.
+    assert!(matches!(open(&[0, 1], 8, EVICTION_MS + 1), Ok(Context::Full(8, _))));
+    assert!(matches!(open(&[0, 1, 2], 9, EVICTION_MS + 2), Ok(Context::Sessionless(_))));
+    // The second is used all the time, but it is old and smaller than the third.
+    let used = sessions.open(request(8, 1, &[]), 0, 2 * EVICTION_MS);
+    assert!(matches!(used, Ok(Context::Incremental(8, _))));
+    assert!(matches!(open(&[0], 9, 2 * EVICTION_MS + 2), Ok(Context::Sessionless(_))));
+    assert!(matches!(open(&[0, 1, 2], 9, 2 * EVICTION_MS + 2), Ok(Context::Full(9, _))));
 }

@@ -87,7 +87,7 @@ pub async fn handle(node: &Node, ctx: &RequestContext<'_>, request: &FetchReques
 
 fn limits(node: &Node, ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> Limits {
     let replica_id = if ctx.api_version >= 15 { request.replica_state.replica_id } else { request.replica_id };
-    let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(node.config.fetch_max_bytes);
+    let bytes_max = usize::try_from(request.max_bytes.min(node.config.fetch_max_bytes)).unwrap_or(0);
     Limits {
         bytes_max,
         bytes_min: usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),

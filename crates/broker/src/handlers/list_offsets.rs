@@ -24,6 +24,9 @@ const LATEST_TIERED: i64 = -5;
 /// The first offset not yet in remote storage (KIP-1023).
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
+/// First version whose answer has a leader epoch.
+const LEADER_EPOCH_VERSION_MIN: i16 = 4;
+
 /// Replica id of a consumer.
 const CONSUMER: i32 = -1;
 
@@ -51,8 +54,10 @@ pub async fn handle(
             };
             match found {
                 Ok(found) => {
-                    (answer.timestamp, answer.offset, answer.leader_epoch) =
-                        (found.timestamp, found.offset, found.leader_epoch);
+                    (answer.timestamp, answer.offset) = (found.timestamp, found.offset);
+                    if ctx.api_version >= LEADER_EPOCH_VERSION_MIN {
+                        answer.leader_epoch = found.leader_epoch;
+                    }
                 }
                 Err(error_code) => answer.error_code = error_code,
             }
@@ -113,7 +118,7 @@ fn find(partition: &Partition, timestamp: i64, replica_id: i32) -> Result<Found,
         _ => view.offset_for_timestamp(timestamp),
     };
     match record.map_err(|error| error.code())? {
-        Some((timestamp, offset)) if offset < end => Ok(Found { timestamp, ..at(offset) }),
+        Some(found) if found.offset < end => Ok(Found { timestamp: found.timestamp, ..at(found.offset) }),
         _ => Ok(NOTHING),
     }
 }

@@ -23,6 +23,9 @@ const ZSTD_VERSION_MIN: i16 = 7;
 /// First version that names topics by id (KIP-516).
 const TOPIC_ID_VERSION_MIN: i16 = 13;
 
+/// Where every version of the record format keeps its number.
+const MAGIC_POSITION: usize = 16;
+
 /// `acks` of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Acks {
@@ -128,7 +131,7 @@ fn one_batch<'a>(
             "a produce request needs exactly one record batch per partition, and this one has none",
         ));
     }
-    if bytes.get(BatchHeader::MAGIC_POSITION).is_some_and(|magic| *magic != 2) {
+    if bytes.get(MAGIC_POSITION).is_some_and(|magic| *magic != 2) {
         return Err((ErrorCode::INVALID_RECORD, "a produce request may only hold record batches of magic 2"));
     }
     let header = BatchHeader::parse(bytes)
@@ -184,7 +187,7 @@ fn answer<'a>(
                 .iter()
                 .map(|record| BatchIndexAndErrorMessage {
                     batch_index: record.batch_index,
-                    batch_index_error_message: Some(Cow::Owned(record.message.clone())),
+                    batch_index_error_message: Some(Cow::Owned(record.rejection.to_string())),
                 })
                 .collect(),
             log_start_offset: partition.view().log_start_offset(),

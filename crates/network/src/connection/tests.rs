@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use platform::{Net, OsNet};
+use platform::{BindOptions, Net, OsNet};
 
 use super::*;
 use crate::{ConnectionLimits, ListenerConfig, Listeners};
@@ -36,11 +36,10 @@ async fn start(idle_ms_max: u64) -> (Listeners<Script>, Stream) {
         frames: FrameLimits { frame_bytes_max: 1 << 20 },
         connections: ConnectionLimits { connections_max: 2, connections_per_ip_max: 2, ..Default::default() },
         idle_ms_max,
-        backlog: 16,
     };
     let net = Net::Os(OsNet);
     let listeners = Listeners::new(Arc::new(Script), config, Vec::new());
-    let listener = listeners.bind(&net, ([127, 0, 0, 1], 0).into()).await.unwrap();
+    let listener = net.bind(([127, 0, 0, 1], 0).into(), BindOptions::default()).await.unwrap();
     let address = listener.local_addr().unwrap();
     listeners.accept(listener, "PLAINTEXT".into());
     (listeners, net.connect(address).await.unwrap())

@@ -1,0 +1,398 @@
+//! Starting and stopping a node, in the order that loses nothing.
+//!
+//! Up: lock and open the log directory, bind the listeners (a taken port is known before anything is written), elect
+//! the controller and load its metadata, bring up the partitions, register the broker, load the groups, accept.
+//! Down: refuse new work with errors that clients retry, answer what is under way, close the logs, write the clean
+//! marker.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use config::{BrokerConfig, Endpoint, SecurityProtocol};
+use group_coordinator::{DeletedTopic, GroupCoordinatorConfig};
+use metadata::{MetadataDelta, MetadataImage};
+use network::{ConnectionLimits, FrameLimits, ListenerConfig, Listeners};
+use platform::{BindOptions, Listener, Platform};
+use protocol::Uuid;
+use storage::{LogConfig, LogDir, LogDirConfig, RecoveryReport, StorageError};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::controller_task::{
+    self, ControllerError, ControllerSettings, LocalBroker, MetadataPublisher, StartedController,
+};
+use crate::coordinator_task::{self, GroupCoordinatorHandle};
+use crate::fetch_sessions::FetchSessions;
+use crate::housekeeping::Housekeeping;
+use crate::local_partitions::LocalPartitions;
+use crate::node::{Node, is_every_address};
+use crate::offsets_partitions::OffsetsPartitions;
+use crate::partitions::Partitions;
+
+/// How long a stop waits for requests under way before it closes their connections.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why a node did not start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration asks for what this node cannot do.
+    #[error("{0}")]
+    Config(String),
+    /// The log directory.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A listener's address cannot be bound.
+    #[error("cannot listen on {address} for listener {listener}: {source}")]
+    Bind {
+        /// Listener name.
+        listener: String,
+        /// The address.
+        address: SocketAddr,
+        /// What the machine says.
+        source: std::io::Error,
+    },
+    /// The metadata log or the controller.
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+}
+
+/// A node that serves. Dropping it is a kill: nothing more is written.
+pub struct RunningNode {
+    node: Arc<Node>,
+    listeners: Listeners<Node>,
+    addresses: Vec<(Arc<str>, SocketAddr)>,
+    recovery: RecoveryReport,
+    broker_epoch: i64,
+    tasks: JoinSet<()>,
+    fault: watch::Receiver<Option<String>>,
+}
+
+impl RunningNode {
+    /// Starts a node. Connections are spread over `runtimes`; with none given, everything runs on the caller's.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left behind but what was formatted.
+    pub async fn start(
+        platform: Platform,
+        config: BrokerConfig,
+        runtimes: Vec<Handle>,
+    ) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let (log_dir, recovery) = open_log_dir(&platform, &config).await?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let binder = Binder { platform: &platform, config: &config };
+        let bound = binder.bind_all().await?;
+        let addresses = bound.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
+        let settings = controller_settings(&config, &log_dir, &recovery, &bound);
+        let StartedController { handle: controller, image, broker_epoch, task } =
+            controller_task::start(&platform, settings).await?;
+
+        let partitions = Arc::new(Partitions::default());
+        let local = LocalPartitions {
+            node_id: config.node_id,
+            platform: platform.clone(),
+            config: config.clone(),
+            log_dir: log_dir.clone(),
+            partitions: partitions.clone(),
+        };
+        local.load(&image.load());
+        let published = Arc::new(ArcSwap::new(image.load_full()));
+        let groups = start_groups(&platform, &config, &partitions, &published);
+        let mut tasks = JoinSet::new();
+        let (fault_sender, fault) = watch::channel(None);
+        let publisher = Arc::new(Publisher { local, published, groups: groups.clone() });
+        tasks.spawn(async move {
+            if let Err(error) = task.run(publisher).await {
+                tracing::error!(%error, "the controller has failed");
+                fault_sender.send_replace(Some(error.to_string()));
+            } else {
+                // The sender lives as long as the node, so that nobody takes an orderly end for a fault.
+                fault_sender.closed().await;
+            }
+        });
+        let housekeeping = Housekeeping {
+            platform: platform.clone(),
+            config: config.clone(),
+            partitions: partitions.clone(),
+            log_dir: log_dir.clone(),
+        };
+        tasks.spawn(housekeeping.run());
+        let slots = config.max_incremental_fetch_session_cache_slots;
+        let node = Arc::new(Node {
+            fetch_sessions: FetchSessions::new(usize::try_from(slots).unwrap_or(0)),
+            node_id: config.node_id,
+            cluster_id: log_dir.meta().cluster_id.as_str().into(),
+            platform,
+            image,
+            partitions,
+            controller,
+            groups,
+            log_dir,
+            stopping,
+            config: config.clone(),
+        });
+        let listeners = Listeners::new(node.clone(), listener_config(&config), runtimes);
+        for bound in bound {
+            listeners.accept(bound.listener, bound.name);
+        }
+        Ok(Self { node, listeners, addresses, recovery, broker_epoch, tasks, fault })
+    }
+
+    /// Where the node listens, by listener name.
+    #[must_use]
+    pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// The cluster's id.
+    #[must_use]
+    pub fn cluster_id(&self) -> &str {
+        &self.node.cluster_id
+    }
+
+    /// What the start found on disk.
+    #[must_use]
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.recovery
+    }
+
+    /// Waits until the node cannot go on, and says why: its owner is to drop it and end the process.
+    pub async fn failed(&self) -> String {
+        let mut fault = self.fault.clone();
+        let failed = fault.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        match failed {
+            Some(reason) => reason,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops in order: nothing acknowledged is lost, and the next start need not recover.
+    pub async fn stop(mut self) {
+        self.node.stopping.store(true, Ordering::Relaxed);
+        self.listeners.stop_accepting().await;
+        self.node.partitions.load().all().for_each(|partition| partition.waiters().wake_all());
+        self.node.groups.shut_down().await;
+        if let Err(error) = self.node.controller.controlled_shutdown().await {
+            tracing::warn!(error = error.code.name(), "the controller could not be told of the stop");
+        }
+        self.listeners.drain(DRAIN_LIMIT).await;
+        let closed = self.close_logs().await;
+        self.node.controller.stop().await;
+        self.tasks.shutdown().await;
+        if closed {
+            let (dir, epoch) = (self.node.log_dir.clone(), self.broker_epoch);
+            match self.node.platform.blocking.run(move || dir.close_clean(Some(epoch))).await {
+                Ok(true) => {}
+                Ok(false) => tracing::warn!("not every log is durable: the next start will recover"),
+                Err(error) => tracing::error!(%error, "the clean marker could not be written: the next start will recover"),
+            }
+        }
+    }
+
+    /// Ends everything on the spot, as a kill of the process would, and returns when no task is left.
+    pub async fn kill(mut self) {
+        self.listeners.abort().await;
+        self.tasks.shutdown().await;
+    }
+
+    /// Closes the logs of all partitions; says whether all are durable.
+    async fn close_logs(&self) -> bool {
+        let mut all_durable = true;
+        let partitions: Vec<_> = self.node.partitions.load().all().cloned().collect();
+        let logs: Vec<_> = partitions.iter().filter_map(|partition| partition.close()).collect();
+        let close = move || {
+            for mut log in logs {
+                let closed = log.close().and_then(|ticket| {
+                    if let Some(ticket) = ticket {
+                        ticket.run()?;
+                        log.mark_durable(&ticket);
+                    }
+                    Ok(())
+                });
+                if let Err(error) = closed {
+                    tracing::error!(log = log.view().name(), %error, "a log could not be closed: the next start will recover");
+                    all_durable = false;
+                }
+            }
+            all_durable
+        };
+        self.node.platform.blocking.run(close).await
+    }
+}
+
+/// Hands metadata to the partitions first, then tells the groups.
+struct Publisher {
+    local: LocalPartitions,
+    published: Arc<ArcSwap<MetadataImage>>,
+    groups: GroupCoordinatorHandle,
+}
+
+impl MetadataPublisher for Publisher {
+    fn publish(&self, image: &Arc<MetadataImage>, delta: &MetadataDelta) {
+        self.local.apply(image, delta);
+        self.published.store(image.clone());
+        let deleted = delta.deleted_topics();
+        let deleted = deleted.map(|topic| DeletedTopic { id: topic.id(), name: topic.name().to_owned() });
+        self.groups.metadata_changed(deleted.collect());
+    }
+}
+
+fn start_groups(
+    platform: &Platform,
+    config: &BrokerConfig,
+    partitions: &Arc<Partitions>,
+    published: &Arc<ArcSwap<MetadataImage>>,
+) -> GroupCoordinatorHandle {
+    let offsets = OffsetsPartitions {
+        partitions: partitions.clone(),
+        image: published.clone(),
+        clock: platform.clock.clone(),
+    };
+    let group = &config.group;
+    let count = |value: i32| usize::try_from(value).unwrap_or(0);
+    let settings = GroupCoordinatorConfig {
+        min_session_timeout_ms: group.min_session_timeout_ms,
+        max_session_timeout_ms: group.max_session_timeout_ms,
+        initial_rebalance_delay_ms: group.initial_rebalance_delay_ms,
+        group_max_size: count(group.max_size),
+        offset_metadata_max_bytes: count(group.offset_metadata_max_bytes),
+        offsets_retention_ms: group.offsets_retention_ms,
+        offsets_retention_check_interval_ms: group.offsets_retention_check_interval_ms,
+    };
+    let groups = coordinator_task::start(Arc::new(offsets), &platform.clock, platform.rng.clone(), settings);
+    groups.metadata_changed(Vec::new());
+    groups
+}
+
+fn controller_settings(
+    config: &Arc<BrokerConfig>,
+    log_dir: &Arc<LogDir>,
+    recovery: &RecoveryReport,
+    bound: &[Bound],
+) -> ControllerSettings {
+    let directory_id = log_dir.meta().directory_id.unwrap_or(Uuid::ZERO);
+    ControllerSettings {
+        cluster_id: log_dir.meta().cluster_id.clone(),
+        config: config.clone(),
+        log_dir: log_dir.clone(),
+        directory_id,
+        controller_endpoints: Vec::new(),
+        broker: LocalBroker {
+            endpoints: bound.iter().map(|bound| advertised(config, bound)).collect(),
+            directory_ids: vec![directory_id],
+            previous_broker_epoch: recovery.previous_broker_epoch,
+        },
+    }
+}
+
+/// What the registration says of a listener: what is configured, else where it is bound.
+fn advertised(config: &BrokerConfig, bound: &Bound) -> metadata::Endpoint {
+    let configured = config.advertised_listeners.iter().flatten();
+    let configured = configured.into_iter().find(|endpoint| *endpoint.listener_name == *bound.name);
+    let own_host = bound.configured.host.as_deref().filter(|host| !is_every_address(Some(host)));
+    let host = configured.and_then(|endpoint| endpoint.host.as_deref()).or(own_host).unwrap_or("localhost");
+    let port = configured.map(|endpoint| endpoint.port).filter(|port| *port != 0);
+    metadata::Endpoint {
+        name: bound.name.to_string(),
+        host: host.to_owned(),
+        port: port.unwrap_or(bound.address.port()),
+        security_protocol: bound.configured.security_protocol.id(),
+    }
+}
+
+async fn open_log_dir(
+    platform: &Platform,
+    config: &Arc<BrokerConfig>,
+) -> Result<(Arc<LogDir>, RecoveryReport), StartError> {
+    let [path] = config.log_dir.log_dirs.as_slice() else {
+        return Err(StartError::Config("several directories in log.dirs are not served yet; name one".into()));
+    };
+    let path = PathBuf::from(path);
+    let expiration_ms = config.transaction.producer_id_expiration_ms.into();
+    let options = LogDirConfig {
+        format: Some(Uuid(platform.rng.uuid_bytes()).to_string()),
+        log_config: Arc::new(LogConfig::new(&config.topic_defaults, expiration_ms)),
+        ..LogDirConfig::new(config.node_id)
+    };
+    let machine = platform.clone();
+    let now_ms = platform.clock.wall_ms();
+    let open = move || LogDir::open(&machine, &path, &options, now_ms);
+    let (dir, recovery) = platform.blocking.run(open).await?;
+    Ok((Arc::new(dir), recovery))
+}
+
+fn listener_config(config: &BrokerConfig) -> ListenerConfig {
+    let connection = &config.connection;
+    let count = |value: i32| usize::try_from(value).unwrap_or(0);
+    let overrides = connection.max_connections_per_ip_overrides.iter();
+    ListenerConfig {
+        frames: FrameLimits { frame_bytes_max: count(connection.socket_request_max_bytes) },
+        connections: ConnectionLimits {
+            connections_max: count(connection.max_connections),
+            connections_per_ip_max: count(connection.max_connections_per_ip),
+            per_ip_overrides: overrides
+                .filter_map(|(host, limit)| Some((host.parse::<IpAddr>().ok()?, count(*limit))))
+                .collect::<BTreeMap<_, _>>(),
+        },
+        idle_ms_max: u64::try_from(connection.connections_max_idle_ms).unwrap_or(u64::MAX),
+    }
+}
+
+/// A listener that is bound and does not accept yet.
+struct Bound {
+    name: Arc<str>,
+    configured: Endpoint,
+    address: SocketAddr,
+    listener: Listener,
+}
+
+struct Binder<'a> {
+    platform: &'a Platform,
+    config: &'a BrokerConfig,
+}
+
+impl Binder<'_> {
+    async fn bind_all(&self) -> Result<Vec<Bound>, StartError> {
+        let mut all = Vec::new();
+        for endpoint in &self.config.listeners {
+            all.push(self.bind(endpoint).await?);
+        }
+        Ok(all)
+    }
+
+    async fn bind(&self, endpoint: &Endpoint) -> Result<Bound, StartError> {
+        let name = endpoint.listener_name.as_str();
+        if endpoint.security_protocol != SecurityProtocol::Plaintext {
+            let protocol = endpoint.security_protocol.name();
+            let reason = format!("listener {name} asks for {protocol}, which is not served yet; use PLAINTEXT");
+            return Err(StartError::Config(reason));
+        }
+        let address = SocketAddr::new(listen_address(name, endpoint.host.as_deref())?, endpoint.port);
+        let failed = |source| StartError::Bind { listener: name.to_owned(), address, source };
+        let backlog = u32::try_from(self.config.connection.socket_listen_backlog_size).unwrap_or(1).max(1);
+        let options = BindOptions { backlog, ..BindOptions::default() };
+        let listener = self.platform.net.bind(address, options).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Bound { name: name.into(), configured: endpoint.clone(), address, listener })
+    }
+}
+
+fn listen_address(listener: &str, host: Option<&str>) -> Result<IpAddr, StartError> {
+    match host {
+        Some("localhost") => Ok(IpAddr::from([127, 0, 0, 1])),
+        Some(host) if !is_every_address(Some(host)) => host.parse().map_err(|_| {
+            StartError::Config(format!(
+                "listener {listener} names {host}; write an IP address of this machine, or nothing for all of them, \
+                 and put the name into advertised.listeners"
+            ))
+        }),
+        Some("::") => Ok(IpAddr::from([0_u16; 8])),
+        _ => Ok(IpAddr::from([0, 0, 0, 0])),
+    }
+}
