@@ -42,5 +42,7 @@ def run_client(context, broker, name):
     took = time.monotonic() - began
     if code or not count:
         context.report.fail("smoke/%s" % name, "client ended with %d: %s" % (code, errors[-500:]), took)
+    elif not broker.alive():
+        context.report.fail("smoke/%s" % name, "the broker is gone", took)
     else:
-        context.report.ok("smoke/%s" % name, "%d cases, broker is up" % count if broker.alive() else "", took)
+        context.report.ok("smoke/%s" % name, "%d cases, broker is up" % count, took)
