@@ -10,6 +10,7 @@ mod groups;
 mod partitions;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use platform::Platform;
@@ -19,6 +20,7 @@ use crate::cluster::{Cluster, Topics};
 use crate::config::ClientConfig;
 use crate::connection::{Connection, Response};
 use crate::error::ClientError;
+use crate::retry::Retry;
 pub use cluster_view::{
     ClusterBroker, ClusterDescription, LogDirDescription, QuorumDescription, QuorumNode, QuorumReplica,
     ReplicaSize,
@@ -65,61 +67,77 @@ fn newest(connection: &Connection, api: ApiKey) -> Result<i16, ClientError> {
     connection.versions().pick(api, api.min_version(), api.max_version())
 }
 
-/// Runs an operation on named things until each of them has a final answer. `ask` sends one request about some of the
-/// names and gives the answers it got.
-async fn each<T>(
-    admin: &Admin,
-    what: &str,
-    names: &[String],
-    ask: impl AsyncFn(Vec<String>) -> Result<Outcomes<T>, ClientError>,
-) -> Result<Outcomes<T>, ClientError> {
-    let mut retry = admin.cluster.retry(what);
-    let mut done: Outcomes<T> = Vec::with_capacity(names.len());
-    loop {
-        let open: Vec<String> = names
-            .iter()
-            .filter(|name| !done.iter().any(|(finished, _)| finished == *name))
-            .cloned()
-            .collect();
-        if open.is_empty() {
-            break;
-        }
-        let error = match ask(open).await {
+/// An operation on named things that goes on until each of them has a final answer.
+///
+/// ```text
+/// while let Some(open) = rounds.open() {
+///     let answers = one request about the open names;
+///     rounds.take(answers).await?;
+/// }
+/// ```
+#[derive(Debug)]
+struct NameRounds<'a, T> {
+    names: &'a [String],
+    retry: Retry,
+    done: BTreeMap<&'a str, Result<T, ClientError>>,
+    over: bool,
+}
+
+impl<'a, T> NameRounds<'a, T> {
+    fn new(admin: &Admin, what: &str, names: &'a [String]) -> NameRounds<'a, T> {
+        NameRounds { names, retry: admin.cluster.retry(what), done: BTreeMap::new(), over: false }
+    }
+
+    /// The names without a final answer; `None` when there is nothing left to ask.
+    fn open(&self) -> Option<Vec<&'a str>> {
+        let open: Vec<&str> =
+            self.names.iter().map(String::as_str).filter(|name| !self.done.contains_key(name)).collect();
+        (!self.over && !open.is_empty()).then_some(open)
+    }
+
+    /// Takes over an answer and waits, if there is to be another round.
+    async fn take(&mut self, answers: Result<Outcomes<T>, ClientError>) -> Result<(), ClientError> {
+        let error = match answers {
             Err(error) => error,
             Ok(answers) => {
                 let mut again = None;
                 for (name, answer) in answers {
+                    let Some(name) = self.names.iter().find(|known| **known == name) else { continue };
                     match answer {
-                        Err(error) if error.is_retriable() => again = Some((name, error)),
-                        answer => done.push((name, answer)),
+                        Err(error) if error.is_retriable() => again = Some(error),
+                        answer => drop(self.done.insert(name, answer)),
                     }
                 }
-                let Some((name, error)) = again else { break };
-                // One thing that cannot succeed must not hide what was done to the others.
-                if let Err(error) = retry.pause(error).await {
-                    done.push((name, Err(error)));
+                match again {
+                    Some(error) => error,
+                    None => {
+                        self.over = true;
+                        return Ok(());
+                    }
                 }
-                continue;
             }
         };
-        match retry.pause(error).await {
-            Ok(()) => {}
-            Err(error) if done.is_empty() => return Err(error),
-            Err(error) => {
-                let missing: Vec<_> = names
-                    .iter()
-                    .filter(|name| !done.iter().any(|(finished, _)| finished == *name))
-                    .cloned()
-                    .collect();
-                done.extend(missing.into_iter().map(|name| (name, Err(error.clone()))));
+        if let Err(error) = self.retry.pause(error).await {
+            self.over = true;
+            // What cannot succeed must not hide what was done to the others.
+            if self.done.is_empty() && self.names.len() > 1 {
+                return Err(error);
+            }
+            for name in self.names {
+                self.done.entry(name).or_insert_with(|| Err(error.clone()));
             }
         }
+        Ok(())
     }
-    let mut ordered = Vec::with_capacity(names.len());
-    for name in names {
-        if let Some(at) = done.iter().position(|(finished, _)| finished == name) {
-            ordered.push(done.swap_remove(at));
+
+    /// The results, in the order of the names.
+    fn finish(mut self) -> Outcomes<T> {
+        let mut outcomes = Vec::with_capacity(self.names.len());
+        for name in self.names {
+            if let Some(outcome) = self.done.remove(name.as_str()) {
+                outcomes.push((name.clone(), outcome));
+            }
         }
+        outcomes
     }
-    Ok(ordered)
 }

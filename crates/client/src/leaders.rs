@@ -3,8 +3,10 @@
 //! Owns asking every leader once, and those again whose answer says that it may be different later. It never knows what
 //! is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+use protocol::ErrorCode;
 
 use crate::cluster::{Cluster, Lane};
 use crate::connection::Connection;
@@ -15,86 +17,133 @@ use crate::topic_partition::TopicPartition;
 /// What a leader said about some of the partitions it was asked for, by their index.
 pub(crate) type Answers<T> = Vec<(usize, Result<T, ClientError>)>;
 
-/// Asks the leaders of `partitions`. `ask` sends one request about the partitions with the given indexes to their leader.
-/// The results are in the order of `partitions`.
-pub(crate) async fn ask_leaders<T>(
-    cluster: &Cluster,
-    mut retry: Retry,
-    partitions: &[TopicPartition],
-    ask: impl AsyncFn(Arc<Connection>, Vec<usize>) -> Result<Answers<T>, ClientError>,
-) -> Vec<Result<T, ClientError>> {
-    let mut results: Vec<Option<Result<T, ClientError>>> = partitions.iter().map(|_| None).collect();
-    loop {
-        let open: Vec<usize> = (0..results.len()).filter(|&index| results[index].is_none()).collect();
-        let mut again = None;
-        let (leaders, unplaced) = place(cluster, partitions, &open).await;
-        let mut answers: Answers<T> =
-            unplaced.into_iter().map(|(index, error)| (index, Err(error))).collect();
-        for (leader, indexes) in leaders {
-            let answer = match cluster.node(leader, Lane::Prompt).await {
-                Ok(connection) => ask(connection, indexes.clone()).await,
-                Err(error) => Err(error),
-            };
-            match answer {
-                Ok(found) => answers.extend(found),
-                Err(error) => answers.extend(indexes.into_iter().map(|index| (index, Err(error.clone())))),
-            }
-        }
-        for (index, answer) in answers {
-            match answer {
-                Err(error) if error.is_retriable() => {
-                    if error.means_stale_metadata() {
-                        cluster.mark_stale();
-                    }
-                    again = Some(error);
-                }
-                done => results[index] = Some(done),
-            }
-        }
-        let Some(error) = again else { break };
-        if let Err(error) = retry.pause(error).await {
-            for result in &mut results {
-                result.get_or_insert_with(|| Err(error.clone()));
-            }
-            break;
-        }
-    }
-    // A broker that leaves out a partition it was asked for has not answered.
-    let unanswered = |index: usize| {
-        ClientError::api(partitions[index].to_string(), protocol::ErrorCode::UNKNOWN_SERVER_ERROR, None)
-    };
-    results
-        .into_iter()
-        .enumerate()
-        .map(|(index, result)| result.unwrap_or_else(|| Err(unanswered(index))))
-        .collect()
+/// An operation on partitions that goes on in rounds: each round asks every leader once for what has no final answer.
+///
+/// ```text
+/// while let Some((connection, indexes)) = rounds.next().await {
+///     let answers = one request to this leader about the partitions with these indexes;
+///     rounds.take(&indexes, answers);
+/// }
+/// ```
+#[derive(Debug)]
+pub(crate) struct LeaderRounds<'a, T> {
+    cluster: &'a Cluster,
+    retry: Retry,
+    partitions: &'a [TopicPartition],
+    results: Vec<Option<Result<T, ClientError>>>,
+    /// Leaders of this round that were not asked yet.
+    queue: VecDeque<(i32, Vec<usize>)>,
+    /// What made another round necessary.
+    again: Option<ClientError>,
+    begun: bool,
 }
 
-type Placed = (BTreeMap<i32, Vec<usize>>, Vec<(usize, ClientError)>);
+impl<'a, T> LeaderRounds<'a, T> {
+    /// An operation on `partitions`.
+    pub fn new(cluster: &'a Cluster, retry: Retry, partitions: &'a [TopicPartition]) -> LeaderRounds<'a, T> {
+        LeaderRounds {
+            cluster,
+            retry,
+            partitions,
+            results: partitions.iter().map(|_| None).collect(),
+            queue: VecDeque::new(),
+            again: None,
+            begun: false,
+        }
+    }
 
-/// The partitions with the given indexes by their leaders, and those whose leader cannot be found.
-async fn place(cluster: &Cluster, partitions: &[TopicPartition], indexes: &[usize]) -> Placed {
-    let mut leaders: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
-    let mut unplaced = Vec::new();
-    for &index in indexes {
-        let TopicPartition { topic, partition } = &partitions[index];
-        let found = match cluster.topics(std::slice::from_ref(topic), false).await {
-            Ok(metadata) => metadata.leader(topic, *partition),
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok((leader, _)) => leaders.entry(leader).or_default().push(index),
+    /// The next leader to ask, and the indexes of the partitions to ask it for. `None` when all is answered or the time is
+    /// over.
+    pub async fn next(&mut self) -> Option<(Arc<Connection>, Vec<usize>)> {
+        loop {
+            while let Some((leader, indexes)) = self.queue.pop_front() {
+                match self.cluster.node(leader, Lane::Prompt).await {
+                    Ok(connection) => return Some((connection, indexes)),
+                    Err(error) => self.take(&indexes, Err(error)),
+                }
+            }
+            match self.again.take() {
+                Some(error) => {
+                    if let Err(error) = self.retry.pause(error).await {
+                        for result in &mut self.results {
+                            result.get_or_insert_with(|| Err(error.clone()));
+                        }
+                        return None;
+                    }
+                }
+                None if self.begun => return None,
+                None => {}
+            }
+            self.begun = true;
+            self.place().await;
+        }
+    }
+
+    /// Takes over what a leader answered for the partitions it was asked for.
+    pub fn take(&mut self, indexes: &[usize], answers: Result<Answers<T>, ClientError>) {
+        match answers {
+            Ok(answers) => {
+                for (index, answer) in answers {
+                    self.settle(index, answer);
+                }
+            }
             Err(error) => {
-                // Without any broker the other partitions cannot be placed either.
-                let hopeless = matches!(error, ClientError::NoBroker { .. });
-                unplaced.push((index, error.clone()));
-                if hopeless {
-                    return (leaders, unplaced);
+                for &index in indexes {
+                    self.settle(index, Err(error.clone()));
                 }
             }
         }
     }
-    (leaders, unplaced)
+
+    fn settle(&mut self, index: usize, answer: Result<T, ClientError>) {
+        match answer {
+            Err(error) if error.is_retriable() => {
+                if error.means_stale_metadata() {
+                    self.cluster.mark_stale();
+                }
+                self.again = Some(error);
+            }
+            done => self.results[index] = Some(done),
+        }
+    }
+
+    /// Queues the partitions without an answer by their leaders.
+    async fn place(&mut self) {
+        let mut leaders: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+        let partitions = self.partitions;
+        for (index, TopicPartition { topic, partition }) in partitions.iter().enumerate() {
+            if self.results[index].is_some() {
+                continue;
+            }
+            let found = match self.cluster.topics(std::slice::from_ref(topic), false).await {
+                Ok(metadata) => metadata.leader(topic, *partition),
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok((leader, _)) => leaders.entry(leader).or_default().push(index),
+                Err(error) => {
+                    // Without any broker the other partitions cannot be placed either.
+                    let hopeless = matches!(error, ClientError::NoBroker { .. });
+                    self.settle(index, Err(error));
+                    if hopeless {
+                        break;
+                    }
+                }
+            }
+        }
+        self.queue = leaders.into_iter().collect();
+    }
+
+    /// The results, in the order of the partitions.
+    pub fn finish(self) -> Vec<Result<T, ClientError>> {
+        let partitions = self.partitions;
+        // A broker that leaves out a partition it was asked for has not answered.
+        let unanswered = |index: usize| {
+            ClientError::api(partitions[index].to_string(), ErrorCode::UNKNOWN_SERVER_ERROR, None)
+        };
+        let results = self.results.into_iter().enumerate();
+        results.map(|(index, result)| result.unwrap_or_else(|| Err(unanswered(index)))).collect()
+    }
 }
 
 /// The indexes grouped by topic, for requests that name each topic once.

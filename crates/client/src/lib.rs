@@ -71,3 +71,6 @@ pub use producer::{Delivery, Producer, ProducerRecord, ProducerStats, RecordMeta
 pub use protocol::{ErrorCode, Uuid};
 pub use records::{Compression, Header, Headers};
 pub use topic_partition::TopicPartition;
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Owns what may be asked for and how it is asked. It never moves a consumer.
 
+use std::collections::BTreeSet;
+
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::{ApiKey, ListOffsetsRequest, ListOffsetsResponse};
 
@@ -9,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::config::IsolationLevel;
 use crate::connection::Connection;
 use crate::error::ClientError;
-use crate::leaders::{self, Answers};
+use crate::leaders::{self, Answers, LeaderRounds};
 use crate::retry::Retry;
 use crate::topic_partition::TopicPartition;
 
@@ -63,18 +65,43 @@ pub struct ListedOffset {
     pub leader_epoch: i32,
 }
 
-/// Looks up one offset per partition; the results are in order.
+/// Looks up one offset per entry; the results are in order. A partition may be asked for several offsets.
 pub(crate) async fn list(
     cluster: &Cluster,
     retry: Retry,
     asked: &[(TopicPartition, OffsetSpec)],
     isolation: IsolationLevel,
 ) -> Vec<Result<ListedOffset, ClientError>> {
+    let mut results: Vec<Option<Result<ListedOffset, ClientError>>> = asked.iter().map(|_| None).collect();
+    let mut rest: Vec<usize> = (0..asked.len()).collect();
+    // A request names each partition once, so further questions about it go into further requests.
+    while !rest.is_empty() {
+        let mut once: BTreeSet<&TopicPartition> = BTreeSet::new();
+        let (now, later): (Vec<usize>, Vec<usize>) =
+            rest.iter().partition(|&&index| once.insert(&asked[index].0));
+        let unique: Vec<_> = now.iter().map(|&index| asked[index].clone()).collect();
+        let found = list_unique(cluster, retry.clone(), &unique, isolation).await;
+        for (index, result) in now.into_iter().zip(found) {
+            results[index] = Some(result);
+        }
+        rest = later;
+    }
+    results.into_iter().map(|result| result.unwrap_or(Err(ClientError::Closed))).collect()
+}
+
+async fn list_unique(
+    cluster: &Cluster,
+    retry: Retry,
+    asked: &[(TopicPartition, OffsetSpec)],
+    isolation: IsolationLevel,
+) -> Vec<Result<ListedOffset, ClientError>> {
     let partitions: Vec<TopicPartition> = asked.iter().map(|(partition, _)| partition.clone()).collect();
-    leaders::ask_leaders(cluster, retry, &partitions, async |connection, indexes| {
-        ask(&connection, asked, &partitions, &indexes, isolation).await
-    })
-    .await
+    let mut rounds = LeaderRounds::new(cluster, retry, &partitions);
+    while let Some((connection, indexes)) = rounds.next().await {
+        let answers = ask(&connection, asked, &partitions, &indexes, isolation).await;
+        rounds.take(&indexes, answers);
+    }
+    rounds.finish()
 }
 
 async fn ask(

@@ -24,7 +24,7 @@ pub(crate) fn backoff(first: Duration, longest: Duration, attempt: u32, rng: &Rn
 }
 
 /// The tries of one operation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Retry {
     what: String,
     limit: Duration,

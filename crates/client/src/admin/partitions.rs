@@ -9,7 +9,7 @@ use super::Admin;
 use crate::config::IsolationLevel;
 use crate::connection::Connection;
 use crate::error::ClientError;
-use crate::leaders::{self, Answers};
+use crate::leaders::{self, Answers, LeaderRounds};
 use crate::offsets::{self, ListedOffset, OffsetSpec};
 use crate::topic_partition::TopicPartition;
 
@@ -39,10 +39,12 @@ impl Admin {
     ) -> Vec<(TopicPartition, Result<i64, ClientError>)> {
         let partitions: Vec<TopicPartition> = before.iter().map(|(partition, _)| partition.clone()).collect();
         let retry = self.cluster.retry("deleting records");
-        let found = leaders::ask_leaders(&self.cluster, retry, &partitions, async |connection, indexes| {
-            self.ask_delete_records(&connection, before, &partitions, &indexes).await
-        })
-        .await;
+        let mut rounds = LeaderRounds::new(&self.cluster, retry, &partitions);
+        while let Some((connection, indexes)) = rounds.next().await {
+            let answers = self.ask_delete_records(&connection, before, &partitions, &indexes).await;
+            rounds.take(&indexes, answers);
+        }
+        let found = rounds.finish();
         partitions.into_iter().zip(found).collect()
     }
 

@@ -10,7 +10,7 @@ use protocol::{
     DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, Uuid,
 };
 
-use super::{Admin, Outcomes, each, newest};
+use super::{Admin, NameRounds, Outcomes, newest};
 use crate::cluster::Topics;
 use crate::error::ClientError;
 use crate::metadata::Topic;
@@ -112,36 +112,41 @@ impl Admin {
         validate_only: bool,
     ) -> Result<Outcomes<CreatedTopic>, ClientError> {
         let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
-        each(self, "creating topics", &names, async |open: Vec<String>| {
-            let request = CreateTopicsRequest {
-                topics: topics
-                    .iter()
-                    .filter(|topic| open.contains(&topic.name))
-                    .map(NewTopic::wire)
+        let mut rounds = NameRounds::new(self, "creating topics", &names);
+        while let Some(open) = rounds.open() {
+            let answers = self.ask_create(topics, &open, validate_only).await;
+            rounds.take(answers).await?;
+        }
+        Ok(rounds.finish())
+    }
+
+    async fn ask_create(
+        &self,
+        topics: &[NewTopic],
+        open: &[&str],
+        validate_only: bool,
+    ) -> Result<Outcomes<CreatedTopic>, ClientError> {
+        let request = CreateTopicsRequest {
+            topics: topics.iter().filter(|topic| open.contains(&&*topic.name)).map(NewTopic::wire).collect(),
+            timeout_ms: self.timeout_ms(),
+            validate_only,
+        };
+        let response = self.any(&request).await?;
+        let answer = response.decode::<CreateTopicsResponse<'_>>()?;
+        let results = answer.topics.iter().map(|topic| {
+            let configs = topic.configs.iter().flatten();
+            let created = || CreatedTopic {
+                id: topic.topic_id,
+                partitions: topic.num_partitions,
+                replication_factor: topic.replication_factor,
+                configs: configs
+                    .map(|config| (config.name.to_string(), config.value.as_deref().map(str::to_owned)))
                     .collect(),
-                timeout_ms: self.timeout_ms(),
-                validate_only,
             };
-            let response = self.any(&request).await?;
-            let answer = response.decode::<CreateTopicsResponse<'_>>()?;
-            let results = answer.topics.iter().map(|topic| {
-                let created = || CreatedTopic {
-                    id: topic.topic_id,
-                    partitions: topic.num_partitions,
-                    replication_factor: topic.replication_factor,
-                    configs: topic
-                        .configs
-                        .iter()
-                        .flatten()
-                        .map(|config| (config.name.to_string(), config.value.as_deref().map(str::to_owned)))
-                        .collect(),
-                };
-                let result = outcome(&topic.name, topic.error_code, topic.error_message.as_deref(), created);
-                (topic.name.to_string(), result)
-            });
-            Ok(results.collect())
-        })
-        .await
+            let result = outcome(&topic.name, topic.error_code, topic.error_message.as_deref(), created);
+            (topic.name.to_string(), result)
+        });
+        Ok(results.collect())
     }
 
     /// Deletes topics with all their records.
@@ -149,31 +154,35 @@ impl Admin {
     /// # Errors
     /// Per topic as the controller says.
     pub async fn delete_topics(&self, names: &[String]) -> Result<Outcomes<()>, ClientError> {
-        each(self, "deleting topics", names, async |open: Vec<String>| {
-            let connection = self.cluster.any().await?;
-            let version = newest(&connection, ApiKey::DeleteTopics)?;
-            let mut request =
-                DeleteTopicsRequest { timeout_ms: self.timeout_ms(), ..DeleteTopicsRequest::default() };
-            if version >= 6 {
-                request.topics = open
-                    .iter()
-                    .map(|name| DeleteTopicState { name: Some(name.as_str().into()), topic_id: Uuid::ZERO })
-                    .collect();
-            } else {
-                request.topic_names = open.iter().map(|name| name.as_str().into()).collect();
-            }
-            let response = connection.call_at(&request, version).await?;
-            let answer = response.decode::<DeleteTopicsResponse<'_>>()?;
-            let results = answer.responses.iter().filter_map(|topic| {
-                let name = topic.name.as_deref()?;
-                Some((
-                    name.to_owned(),
-                    outcome(name, topic.error_code, topic.error_message.as_deref(), || ()),
-                ))
-            });
-            Ok(results.collect())
-        })
-        .await
+        let mut rounds = NameRounds::new(self, "deleting topics", names);
+        while let Some(open) = rounds.open() {
+            let answers = self.ask_delete(&open).await;
+            rounds.take(answers).await?;
+        }
+        Ok(rounds.finish())
+    }
+
+    async fn ask_delete(&self, open: &[&str]) -> Result<Outcomes<()>, ClientError> {
+        let connection = self.cluster.any().await?;
+        let version = newest(&connection, ApiKey::DeleteTopics)?;
+        let mut request =
+            DeleteTopicsRequest { timeout_ms: self.timeout_ms(), ..DeleteTopicsRequest::default() };
+        if version >= 6 {
+            let named = |name: &&'_ str| DeleteTopicState {
+                name: Some((*name).to_owned().into()),
+                topic_id: Uuid::ZERO,
+            };
+            request.topics = open.iter().map(named).collect();
+        } else {
+            request.topic_names = open.iter().map(|name| (*name).into()).collect();
+        }
+        let response = connection.call_at(&request, version).await?;
+        let answer = response.decode::<DeleteTopicsResponse<'_>>()?;
+        let results = answer.responses.iter().filter_map(|topic| {
+            let name = topic.name.as_deref()?;
+            Some((name.to_owned(), outcome(name, topic.error_code, topic.error_message.as_deref(), || ())))
+        });
+        Ok(results.collect())
     }
 
     /// Raises the number of partitions of topics to the given totals.
@@ -186,24 +195,35 @@ impl Admin {
         validate_only: bool,
     ) -> Result<Outcomes<()>, ClientError> {
         let names: Vec<String> = totals.iter().map(|(name, _)| name.clone()).collect();
-        each(self, "adding partitions", &names, async |open: Vec<String>| {
-            let topics = totals.iter().filter(|(name, _)| open.contains(name)).map(|(name, total)| {
-                CreatePartitionsTopic { name: name.as_str().into(), count: *total, assignments: None }
-            });
-            let request = CreatePartitionsRequest {
-                topics: topics.collect(),
-                timeout_ms: self.timeout_ms(),
-                validate_only,
-            };
-            let response = self.any(&request).await?;
-            let answer = response.decode::<CreatePartitionsResponse<'_>>()?;
-            let results = answer.results.iter().map(|topic| {
-                let result = outcome(&topic.name, topic.error_code, topic.error_message.as_deref(), || ());
-                (topic.name.to_string(), result)
-            });
-            Ok(results.collect())
-        })
-        .await
+        let mut rounds = NameRounds::new(self, "adding partitions", &names);
+        while let Some(open) = rounds.open() {
+            let answers = self.ask_partitions(totals, &open, validate_only).await;
+            rounds.take(answers).await?;
+        }
+        Ok(rounds.finish())
+    }
+
+    async fn ask_partitions(
+        &self,
+        totals: &[(String, i32)],
+        open: &[&str],
+        validate_only: bool,
+    ) -> Result<Outcomes<()>, ClientError> {
+        let topics = totals.iter().filter(|(name, _)| open.contains(&&**name)).map(|(name, total)| {
+            CreatePartitionsTopic { name: name.as_str().into(), count: *total, assignments: None }
+        });
+        let request = CreatePartitionsRequest {
+            topics: topics.collect(),
+            timeout_ms: self.timeout_ms(),
+            validate_only,
+        };
+        let response = self.any(&request).await?;
+        let answer = response.decode::<CreatePartitionsResponse<'_>>()?;
+        let results = answer.results.iter().map(|topic| {
+            let result = outcome(&topic.name, topic.error_code, topic.error_message.as_deref(), || ());
+            (topic.name.to_string(), result)
+        });
+        Ok(results.collect())
     }
 
     /// All topics, by name, internal ones included.
@@ -225,17 +245,24 @@ impl Admin {
     /// # Errors
     /// Per topic, for example `UNKNOWN_TOPIC_OR_PARTITION`.
     pub async fn describe_topics(&self, names: &[String]) -> Result<Outcomes<Topic>, ClientError> {
-        each(self, "describing topics", names, async |open: Vec<String>| {
-            let metadata = self.cluster.refresh(&Topics::Named(open.clone()), false).await?;
-            let errors = self.cluster.topic_errors();
-            let results = open.into_iter().map(|name| {
-                let code = errors.get(&name).copied().unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-                let found = metadata.topics.get(&name).cloned();
-                let result = found.ok_or_else(|| ClientError::api(name.clone(), code, None));
-                (name, result)
-            });
-            Ok(results.collect())
-        })
-        .await
+        let mut rounds = NameRounds::new(self, "describing topics", names);
+        while let Some(open) = rounds.open() {
+            let answers = self.ask_topics(&open).await;
+            rounds.take(answers).await?;
+        }
+        Ok(rounds.finish())
+    }
+
+    async fn ask_topics(&self, open: &[&str]) -> Result<Outcomes<Topic>, ClientError> {
+        let named: Vec<String> = open.iter().map(|name| (*name).to_owned()).collect();
+        let metadata = self.cluster.refresh(&Topics::Named(named.clone()), false).await?;
+        let errors = self.cluster.topic_errors();
+        let results = named.into_iter().map(|name| {
+            let code = errors.get(&name).copied().unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            let found = metadata.topics.get(&name).cloned();
+            let result = found.ok_or_else(|| ClientError::api(name.clone(), code, None));
+            (name, result)
+        });
+        Ok(results.collect())
     }
 }
