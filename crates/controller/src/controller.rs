@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use config::BrokerConfig;
 use metadata::{
-    ConfigResource, FeaturesImage, MetadataImage, MetadataLoader, Provenance, ReplayError, TopicImage,
+    ConfigResource, FeaturesImage, MetadataImage, MetadataLoader, Provenance, Published, ReplayError,
+    TopicImage,
 };
 use protocol::MetadataRecord;
 
@@ -116,9 +117,15 @@ impl Controller {
         Ok(())
     }
 
-    /// Ends a batch of the log: what was replayed since the last one is one step.
-    pub fn end_batch(&mut self, provenance: Provenance) {
-        self.loader.publish(provenance);
+    /// Ends a batch of the log: what was replayed since the last one, to be published once it is committed. `None`
+    /// while a metadata transaction is in progress.
+    pub fn end_batch(&mut self, provenance: Provenance) -> Option<Published> {
+        self.loader.publish(provenance)
+    }
+
+    /// What was replayed so far, to go back to if later decisions do not come true.
+    pub fn loader(&self) -> &MetadataLoader {
+        &self.loader
     }
 
     pub(crate) fn features(&self) -> &FeaturesImage {

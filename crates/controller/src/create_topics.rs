@@ -47,6 +47,7 @@ impl Controller {
             *seen.entry(topic.name.as_ref()).or_insert(0) += 1;
         }
         let mut answered = BTreeSet::new();
+        let mut described = Described::default();
         let mut records = Vec::new();
         let mut topics = Vec::new();
         for (topic, topic_id) in request.topics.iter().zip(topic_ids) {
@@ -58,7 +59,7 @@ impl Controller {
             let created = if is_duplicate {
                 Err(ApiError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name."))
             } else {
-                self.create_topic(topic, *topic_id, seed)
+                self.create_topic(topic, *topic_id, seed, &mut described)
             };
             match created {
                 Ok(new) => {
@@ -93,6 +94,7 @@ impl Controller {
         topic: &CreatableTopic<'_>,
         topic_id: Uuid,
         seed: u64,
+        described: &mut Described,
     ) -> Result<NewTopic, ApiError> {
         let name = topic.name.as_ref();
         self.check_new_name(name)?;
@@ -119,7 +121,7 @@ impl Controller {
             error_message: None,
             num_partitions: i32::try_from(partitions.len()).expect("partitions of a request are bounded"),
             replication_factor: i16::try_from(replication_factor).unwrap_or(i16::MAX),
-            configs: Some(self.described_configs(&configs)),
+            configs: Some(described.of(self, &configs).to_vec()),
             ..CreatableTopicResult::default()
         };
         Ok(NewTopic { records, result })
@@ -285,19 +287,40 @@ impl Controller {
             partition_epoch: 0,
         })
     }
+}
 
-    fn described_configs(&self, configs: &NewTopicConfigs) -> Vec<CreatableTopicConfigs<'static>> {
-        config::describe_topic(&self.config, configs.overrides())
-            .into_iter()
-            .map(|entry| CreatableTopicConfigs {
-                name: entry.name,
-                value: if entry.is_sensitive { None } else { entry.value.map(Into::into) },
-                read_only: entry.is_read_only,
-                config_source: entry.source.id(),
-                is_sensitive: entry.is_sensitive,
-            })
-            .collect()
+/// Descriptions of configurations: topics of one request mostly have the same.
+#[derive(Default)]
+struct Described {
+    by_overrides: BTreeMap<BTreeMap<String, String>, Vec<CreatableTopicConfigs<'static>>>,
+}
+
+impl Described {
+    fn of(
+        &mut self,
+        controller: &Controller,
+        configs: &NewTopicConfigs,
+    ) -> &[CreatableTopicConfigs<'static>] {
+        self.by_overrides
+            .entry(configs.overrides().clone())
+            .or_insert_with(|| describe(&controller.config, configs.overrides()))
     }
+}
+
+fn describe(
+    config: &config::BrokerConfig,
+    overrides: &BTreeMap<String, String>,
+) -> Vec<CreatableTopicConfigs<'static>> {
+    config::describe_topic(config, overrides)
+        .into_iter()
+        .map(|entry| CreatableTopicConfigs {
+            name: entry.name,
+            value: if entry.is_sensitive { None } else { entry.value.map(Into::into) },
+            read_only: entry.is_read_only,
+            config_source: entry.source.id(),
+            is_sensitive: entry.is_sensitive,
+        })
+        .collect()
 }
 
 /// The message for a partition none of whose chosen brokers can be in an ISR.

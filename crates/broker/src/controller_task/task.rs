@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use controller::{Controller, ControllerConfig};
-use metadata::{MetadataImage, MetadataLoader};
+use metadata::{MetadataImage, MetadataLoader, Published};
 use platform::Platform;
 use protocol::MetadataRecord;
 use raft::{Raft, SnapshotId, SnapshotInfo};
@@ -31,11 +31,13 @@ pub struct ControllerTask {
     pub(super) batch_bytes_max: usize,
     pub(super) controller: Controller,
     pub(super) controller_config: ControllerConfig,
-    /// The committed state.
-    pub(super) loader: MetadataLoader,
+    /// What the controller knew when everything it had decided was committed.
+    pub(super) committed: MetadataLoader,
     pub(super) image: Arc<ArcSwap<MetadataImage>>,
-    /// Records that are appended and not committed.
-    pub(super) uncommitted: VecDeque<(i64, MetadataRecord<'static>)>,
+    /// Records that were decided and are not committed.
+    pub(super) uncommitted: Vec<(i64, MetadataRecord<'static>)>,
+    /// Steps that are written and not committed, each with its end.
+    pub(super) steps: VecDeque<(i64, Published)>,
     /// Where a flush that was asked for has to reach.
     pub(super) flush_to: Option<i64>,
     /// The snapshot being written.

@@ -44,15 +44,8 @@ impl ControllerTask {
             assert_eq!(end_offset, next_offset, "records get the offsets they were decided for");
         }
         let written = self.carry_out(effects).await?;
+        self.end_step(written, next_offset, now_ms)?;
         self.flush().await?;
-        match written {
-            Written::All => {
-                let timestamp_ms = now_ms;
-                let epoch = self.raft.epoch();
-                self.controller.end_batch(Provenance { offset: next_offset - 1, epoch, timestamp_ms });
-            }
-            Written::UpTo(_) => self.forget_uncommitted(now_ms),
-        }
         let full = || ApiError::new(ErrorCode::KAFKA_STORAGE_ERROR, "The metadata log could not be written.");
         for Waiting { end_offset, answer } in waiting {
             match written {
@@ -93,7 +86,7 @@ impl ControllerTask {
             let offset = *next_offset;
             let replayed = self.controller.replay(offset, &record);
             replayed.map_err(|source| ControllerError::Replay { offset, source })?;
-            self.uncommitted.push_back((offset, record));
+            self.uncommitted.push((offset, record));
             *next_offset += 1;
         }
         groups.extend(new_groups);
@@ -123,7 +116,7 @@ impl ControllerTask {
                 }
                 Effect::BecomeLeader { epoch } => tracing::info!(epoch, "became the active controller"),
                 Effect::Resign { epoch } => tracing::info!(epoch, "gave up being the active controller"),
-                Effect::AdvanceHighWatermark { offset, epoch } => self.commit(offset, epoch).await?,
+                Effect::AdvanceHighWatermark { offset, .. } => self.commit(offset).await?,
                 Effect::TakeSnapshot { id } => self.begin_snapshot(id),
                 Effect::DeleteBefore { id } => {
                     let now_ms = self.platform.clock.wall_ms();
@@ -172,30 +165,51 @@ impl ControllerTask {
         Ok(())
     }
 
-    /// Replays what is committed, and publishes it.
-    async fn commit(&mut self, offset: i64, epoch: i32) -> Result<(), ControllerError> {
-        while let Some((record_offset, record)) = self.uncommitted.pop_front_if(|(at, _)| *at < offset) {
-            let replayed = self.loader.replay(record_offset, &record);
-            replayed.map_err(|source| ControllerError::Replay { offset: record_offset, source })?;
+    /// Notes what a turn has written as one step, to be published when it is committed.
+    ///
+    /// If the disk was full, what could not be written was never decided: the controller goes back to what was committed
+    /// before and replays what was written since.
+    fn end_step(&mut self, written: Written, next_offset: i64, now_ms: i64) -> Result<(), ControllerError> {
+        let end_offset = match written {
+            Written::All => next_offset,
+            Written::UpTo(end_offset) => end_offset,
+        };
+        if written != Written::All {
+            self.controller = Controller::from_loader(self.controller_config.clone(), self.committed.clone());
+            self.controller.begin_sessions(now_ms);
+            self.uncommitted.retain(|(offset, _)| *offset < end_offset);
+            for (offset, record) in &self.uncommitted {
+                let replayed = self.controller.replay(*offset, record);
+                replayed.map_err(|source| ControllerError::Replay { offset: *offset, source })?;
+            }
         }
-        self.log.set_high_watermark(offset);
-        let timestamp_ms = self.platform.clock.wall_ms();
-        let provenance = Provenance { offset: offset - 1, epoch, timestamp_ms };
-        let Some(published) = self.loader.publish(provenance) else { return Ok(()) };
-        let image = Arc::new(published.image);
-        if let (Some(publisher), false) = (&self.publisher, published.delta.is_empty()) {
-            let (publisher, image) = (Arc::clone(publisher), Arc::clone(&image));
-            self.platform.blocking.run(move || publisher.publish(&image, &published.delta)).await;
+        if self.uncommitted.is_empty() {
+            return Ok(());
         }
-        self.image.store(image);
+        self.uncommitted.clear();
+        let provenance =
+            Provenance { offset: end_offset - 1, epoch: self.raft.epoch(), timestamp_ms: now_ms };
+        if let Some(step) = self.controller.end_batch(provenance) {
+            self.steps.push_back((end_offset, step));
+        }
         Ok(())
     }
 
-    /// The disk is full: what could not be written never was. The controller goes back to what is committed.
-    fn forget_uncommitted(&mut self, now_ms: i64) {
-        self.uncommitted.clear();
-        self.controller = Controller::from_loader(self.controller_config.clone(), self.loader.clone());
-        self.controller.begin_sessions(now_ms);
+    /// Publishes the steps that are committed.
+    async fn commit(&mut self, high_watermark: i64) -> Result<(), ControllerError> {
+        self.log.set_high_watermark(high_watermark);
+        while let Some((_, step)) = self.steps.pop_front_if(|(end_offset, _)| *end_offset <= high_watermark) {
+            let image = Arc::new(step.image);
+            if let Some(publisher) = self.publisher.clone() {
+                let image = Arc::clone(&image);
+                self.platform.blocking.run(move || publisher.publish(&image, &step.delta)).await;
+            }
+            self.image.store(image);
+        }
+        if self.steps.is_empty() {
+            self.committed = self.controller.loader().clone();
+        }
+        Ok(())
     }
 
     fn begin_snapshot(&mut self, id: raft::SnapshotId) {
