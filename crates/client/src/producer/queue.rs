@@ -26,6 +26,9 @@ pub(super) struct PartitionQueue {
     in_flight: BTreeSet<Order>,
     identity: Option<Identity>,
     next_sequence: i32,
+    /// Whether the broker has written a batch under this identity. Before, it would take any sequence for the first one: if
+    /// two batches were on their way and only the second arrived, the first could never be written.
+    established: bool,
     /// Whether the broker's idea of the next sequence can no longer be met, so that a new epoch must begin.
     broken: bool,
 }
@@ -63,7 +66,8 @@ impl PartitionQueue {
             // A batch that is sent again waits for those before it: the broker takes sequences in order only.
             self.in_flight.first().is_none_or(|&earliest| earliest > first.order)
         } else {
-            (self.identity.is_some() || identity.is_some()) && self.in_flight.len() < MAX_IDEMPOTENT_IN_FLIGHT
+            let limit = if self.established { MAX_IDEMPOTENT_IN_FLIGHT } else { 1 };
+            (self.identity.is_some() || identity.is_some()) && self.in_flight.len() < limit
         };
         if free { Sendable::Now } else { Sendable::Not }
     }
@@ -99,6 +103,7 @@ impl PartitionQueue {
             _ => None,
         };
         self.next_sequence = 0;
+        self.established = false;
         self.broken = false;
         for batch in &mut self.batches {
             batch.sequence = None;
@@ -127,6 +132,11 @@ impl PartitionQueue {
     /// Has a new epoch begin as soon as nothing is in flight.
     pub fn mark_broken(&mut self) {
         self.broken = true;
+    }
+
+    /// Notes that a batch was written.
+    pub fn written(&mut self) {
+        self.established = true;
     }
 
     /// Notes that a batch is no longer in flight.

@@ -325,6 +325,9 @@ impl Sender {
         let mut accumulator = self.shared.accumulator();
         if let Some(queue) = accumulator.queue(&topic, partition) {
             queue.landed(batch.order);
+            if matches!(verdict, Verdict::Written { .. }) {
+                queue.written();
+            }
         }
         self.shared.settle(&mut accumulator, batch, verdict);
     }
@@ -419,6 +422,8 @@ fn refusal(subject: String, code: ErrorCode, found: &PartitionProduceResponse<'_
 async fn new_identity(cluster: &Cluster) -> Result<Identity, ClientError> {
     let connection = cluster.any().await?;
     let request = InitProducerIdRequest {
+        // Its default is the empty string, which is no way to say "none".
+        transactional_id: None,
         transaction_timeout_ms: i32::MAX,
         producer_id: -1,
         producer_epoch: -1,

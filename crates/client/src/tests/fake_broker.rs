@@ -177,6 +177,11 @@ impl FakeCluster {
             ApiKey::ApiVersions => state.api_versions(call),
             ApiKey::Metadata => call.reply(key, &state.metadata(call, from_slice(body, version).unwrap())),
             ApiKey::InitProducerId => {
+                let request: InitProducerIdRequest<'_> = from_slice(body, version).unwrap();
+                assert_eq!(
+                    (request.transactional_id, request.producer_id, request.producer_epoch),
+                    (None, -1, -1)
+                );
                 state.next_producer_id += 1;
                 let producer_id = state.next_producer_id;
                 let error_code = error.unwrap_or_default();

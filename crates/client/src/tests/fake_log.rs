@@ -62,7 +62,11 @@ impl FakePartition {
             records::validate_produce(bytes, &rules).map_err(|error| ErrorCode(error.kind().code()))?;
         let header = valid.header;
         if header.has_producer_id() {
-            let known = self.producers.entry(header.producer_id).or_default();
+            // A producer of which nothing is known may begin anywhere.
+            let epoch = header.producer_epoch;
+            let beginning =
+                ProducerMemory { epoch, batches: vec![(0, header.base_sequence.wrapping_sub(1), -1)] };
+            let known = self.producers.entry(header.producer_id).or_insert(beginning);
             let (first, last) = (header.base_sequence, header.last_sequence());
             if header.producer_epoch < known.epoch {
                 return Err(ErrorCode::INVALID_PRODUCER_EPOCH);
@@ -98,9 +102,12 @@ impl FakePartition {
         self.log.push([&header[..], &bytes[header.len()..]].concat());
     }
 
-    /// Forgets what producers wrote, as a broker that lost its disk does.
-    pub fn forget_producers(&mut self) {
-        self.producers.clear();
+    /// Loses the last batch, as a broker that was chosen leader without having everything does.
+    pub fn lose_last_batch(&mut self) {
+        self.log.pop();
+        for known in self.producers.values_mut() {
+            known.batches.pop();
+        }
     }
 
     /// Batches from the one that holds `offset` on, at least one, else at most `max_bytes`.

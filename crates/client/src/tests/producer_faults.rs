@@ -150,12 +150,14 @@ async fn an_answer_that_got_lost_is_not_written_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broker_that_forgot_the_producer_fails_one_batch_and_goes_on() {
+async fn a_broker_that_lost_what_it_acknowledged_fails_one_batch_and_goes_on() {
     let (cluster, producer) = setup(9).await;
     let record =
         ProducerRecord { topic: "t", partition: Some(0), value: Some(b"v"), ..ProducerRecord::default() };
-    producer.send(record).await.unwrap().await.unwrap();
-    cluster.state().topics.get_mut("t").unwrap().partitions[0].forget_producers();
+    for _ in 0..2 {
+        producer.send(record).await.unwrap().await.unwrap();
+    }
+    cluster.state().topics.get_mut("t").unwrap().partitions[0].lose_last_batch();
     let error = producer.send(record).await.unwrap().await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER));
     // From here on under a new epoch, from sequence 0.
@@ -165,6 +167,17 @@ async fn a_broker_that_forgot_the_producer_fails_one_batch_and_goes_on() {
     let state = cluster.state();
     let last = Batch::parse(state.topics["t"].partitions[0].log.last().unwrap()).unwrap().header;
     assert_eq!((last.producer_epoch, last.base_sequence), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_batches_of_a_partition_cannot_overtake_each_other() {
+    // A broker that has just become leader refuses the first batch and would take the second.
+    for faults in 1..4 {
+        let (cluster, producer) = setup(15).await;
+        cluster.fault(ApiKey::Produce, &[Fault::Error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)].repeat(faults));
+        let deliveries = produce(&producer, 0..100, &Rng::seeded(1)).await;
+        check(&cluster, deliveries, &format!("{faults} faults")).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
