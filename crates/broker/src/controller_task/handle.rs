@@ -7,10 +7,10 @@ use config::BrokerConfig;
 use controller::{ApiError, Controller, Outcome};
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{
-    AlterConfigsRequest, AlterConfigsResponse, AssignReplicasToDirsRequest, AssignReplicasToDirsResponse,
-    BrokerHeartbeatRequest, BrokerHeartbeatResponse, CreatePartitionsRequest, CreatePartitionsResponse,
-    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Uuid,
+    AlterConfigsRequest, AlterConfigsResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, Uuid,
 };
 use raft::{QuorumView, VoterSet};
 use tokio::sync::{mpsc, oneshot};
@@ -144,17 +144,6 @@ impl ControllerHandle {
         self.send(Request::NextProducerId(sender), receiver).await
     }
 
-    /// Writes down where the local broker put replicas, when it has several log directories.
-    ///
-    /// # Errors
-    /// STALE_BROKER_EPOCH; NOT_CONTROLLER when the node stops.
-    pub async fn assign_replicas_to_dirs(
-        &self,
-        request: AssignReplicasToDirsRequest,
-    ) -> Result<AssignReplicasToDirsResponse, ApiError> {
-        self.ask(move |controller, _| controller.handle_assign_replicas_to_dirs(&request)).await
-    }
-
     /// The quorum as its leader sees it.
     ///
     /// # Errors
@@ -167,44 +156,14 @@ impl ControllerHandle {
         .await
     }
 
-    /// Reports to the controller as the local broker: to be fenced, or to stop in good order.
-    ///
-    /// # Errors
-    /// STALE_BROKER_EPOCH; NOT_CONTROLLER when the node stops.
-    pub async fn broker_heartbeat(
-        &self,
-        want_fence: bool,
-        want_shut_down: bool,
-    ) -> Result<BrokerHeartbeatResponse, ApiError> {
-        let (broker_id, broker_epoch) = (self.config.node_id, self.broker_epoch);
-        let (sender, receiver) = oneshot::channel();
-        let decide = Box::new(move |controller: &Controller, context: &Context<'_>| {
-            let request = BrokerHeartbeatRequest {
-                broker_id,
-                broker_epoch,
-                // The local broker applies what is committed before it is told so.
-                current_metadata_offset: context.next_offset - 1,
-                want_fence,
-                want_shut_down,
-                ..BrokerHeartbeatRequest::default()
-            };
-            let mut decision = Decision::new(controller.handle_broker_heartbeat(&request), sender);
-            decision.note = Some(Box::new(move |controller, now_ms, end_offset| {
-                controller.note_heartbeat(now_ms, end_offset, &request);
-            }));
-            decision
-        });
-        self.send(Request::Decide(decide), receiver).await
-    }
-
     /// Hands over what the local broker leads, so that its next start finds it to have lost nothing. Returns when it may
     /// stop, or after about two seconds.
     ///
     /// # Errors
-    /// As [`ControllerHandle::broker_heartbeat`].
+    /// STALE_BROKER_EPOCH; NOT_CONTROLLER when the task has ended.
     pub async fn controlled_shutdown(&self) -> Result<(), ApiError> {
         for _ in 0..SHUTDOWN_POLLS_MAX {
-            if self.broker_heartbeat(false, true).await?.should_shut_down {
+            if self.ask_to_shut_down().await?.should_shut_down {
                 return Ok(());
             }
             tokio::time::sleep(SHUTDOWN_POLL).await;
@@ -221,6 +180,28 @@ impl ControllerHandle {
             // An error means that the task has ended already.
             _ = done.await;
         }
+    }
+
+    /// The local broker's heartbeat that asks to stop.
+    async fn ask_to_shut_down(&self) -> Result<BrokerHeartbeatResponse, ApiError> {
+        let (broker_id, broker_epoch) = (self.config.node_id, self.broker_epoch);
+        let (sender, receiver) = oneshot::channel();
+        let decide = Box::new(move |controller: &Controller, context: &Context<'_>| {
+            let request = BrokerHeartbeatRequest {
+                broker_id,
+                broker_epoch,
+                // The local broker applies what is committed before it is told so.
+                current_metadata_offset: context.next_offset - 1,
+                want_shut_down: true,
+                ..BrokerHeartbeatRequest::default()
+            };
+            let mut decision = Decision::new(controller.handle_broker_heartbeat(&request), sender);
+            decision.note = Some(Box::new(move |controller, now_ms, end_offset| {
+                controller.note_heartbeat(now_ms, end_offset, &request);
+            }));
+            decision
+        });
+        self.send(Request::Decide(decide), receiver).await
     }
 
     async fn ask<R: Send + 'static>(

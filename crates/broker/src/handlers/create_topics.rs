@@ -1,0 +1,30 @@
+//! CreateTopics (key 19).
+
+use protocol::create_topics_response::CreatableTopicResult;
+use protocol::{CreateTopicsRequest, CreateTopicsResponse};
+
+use crate::context::RequestContext;
+use crate::node::Node;
+
+/// Lets the controller create the topics. When the answer leaves, their partitions take records.
+pub async fn handle(
+    node: &Node,
+    _ctx: &RequestContext<'_>,
+    request: CreateTopicsRequest<'_>,
+) -> CreateTopicsResponse<'static> {
+    let request = request.into_owned();
+    let names: Vec<_> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+    match node.controller.create_topics(request).await {
+        Ok(response) => response,
+        Err(error) => {
+            let topics = names.into_iter().map(|name| CreatableTopicResult {
+                name,
+                error_code: error.code,
+                error_message: Some(error.message.clone()),
+                configs: Some(Vec::new()),
+                ..CreatableTopicResult::default()
+            });
+            CreateTopicsResponse { topics: topics.collect(), ..CreateTopicsResponse::default() }
+        }
+    }
+}
