@@ -52,6 +52,8 @@ pub enum RecordFault {
     HeaderKey,
     /// The offset delta is not the record's position in the batch.
     OffsetDelta,
+    /// It is larger, uncompressed, than the topic allows (`max.decompressed.message.bytes`).
+    TooLarge,
 }
 
 impl fmt::Display for RecordFault {
@@ -64,6 +66,7 @@ impl fmt::Display for RecordFault {
             RecordFault::HeadersCount => "its number of headers is impossible",
             RecordFault::HeaderKey => "a header has no key",
             RecordFault::OffsetDelta => "its offset delta is not its position in the batch",
+            RecordFault::TooLarge => "it is larger than max.decompressed.message.bytes allows",
         })
     }
 }

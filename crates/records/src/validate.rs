@@ -68,7 +68,9 @@ pub struct ProduceRules {
     /// Whether the records of a compressed batch are looked at, as Kafka does. If not, the header's timestamps are
     /// believed (and checked), and a broken record inside is found by its first reader.
     pub inspect_compressed: bool,
-    /// The most bytes the records of one batch may take uncompressed.
+    /// `max.decompressed.message.bytes`: the largest record in a compressed batch, in bytes without its length prefix.
+    pub max_record_bytes: usize,
+    /// The most bytes the records of one batch may take uncompressed; Kafka has no such bound.
     pub max_decompressed_bytes: usize,
 }
 
@@ -86,6 +88,7 @@ impl Default for ProduceRules {
             target_compression: TargetCompression::Producer,
             zstd_allowed: true,
             inspect_compressed: true,
+            max_record_bytes: i32::MAX as usize - 8,
             max_decompressed_bytes: DEFAULT_DECOMPRESSED_LIMIT_BYTES,
         }
     }

@@ -148,6 +148,7 @@ pub(crate) fn walk_stream(
         at: 0,
         budget: rules.max_decompressed_bytes,
         limit_bytes: rules.max_decompressed_bytes,
+        max_record_bytes: rules.max_record_bytes,
     };
     for index in 0..count {
         let glimpse = stream.glimpse(index)?;
@@ -169,6 +170,7 @@ struct Stream<'a> {
     /// How many more bytes may come.
     budget: usize,
     limit_bytes: usize,
+    max_record_bytes: usize,
 }
 
 impl Stream<'_> {
@@ -195,6 +197,9 @@ impl Stream<'_> {
         let mut rest = &self.window[self.at..];
         let length = read_varint(&mut rest).map_err(faulty)?;
         let length = usize::try_from(length).map_err(|_| faulty(RecordFault::Length))?;
+        if length > self.max_record_bytes {
+            return Err(faulty(RecordFault::TooLarge));
+        }
         if length <= rest.len() {
             let mut whole = &self.window[self.at..];
             let raw = read_record(&mut whole).map_err(faulty)?;

@@ -258,6 +258,24 @@ fn a_bomb_is_too_large_and_costs_little_memory() {
 }
 
 #[test]
+fn a_record_in_a_compressed_batch_is_bounded_on_its_own() {
+    for compression in Compression::ALL {
+        let bytes = plain(compression);
+        // The body of a record of this batch has 24 bytes, or 23 where the key is missing.
+        let tight = ProduceRules { max_record_bytes: 23, ..rules() };
+        let loose = ProduceRules { max_record_bytes: 24, ..rules() };
+        validate_produce(&bytes, &loose).unwrap();
+        match compression {
+            Compression::None => drop(validate_produce(&bytes, &tight).unwrap()),
+            _ => {
+                let fault = RecordFault::TooLarge;
+                assert_eq!(refused(&bytes, &tight), BatchError::Record { index: 0, fault });
+            }
+        }
+    }
+}
+
+#[test]
 fn a_topic_s_codec_replaces_the_producer_s() {
     for source in Compression::ALL {
         for target in Compression::ALL {
