@@ -30,6 +30,8 @@ struct Judge<'r> {
     log_append_time: Option<i64>,
     max_timestamp: i64,
     errors: Vec<RecordError>,
+    /// The first record whose offset delta is not its position: a rule of ours, which Kafka's own come before.
+    misplaced: Option<u32>,
 }
 
 impl<'r> Judge<'r> {
@@ -41,13 +43,14 @@ impl<'r> Judge<'r> {
                 .then_some(header.max_timestamp),
             max_timestamp: NO_TIMESTAMP,
             errors: Vec::new(),
+            misplaced: None,
         }
     }
 
     #[inline(always)]
-    fn record(&mut self, index: u32, glimpse: &Glimpse) -> Result<(), BatchError> {
+    fn record(&mut self, index: u32, glimpse: &Glimpse) {
         if glimpse.offset_delta as u32 != index {
-            return Err(BatchError::Record { index, fault: RecordFault::OffsetDelta });
+            self.misplaced.get_or_insert(index);
         }
         let timestamp = match self.log_append_time {
             None => self.base_timestamp.wrapping_add(glimpse.timestamp_delta),
@@ -61,7 +64,6 @@ impl<'r> Judge<'r> {
         {
             self.refuse(index, rejection);
         }
-        Ok(())
     }
 
     #[cold]
@@ -73,7 +75,13 @@ impl<'r> Judge<'r> {
 
     /// The largest timestamp, if no record was refused.
     fn verdict(self) -> Result<i64, BatchError> {
-        if self.errors.is_empty() { Ok(self.max_timestamp) } else { Err(BatchError::Rejected(self.errors)) }
+        if !self.errors.is_empty() {
+            return Err(BatchError::Rejected(self.errors));
+        }
+        match self.misplaced {
+            Some(index) => Err(BatchError::Record { index, fault: RecordFault::OffsetDelta }),
+            None => Ok(self.max_timestamp),
+        }
     }
 }
 
@@ -121,7 +129,7 @@ pub(crate) fn walk_plain(
                 offset_delta: raw.offset_delta,
                 has_key: raw.key.is_some(),
             },
-        )?;
+        );
     }
     // Kafka notices surplus bytes only after the last record, and an empty batch has none.
     if count > 0 && !rest.is_empty() {
@@ -152,7 +160,7 @@ pub(crate) fn walk_stream(
     };
     for index in 0..count {
         let glimpse = stream.glimpse(index)?;
-        judge.record(index, &glimpse)?;
+        judge.record(index, &glimpse);
     }
     if stream.at < stream.window.len() || stream.more()? {
         return Err(BatchError::BytesRemaining);

@@ -20,8 +20,8 @@ use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::metadata::Topic;
 
-/// Buffers kept for coming batches.
-const SPARE_BUFFERS: usize = 64;
+/// The part of `buffer.memory` that buffers kept for coming batches may take besides.
+const SPARE_PART: usize = 8;
 /// How much larger than `batch.size` the records of a compressed batch may be before compression.
 const MAX_PLAIN_FACTOR: usize = 16;
 /// What a partition's batch needs besides its records: the header and one record's overhead.
@@ -409,7 +409,7 @@ impl Accumulator {
         // Nobody else holds the bytes of an uncompressed batch once its request is gone, so its memory serves again.
         if let Content::Built(bytes) = batch.content
             && self.settings.compression == Compression::None
-            && self.spare.len() < SPARE_BUFFERS
+            && self.spare.len() * self.batch_size_bytes < self.memory_bytes / SPARE_PART
             && let Ok(buffer) = bytes.try_into_mut()
             && buffer.capacity() <= 2 * (self.batch_size_bytes + BATCH_OVERHEAD_BYTES)
         {
