@@ -1,6 +1,6 @@
 //! What a handler may know of the request beside its body.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The request's surroundings.
 #[derive(Debug, Clone, Copy)]
@@ -18,9 +18,15 @@ pub struct RequestContext<'a> {
 }
 
 impl RequestContext<'_> {
-    /// The client's host as Kafka shows it in group descriptions.
+    /// The client's host as Kafka shows it in group descriptions: Java writes all groups of an IPv6 address.
     #[must_use]
     pub fn client_host(&self) -> String {
-        format!("/{}", self.peer_addr.ip())
+        match self.peer_addr.ip() {
+            IpAddr::V4(ip) => format!("/{ip}"),
+            IpAddr::V6(ip) => {
+                let groups: Vec<String> = ip.segments().iter().map(|group| format!("{group:x}")).collect();
+                format!("/{}", groups.join(":"))
+            }
+        }
     }
 }

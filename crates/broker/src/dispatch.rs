@@ -89,7 +89,8 @@ enum Refusal<'a> {
 
 fn admit<'a>(connection: &'a ConnectionInfo, frame: &'a [u8]) -> Result<Call<'a>, Refusal<'a>> {
     let short = || Refusal::Close("a frame is too short for a request header".into());
-    let number = |at: usize| frame.get(at..at + 2).map(|b| i16::from_be_bytes([b[0], b[1]])).ok_or_else(short);
+    let number =
+        |at: usize| frame.get(at..at + 2).map(|b| i16::from_be_bytes([b[0], b[1]])).ok_or_else(short);
     let (raw_key, api_version) = (number(0)?, number(2)?);
     let known = ApiKey::from_i16(raw_key).and_then(served);
     let Some(served) = known else {
@@ -107,11 +108,18 @@ fn admit<'a>(connection: &'a ConnectionInfo, frame: &'a [u8]) -> Result<Call<'a>
         if key == ApiKey::ApiVersions {
             let id = frame.get(4..8).ok_or_else(short)?;
             let correlation_id = i32::from_be_bytes([id[0], id[1], id[2], id[3]]);
-            return Err(Refusal::UnknownApiVersions(Call { key, correlation_id, ctx: context(""), body: &[] }));
+            return Err(Refusal::UnknownApiVersions(Call {
+                key,
+                correlation_id,
+                ctx: context(""),
+                body: &[],
+            }));
         }
         let name = key.name();
         let (min, max) = (served.min, served.max);
-        return Err(Refusal::Close(format!("{name} version {api_version} is not served; {min} to {max} are")));
+        return Err(Refusal::Close(format!(
+            "{name} version {api_version} is not served; {min} to {max} are"
+        )));
     }
     let (header, body) = decode_request_header(frame)
         .map_err(|error| Refusal::Close(format!("a request header is malformed: {error}")))?;
@@ -132,7 +140,9 @@ async fn produce(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         return call.respond(&response, reply, &mut Vec::new());
     }
     if handlers::produce::has_error(&response) {
-        return Outcome::Close("a produce request with acks=0 failed; closing is how the client learns of it".into());
+        return Outcome::Close(
+            "a produce request with acks=0 failed; closing is how the client learns of it".into(),
+        );
     }
     Outcome::Silent
 }
@@ -187,10 +197,18 @@ async fn other(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         DescribeGroups => describe_groups,
         ListGroups => list_groups,
         DeleteGroups => delete_groups,
+        InitProducerId => init_producer_id,
+        CreateTopics => create_topics,
+        DeleteTopics => delete_topics,
+        CreatePartitions => create_partitions,
         DeleteRecords => delete_records,
         DescribeConfigs => describe_configs,
+        AlterConfigs => alter_configs,
+        IncrementalAlterConfigs => incremental_alter_configs,
         ListConfigResources => list_config_resources,
         DescribeLogDirs => describe_log_dirs,
+        DescribeCluster => describe_cluster,
+        DescribeQuorum => describe_quorum,
         DescribeProducers => describe_producers,
         DescribeTopicPartitions => describe_topic_partitions,
     )

@@ -178,7 +178,10 @@ impl FetchSessions {
         }
         session.epoch = next_epoch(session.epoch);
         session.used_ms = now_ms;
-        Ok(Context::Incremental(id, session.order.iter().map(|(place, (w, _))| (*place, w.clone())).collect()))
+        Ok(Context::Incremental(
+            id,
+            session.order.iter().map(|(place, (w, _))| (*place, w.clone())).collect(),
+        ))
     }
 
     fn create(

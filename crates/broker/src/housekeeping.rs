@@ -68,8 +68,8 @@ impl Housekeeping {
                 continue;
             }
             let now_ms = self.platform.clock.wall_ms();
-            let ticket = partition
-                .with_log(|log| if log.is_flush_due(now_ms) { log.flush() } else { Ok(None) });
+            let ticket =
+                partition.with_log(|log| if log.is_flush_due(now_ms) { log.flush() } else { Ok(None) });
             match ticket {
                 Some(Ok(Some(ticket))) => {
                     let ticket = Arc::new(ticket);

@@ -19,8 +19,8 @@ mod node;
 mod offsets_partitions;
 mod partition;
 mod partitions;
-mod topic_names;
 mod running;
+mod topic_names;
 mod waiters;
 
 pub use api_versions::{SERVED, Served};

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{BrokerConfig, TopicConfig};
-use metadata::{ConfigResource, ConfigResourceType, MetadataDelta, MetadataImage, PartitionRegistration, TopicImage};
+use metadata::{
+    ConfigResource, ConfigResourceType, MetadataDelta, MetadataImage, PartitionRegistration, TopicImage,
+};
 use platform::Platform;
 use protocol::Uuid;
 use replication::LeaderConfig;
@@ -137,7 +139,8 @@ impl LocalPartitions {
                 continue;
             }
             let config = self.topic_config(image, &resource.name);
-            for partition in table.by_name(&resource.name).iter().flat_map(|t| t.partitions.iter().flatten()) {
+            for partition in table.by_name(&resource.name).iter().flat_map(|t| t.partitions.iter().flatten())
+            {
                 partition.update_config(self.log_config(&config), min_insync_replicas(&config));
             }
         }

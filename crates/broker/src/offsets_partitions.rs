@@ -45,7 +45,8 @@ impl OffsetsLog for OffsetsPartitions {
     }
 
     fn batch_bytes_max(&self, partition: i32) -> usize {
-        self.find(partition).map_or(0, |partition| partition.config().max_message_bytes as usize)
+        // A partition that is not ours takes any size: the append itself then says so.
+        self.find(partition).map_or(usize::MAX, |partition| partition.config().max_message_bytes as usize)
     }
 
     fn range(&self, partition: i32) -> Result<Range<i64>, ErrorCode> {
@@ -55,7 +56,8 @@ impl OffsetsLog for OffsetsPartitions {
 
     async fn read(&self, partition: i32, offset: i64, bytes_max: usize) -> Result<Bytes, ErrorCode> {
         let view = self.find(partition)?.view().clone();
-        let slice = view.read(offset, bytes_max, view.log_end_offset(), true).map_err(|error| error.code())?;
+        let slice =
+            view.read(offset, bytes_max, view.log_end_offset(), true).map_err(|error| error.code())?;
         let Some(slice) = slice else { return Ok(Bytes::new()) };
         let bytes = slice.to_vec().map_err(|error| {
             tracing::error!(partition, %error, "group state could not be read");
@@ -78,6 +80,9 @@ impl OffsetsLog for OffsetsPartitions {
                 waiter.woken().await;
             }
             partition.waiters().remove(&waiter);
+            if partition.view().high_watermark() < end_offset {
+                return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+            }
         }
         Ok(info.first_offset)
     }

@@ -190,7 +190,9 @@ impl RunningNode {
             match self.node.platform.blocking.run(move || dir.close_clean(Some(epoch))).await {
                 Ok(true) => {}
                 Ok(false) => tracing::warn!("not every log is durable: the next start will recover"),
-                Err(error) => tracing::error!(%error, "the clean marker could not be written: the next start will recover"),
+                Err(error) => {
+                    tracing::error!(%error, "the clean marker could not be written: the next start will recover")
+                }
             }
         }
     }
@@ -254,17 +256,7 @@ fn start_groups(
         image: published.clone(),
         clock: platform.clock.clone(),
     };
-    let group = &config.group;
-    let count = |value: i32| usize::try_from(value).unwrap_or(0);
-    let settings = GroupCoordinatorConfig {
-        min_session_timeout_ms: group.min_session_timeout_ms,
-        max_session_timeout_ms: group.max_session_timeout_ms,
-        initial_rebalance_delay_ms: group.initial_rebalance_delay_ms,
-        group_max_size: count(group.max_size),
-        offset_metadata_max_bytes: count(group.offset_metadata_max_bytes),
-        offsets_retention_ms: group.offsets_retention_ms,
-        offsets_retention_check_interval_ms: group.offsets_retention_check_interval_ms,
-    };
+    let settings = GroupCoordinatorConfig::from(&config.group);
     let groups = coordinator_task::start(Arc::new(offsets), &platform.clock, platform.rng.clone(), settings);
     groups.metadata_changed(Vec::new());
     groups
@@ -311,7 +303,9 @@ async fn open_log_dir(
     config: &Arc<BrokerConfig>,
 ) -> Result<(Arc<LogDir>, RecoveryReport), StartError> {
     let [path] = config.log_dir.log_dirs.as_slice() else {
-        return Err(StartError::Config("several directories in log.dirs are not served yet; name one".into()));
+        return Err(StartError::Config(
+            "several directories in log.dirs are not served yet; name one".into(),
+        ));
     };
     let path = PathBuf::from(path);
     let expiration_ms = config.transaction.producer_id_expiration_ms.into();
@@ -370,7 +364,8 @@ impl Binder<'_> {
         let name = endpoint.listener_name.as_str();
         if endpoint.security_protocol != SecurityProtocol::Plaintext {
             let protocol = endpoint.security_protocol.name();
-            let reason = format!("listener {name} asks for {protocol}, which is not served yet; use PLAINTEXT");
+            let reason =
+                format!("listener {name} asks for {protocol}, which is not served yet; use PLAINTEXT");
             return Err(StartError::Config(reason));
         }
         let address = SocketAddr::new(listen_address(name, endpoint.host.as_deref())?, endpoint.port);

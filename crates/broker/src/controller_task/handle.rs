@@ -43,6 +43,7 @@ pub struct ControllerHandle {
     requests: mpsc::Sender<Request>,
     config: Arc<BrokerConfig>,
     broker_epoch: i64,
+    kraft_version: i16,
 }
 
 impl ControllerHandle {
@@ -50,8 +51,14 @@ impl ControllerHandle {
         requests: mpsc::Sender<Request>,
         config: Arc<BrokerConfig>,
         broker_epoch: i64,
+        kraft_version: i16,
     ) -> ControllerHandle {
-        ControllerHandle { requests, config, broker_epoch }
+        ControllerHandle { requests, config, broker_epoch, kraft_version }
+    }
+
+    /// Finalized level of `kraft.version`: it lives in the quorum's own records, not in the image.
+    pub fn kraft_version(&self) -> i16 {
+        self.kraft_version
     }
 
     /// Creates topics.

@@ -89,7 +89,7 @@ pub async fn start(
     task.raft.handle_start(now_ms, &mut effects)?;
     task.carry_out(effects).await?;
     let broker_epoch = enter_service(&mut task, &settings, loaded.bootstrap).await?;
-    let handle = ControllerHandle::new(sender, settings.config, broker_epoch);
+    let handle = ControllerHandle::new(sender, settings.config, broker_epoch, task.raft.kraft_version());
     Ok(StartedController { handle, image, broker_epoch, task })
 }
 

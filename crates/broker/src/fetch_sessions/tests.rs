@@ -77,7 +77,9 @@ fn ids_epochs_and_names_are_checked() {
         error(SessionRequest { by_id: true, ..request(id, 1, &[]) }),
         ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
     );
-    assert!(matches!(sessions.open(request(id, -1, &[0]), 0, 0), Ok(Context::Sessionless(list)) if list.len() == 1));
+    assert!(
+        matches!(sessions.open(request(id, -1, &[0]), 0, 0), Ok(Context::Sessionless(list)) if list.len() == 1)
+    );
     assert_eq!(error(request(id, 1, &[])), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
 }
 
@@ -85,15 +87,15 @@ fn ids_epochs_and_names_are_checked() {
 fn forgetting_everything_ends_the_session() {
     let sessions = FetchSessions::new(10);
     let id = open_full(&sessions, &[0], 0);
-    let forget =
-        SessionRequest { forgotten: vec![(TopicKey::Name("t".into()), 0)], ..request(id, 1, &[]) };
+    let forget = SessionRequest { forgotten: vec![(TopicKey::Name("t".into()), 0)], ..request(id, 1, &[]) };
     assert!(matches!(sessions.open(forget, 0, 0), Ok(Context::Sessionless(list)) if list.is_empty()));
 }
 
 #[test]
 fn a_full_cache_gives_the_place_of_the_long_idle_or_the_small_and_old() {
     let sessions = FetchSessions::new(1);
-    let open = |partitions: &[i32], id: u64, now_ms| sessions.open(request(0, 0, partitions), id << 33, now_ms);
+    let open =
+        |partitions: &[i32], id: u64, now_ms| sessions.open(request(0, 0, partitions), id << 33, now_ms);
     assert!(matches!(open(&[0], 7, 0), Ok(Context::Full(7, _))));
     assert!(matches!(open(&[0, 1], 8, 100), Ok(Context::Sessionless(_))));
     // The first has been idle for long enough.

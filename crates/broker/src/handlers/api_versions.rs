@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use metadata::SUPPORTED_FEATURES;
+use metadata::{KRAFT_VERSION, SUPPORTED_FEATURES};
 use protocol::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use protocol::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ErrorCode};
 
@@ -27,7 +27,10 @@ pub async fn handle(
         && !(is_software_name(&request.client_software_name)
             && is_software_name(&request.client_software_version))
     {
-        return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..ApiVersionsResponse::default() };
+        return ApiVersionsResponse {
+            error_code: ErrorCode::INVALID_REQUEST,
+            ..ApiVersionsResponse::default()
+        };
     }
     if ctx.api_version >= NODE_CHECK_VERSION_MIN {
         if let Some(error_code) = check_node(node, &request) {
@@ -35,7 +38,9 @@ pub async fn handle(
         }
     }
     let image = node.image.load();
-    let finalized = image.features().finalized();
+    let kraft_version = node.controller.kraft_version();
+    let kraft = (kraft_version > 0).then_some((KRAFT_VERSION, kraft_version));
+    let finalized = image.features().finalized().chain(kraft);
     ApiVersionsResponse {
         api_keys: SERVED.iter().map(advertise).collect(),
         supported_features: SUPPORTED_FEATURES

@@ -23,14 +23,13 @@ pub async fn handle(
 
 fn describe(node: &Node, topic: &str, partition_index: i32) -> PartitionResponse<'static> {
     let mut response = PartitionResponse { partition_index, ..PartitionResponse::default() };
-    let producers = node
-        .partitions
-        .find(topic, partition_index)
-        .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-        .and_then(|partition| {
-            let states = partition.with_log(|log| log.active_producers());
-            states.ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)
-        });
+    let producers =
+        node.partitions.find(topic, partition_index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).and_then(
+            |partition| {
+                let states = partition.with_log(|log| log.active_producers());
+                states.ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)
+            },
+        );
     match producers {
         Err(error_code) => response.error_code = error_code,
         Ok(producers) => {

@@ -75,9 +75,14 @@ fn describe(
 ) -> DescribeTopicPartitionsResponseTopic<'static> {
     let page = topic.partitions().filter(|(index, _)| *index >= start).take(room);
     let partitions = page.map(|(partition_index, partition)| {
-        let offline = partition.replicas.iter().filter(|id| image.cluster().broker(**id).is_none_or(|b| b.fenced));
+        let offline =
+            partition.replicas.iter().filter(|id| image.cluster().broker(**id).is_none_or(|b| b.fenced));
         DescribeTopicPartitionsResponsePartition {
-            error_code: if partition.has_leader() { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE },
+            error_code: if partition.has_leader() {
+                ErrorCode::NONE
+            } else {
+                ErrorCode::LEADER_NOT_AVAILABLE
+            },
             partition_index,
             leader_id: partition.leader,
             leader_epoch: partition.leader_epoch,

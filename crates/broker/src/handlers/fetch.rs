@@ -54,11 +54,11 @@ struct Limits {
 pub async fn handle(node: &Node, ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> FetchAnswer {
     let limits = limits(node, ctx, request);
     let now_ms = node.platform.clock.wall_ms();
-    let context = match node.fetch_sessions.open(session_request(ctx, request), node.platform.rng.next_u64(), now_ms)
-    {
-        Ok(context) => context,
-        Err(error_code) => return session_error(error_code),
-    };
+    let context =
+        match node.fetch_sessions.open(session_request(ctx, request), node.platform.rng.next_u64(), now_ms) {
+            Ok(context) => context,
+            Err(error_code) => return session_error(error_code),
+        };
     let (session_id, incremental, wanted) = match context {
         Context::Sessionless(wanted) => (NO_SESSION, None, wanted),
         Context::Full(id, wanted) => (id, None, wanted),
@@ -86,7 +86,8 @@ pub async fn handle(node: &Node, ctx: &RequestContext<'_>, request: &FetchReques
 }
 
 fn limits(node: &Node, ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> Limits {
-    let replica_id = if ctx.api_version >= 15 { request.replica_state.replica_id } else { request.replica_id };
+    let replica_id =
+        if ctx.api_version >= 15 { request.replica_state.replica_id } else { request.replica_id };
     let bytes_max = usize::try_from(request.max_bytes.min(node.config.fetch_max_bytes)).unwrap_or(0);
     Limits {
         bytes_max,
@@ -289,7 +290,13 @@ fn told(read: &Read) -> Answer {
     }
 }
 
-fn build(session_id: i32, limits: &Limits, wanted: Vec<Wanted>, reads: Vec<Read>, tell: &[bool]) -> FetchAnswer {
+fn build(
+    session_id: i32,
+    limits: &Limits,
+    wanted: Vec<Wanted>,
+    reads: Vec<Read>,
+    tell: &[bool],
+) -> FetchAnswer {
     let mut slices = Vec::new();
     let mut responses: Vec<FetchableTopicResponse<'static>> = Vec::new();
     let mut last_topic: Option<TopicKey> = None;
@@ -346,7 +353,8 @@ fn partition_data(
         },
         Some(slice) => {
             let token = u32::try_from(slices.len()).expect("fewer slices than partitions in a request");
-            let len = u32::try_from(slice.len).expect("a slice is no longer than fetch.max.bytes or one batch");
+            let len =
+                u32::try_from(slice.len).expect("a slice is no longer than fetch.max.bytes or one batch");
             slices.push(slice);
             Records::External { len, token }
         }

@@ -107,7 +107,11 @@ fn look_up(
 fn find(partition: &Partition, timestamp: i64, replica_id: i32) -> Result<Found, ErrorCode> {
     let view = partition.view();
     let end = if replica_id == CONSUMER { view.high_watermark() } else { view.log_end_offset() };
-    let at = |offset: i64| Found { timestamp: -1, offset, leader_epoch: view.epoch_of_offset(offset).unwrap_or(-1) };
+    let at = |offset: i64| Found {
+        timestamp: -1,
+        offset,
+        leader_epoch: view.epoch_of_offset(offset).unwrap_or(-1),
+    };
     let record = match timestamp {
         LATEST => {
             return Ok(Found { timestamp: -1, offset: end, leader_epoch: partition.leader_epoch() });

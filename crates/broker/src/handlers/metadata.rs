@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use metadata::{MetadataImage, TopicImage};
-use protocol::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
+use protocol::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use protocol::{ErrorCode, MetadataRequest, MetadataResponse, Uuid};
 
 use crate::authorized_operations::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
@@ -27,7 +25,9 @@ pub async fn handle(
     let image = node.image.load_full();
     let topics = match &request.topics {
         None => all_topics(&image),
-        Some(topics) if topics.is_empty() && ctx.api_version < EMPTY_IS_NONE_VERSION_MIN => all_topics(&image),
+        Some(topics) if topics.is_empty() && ctx.api_version < EMPTY_IS_NONE_VERSION_MIN => {
+            all_topics(&image)
+        }
         Some(topics) => {
             let by_id = topics.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_zero());
             if by_id && ctx.api_version < TOPIC_ID_VERSION_MIN {
@@ -132,9 +132,14 @@ fn refused(name: &str, error_code: ErrorCode) -> MetadataResponseTopic<'static> 
 
 fn describe(image: &MetadataImage, topic: &TopicImage) -> MetadataResponseTopic<'static> {
     let partitions = topic.partitions().map(|(partition_index, partition)| {
-        let offline = partition.replicas.iter().filter(|id| image.cluster().broker(**id).is_none_or(|b| b.fenced));
+        let offline =
+            partition.replicas.iter().filter(|id| image.cluster().broker(**id).is_none_or(|b| b.fenced));
         MetadataResponsePartition {
-            error_code: if partition.has_leader() { ErrorCode::NONE } else { ErrorCode::LEADER_NOT_AVAILABLE },
+            error_code: if partition.has_leader() {
+                ErrorCode::NONE
+            } else {
+                ErrorCode::LEADER_NOT_AVAILABLE
+            },
             partition_index,
             leader_id: partition.leader,
             leader_epoch: partition.leader_epoch,

@@ -120,10 +120,7 @@ async fn append(
 }
 
 /// A produce request holds exactly one batch of the current format per partition.
-fn one_batch<'a>(
-    records: &'a Records<'_>,
-    api_version: i16,
-) -> Result<&'a [u8], (ErrorCode, &'static str)> {
+fn one_batch<'a>(records: &'a Records<'_>, api_version: i16) -> Result<&'a [u8], (ErrorCode, &'static str)> {
     let bytes = records.as_slice().unwrap_or_default();
     if bytes.is_empty() {
         return Err((
@@ -200,11 +197,7 @@ fn answer<'a>(
 type Parked = (usize, usize, Arc<Partition>, i64);
 
 /// Waits until the parked batches are on all in-sync replicas, or says that time is up: their data stays in the log.
-async fn wait_for_replicas(
-    timeout_ms: i32,
-    parked: Vec<Parked>,
-    responses: &mut [TopicProduceResponse<'_>],
-) {
+async fn wait_for_replicas(timeout_ms: i32, parked: Vec<Parked>, responses: &mut [TopicProduceResponse<'_>]) {
     let waiter = Waiter::new(0);
     parked.iter().for_each(|(_, _, partition, _)| partition.waiters().add(&waiter));
     let all = async {

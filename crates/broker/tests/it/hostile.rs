@@ -54,7 +54,8 @@ async fn an_unknown_api_versions_version_is_answered_in_version_0() {
         assert_eq!(&frame[..4], 7_i32.to_be_bytes());
         let response: ApiVersionsResponse<'_> = from_slice(&frame[4..], 0).unwrap();
         assert_eq!(response.error_code, ErrorCode::UNSUPPORTED_VERSION);
-        let own: Vec<_> = response.api_keys.iter().map(|a| (a.api_key, a.min_version, a.max_version)).collect();
+        let own: Vec<_> =
+            response.api_keys.iter().map(|a| (a.api_key, a.min_version, a.max_version)).collect();
         assert_eq!(own, [(18, 0, 5)]);
     }
 }
@@ -71,7 +72,8 @@ async fn every_api_versions_version_lists_the_same_apis() {
         connection.send(version, &request).await;
         let frame = connection.receive().await.unwrap();
         let (_, response) =
-            decode_response::<ApiVersionsResponse<'_>>(protocol::ApiKey::ApiVersions, version, &frame).unwrap();
+            decode_response::<ApiVersionsResponse<'_>>(protocol::ApiKey::ApiVersions, version, &frame)
+                .unwrap();
         assert_eq!(response.error_code, ErrorCode::NONE);
         assert_eq!(response.api_keys.len(), broker::SERVED.len());
         assert_eq!((response.api_keys[0].api_key, response.api_keys[0].min_version), (0, 0));

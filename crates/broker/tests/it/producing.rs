@@ -15,7 +15,10 @@ async fn offsets_count_up_at_every_version_and_acks() {
         for acks in [1, -1] {
             let answer = produce_at(&mut connection, version, topic, acks, &batch(&["a", "b"])).await;
             assert_eq!((answer.error_code, answer.base_offset), (ErrorCode::NONE, expected));
-            assert_eq!((answer.log_append_time_ms, answer.log_start_offset), (-1, if version >= 5 { 0 } else { -1 }));
+            assert_eq!(
+                (answer.log_append_time_ms, answer.log_start_offset),
+                (-1, if version >= 5 { 0 } else { -1 })
+            );
             expected += 2;
         }
     }

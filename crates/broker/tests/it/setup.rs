@@ -40,7 +40,8 @@ pub async fn create_topic(
             .collect(),
         ..CreatableTopic::default()
     };
-    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, ..CreateTopicsRequest::default() };
+    let request =
+        CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, ..CreateTopicsRequest::default() };
     let response: CreateTopicsResponse<'_> = connection.ask(7, &request).await;
     assert_eq!(response.topics[0].error_code, ErrorCode::NONE, "{:?}", response.topics[0].error_message);
     Topic { name, id: response.topics[0].topic_id }
@@ -118,7 +119,11 @@ pub async fn produce_at(
     response.responses.remove(0).partition_responses.remove(0)
 }
 
-pub async fn produce(connection: &mut TestConnection, topic: Topic, batch: &[u8]) -> PartitionProduceResponse<'static> {
+pub async fn produce(
+    connection: &mut TestConnection,
+    topic: Topic,
+    batch: &[u8],
+) -> PartitionProduceResponse<'static> {
     produce_at(connection, 13, topic, -1, batch).await
 }
 
@@ -172,7 +177,9 @@ pub fn values(data: &PartitionData<'_>, offset: i64) -> Vec<String> {
         let Ok(batch) = batch else { break };
         batch.verify_crc().expect("stored batches keep their checksum");
         let mut plain = Vec::new();
-        for record in batch.open(records::DEFAULT_DECOMPRESSED_LIMIT_BYTES, &mut plain).expect("a batch can be read") {
+        for record in
+            batch.open(records::DEFAULT_DECOMPRESSED_LIMIT_BYTES, &mut plain).expect("a batch can be read")
+        {
             let record = record.expect("a record can be read");
             if record.offset >= offset {
                 out.push(String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned());
