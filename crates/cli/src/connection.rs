@@ -63,6 +63,8 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         let failure = Failure::new(status_of(&error), error.to_string());
         match error.hint() {
+            _ if matches!(error, ClientError::NoBroker { .. }) => failure
+                .with_fix("start a node with `klamm dev`, or say with -b HOST:PORT where the cluster is"),
             Some(hint) => failure.with_fix(hint),
             None => failure,
         }
