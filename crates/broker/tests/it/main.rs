@@ -1,5 +1,6 @@
 //! The node on loopback, spoken to in the protocol alone.
 
+mod admin;
 mod fetching;
 mod hostile;
 mod producing;
