@@ -11,6 +11,9 @@ use crate::base64;
 /// Longest line of input, in bytes: more than any broker takes by default.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
+/// A header's name and value.
+pub type InputHeader = (String, Option<Vec<u8>>);
+
 /// A record to be sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputRecord {
@@ -19,7 +22,7 @@ pub struct InputRecord {
     /// Value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
     /// Headers in order.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<InputHeader>,
     /// Timestamp in ms since 1970; `None` takes the time of sending.
     pub timestamp_ms: Option<i64>,
 }
@@ -156,7 +159,7 @@ fn json_bytes(value: &Value) -> Option<Vec<u8>> {
 }
 
 /// `[{"key":"a","value":"1"}, …]` or `{"a":"1", …}`.
-fn parse_headers(value: &Value) -> Result<Vec<(String, Option<Vec<u8>>)>, String> {
+fn parse_headers(value: &Value) -> Result<Vec<InputHeader>, String> {
     let form = "headers are a list like [{\"key\":\"a\",\"value\":\"1\"}]";
     match value {
         Value::Null => Ok(Vec::new()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use client::{AssignedConsumer, ConsumerRecord, IsolationLevel, OffsetSpec, StartOffset, TopicPartition};
+use client::{AssignedConsumer, ConsumerRecord, OffsetSpec, StartOffset, TopicPartition};
 
 use super::ConsumeArguments;
 use crate::failure::{ExitStatus, Failure};

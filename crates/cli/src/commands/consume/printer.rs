@@ -88,7 +88,7 @@ fn write_json(out: &mut impl Write, record: &ConsumerRecord<'_>) -> io::Result<(
     )?;
     write_json_bytes(out, "key", record.key)?;
     write_json_bytes(out, "value", record.value)?;
-    if record.headers.len() > 0 {
+    if !record.headers.is_empty() {
         let headers: Vec<Value> = record.headers.map(|header| json_header(&header)).collect();
         out.write_all(b",\"headers\":")?;
         serde_json::to_writer(&mut *out, &headers)?;

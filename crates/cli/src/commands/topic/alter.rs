@@ -64,16 +64,17 @@ pub async fn run(arguments: &AlterArguments, admin: &Admin) -> Result<(), Failur
 
 fn changes(arguments: &AlterArguments) -> Result<Vec<(String, ConfigChange)>, Failure> {
     let mut changes = Vec::new();
-    let lists: [(&[String], fn(String) -> ConfigChange); 3] = [
-        (&arguments.set, ConfigChange::Set),
-        (&arguments.append, ConfigChange::Append),
-        (&arguments.subtract, ConfigChange::Subtract),
-    ];
-    for (pairs, change) in lists {
-        for pair in pairs {
-            let (key, value) = key_value(pair)?;
-            changes.push((key.to_owned(), change(value.to_owned())));
-        }
+    for pair in &arguments.set {
+        let (key, value) = key_value(pair)?;
+        changes.push((key.to_owned(), ConfigChange::Set(value.to_owned())));
+    }
+    for pair in &arguments.append {
+        let (key, value) = key_value(pair)?;
+        changes.push((key.to_owned(), ConfigChange::Append(value.to_owned())));
+    }
+    for pair in &arguments.subtract {
+        let (key, value) = key_value(pair)?;
+        changes.push((key.to_owned(), ConfigChange::Subtract(value.to_owned())));
     }
     changes.extend(arguments.unset.iter().map(|key| (key.clone(), ConfigChange::Delete)));
     Ok(changes)
