@@ -5,6 +5,7 @@
 
 mod arrows;
 mod bans;
+mod effects;
 mod handlers;
 mod links;
 mod modules;
@@ -41,6 +42,7 @@ fn check(root: &Path) -> Result<Vec<String>, String> {
     let files = source::rust_files(root)?;
     let mut violations = Vec::new();
     arrows::check(root, &mut violations)?;
+    effects::check(&files, &mut violations);
     handlers::check(root, &files, &mut violations)?;
     links::check(root, &mut violations)?;
     modules::check(&files, &mut violations);

@@ -37,8 +37,6 @@ pub struct BrokerConfig {
     pub advertised_listeners: Option<Vec<Endpoint>>,
     /// Those of `listeners` that `controller.listener.names` names.
     pub controller_listeners: Vec<Endpoint>,
-    /// `controller.listener.names`, in upper case.
-    pub controller_listener_names: Vec<String>,
     /// `inter.broker.listener.name`, or the listener of `security.inter.broker.protocol`.
     pub inter_broker_listener_name: String,
     /// `auto.create.topics.enable`.
@@ -110,6 +108,10 @@ impl BrokerConfig {
         let layers = Layers { file, ..Layers::default() };
         let (config, rule_errors) = BrokerConfig::resolve(layers);
         errors.extend(rule_errors);
+        if !config.controller_listeners.is_empty() {
+            let reason = "no other node joins the quorum yet, so the controller's listener is not opened";
+            notices.push(Notice::not_yet("controller.listener.names", reason));
+        }
         if errors.is_empty() { Ok(LoadedConfig { config, notices }) } else { Err(errors) }
     }
 
@@ -182,7 +184,6 @@ impl BrokerConfig {
             listeners: addresses.listeners,
             advertised_listeners: addresses.advertised,
             controller_listeners: addresses.controller,
-            controller_listener_names: addresses.controller_names,
             inter_broker_listener_name: addresses.inter_broker,
             auto_create_topics_enable: read.flag("auto.create.topics.enable"),
             delete_topic_enable: read.flag("delete.topic.enable"),
@@ -299,7 +300,6 @@ struct Addresses {
     listeners: Vec<Endpoint>,
     advertised: Option<Vec<Endpoint>>,
     controller: Vec<Endpoint>,
-    controller_names: Vec<String>,
     inter_broker: String,
 }
 
@@ -339,7 +339,7 @@ impl Addresses {
             .or_else(|| read.text("security.inter.broker.protocol"))
             .unwrap_or_default()
             .to_ascii_uppercase();
-        Addresses { listeners, advertised, controller, controller_names, inter_broker }
+        Addresses { listeners, advertised, controller, inter_broker }
     }
 }
 

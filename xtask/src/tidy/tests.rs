@@ -1,7 +1,7 @@
 //! The repository obeys its rules, and each rule notices a breach.
 
 use super::source::SourceFile;
-use super::{bans, check, modules, repository_root, shape};
+use super::{bans, check, effects, modules, repository_root, shape};
 
 #[test]
 fn the_repository_is_tidy() {
@@ -112,4 +112,23 @@ fn the_scanner_keeps_lines_and_drops_text() {
     );
     assert_eq!(file.code.split_whitespace().collect::<Vec<_>>(), ["a", "e", "h", "k", "m<'n>"]);
     assert_eq!(file.code.lines().count(), file.text.lines().count());
+}
+
+#[test]
+fn a_key_that_nobody_reads_is_not_enforced() {
+    let file = |path: &str, text: &str| SourceFile::new(path, text);
+    let row = |key: &str| {
+        format!("    key(\"{key}\", Int, Text(\"1\"), Any, Low, ReadOnly, Enforced,\n        \"…\"),\n")
+    };
+    let table = row("num.partitions") + &row("group.max.size") + &row("log.roll.hours");
+    let files = [
+        file("crates/config/src/keys/broker_keys.rs", &table),
+        file("crates/config/src/broker_config.rs", "pub num_partitions: i32, pub max_size: i32,"),
+        file("crates/controller/src/topics.rs", "config.num_partitions"),
+        file("crates/controller/src/topics/tests.rs", "config.max_size"),
+    ];
+    let mut violations = Vec::new();
+    effects::check(&files, &mut violations);
+    assert_eq!(violations.len(), 1, "{violations:?}");
+    assert!(violations[0].contains("group.max.size is called Enforced"));
 }

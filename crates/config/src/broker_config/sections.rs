@@ -81,8 +81,6 @@ pub struct LogDirConfig {
     pub log_dirs: Vec<String>,
     /// `log.dir.failure.timeout.ms`.
     pub log_dir_failure_timeout_ms: i64,
-    /// `log.flush.scheduler.interval.ms`.
-    pub log_flush_scheduler_interval_ms: i64,
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub log_flush_offset_checkpoint_interval_ms: i32,
     /// `log.flush.start.offset.checkpoint.interval.ms`.
@@ -102,7 +100,6 @@ impl LogDirConfig {
         LogDirConfig {
             log_dirs: read.list("log.dirs").or_else(|| read.list("log.dir")).unwrap_or_default(),
             log_dir_failure_timeout_ms: read.long("log.dir.failure.timeout.ms"),
-            log_flush_scheduler_interval_ms: read.long("log.flush.scheduler.interval.ms"),
             log_flush_offset_checkpoint_interval_ms: read.int("log.flush.offset.checkpoint.interval.ms"),
             log_flush_start_offset_checkpoint_interval_ms: read
                 .int("log.flush.start.offset.checkpoint.interval.ms"),
