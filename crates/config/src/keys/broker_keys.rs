@@ -328,7 +328,7 @@ pub static BROKER: &[ConfigDef] = &[
     key("log.flush.offset.checkpoint.interval.ms", Int, Text("60000"), AtLeast(0), High, ReadOnly, Enforced,
         "Time between two writes of the recovery-point checkpoint."),
     key("log.flush.scheduler.interval.ms", Long, Text("9223372036854775807"), Any, High, ReadOnly, Enforced,
-        "Time between two looks for logs that are due to be flushed."),
+        "Time after which appended records are flushed when log.flush.interval.ms is not set."),
     key("log.flush.start.offset.checkpoint.interval.ms", Int, Text("60000"), AtLeast(0), High, ReadOnly, NOT_YET,
         "Time between two writes of the log-start checkpoint."),
     key("log.index.interval.bytes", Int, Text("4096"), AtLeast(0), Medium, ClusterWide, Enforced,
