@@ -54,10 +54,11 @@ pub trait Disk: Send + Sync {
         let mut missing: Vec<&Path> =
             path.ancestors().take_while(|p| !is_here(p) && !self.exists(p)).collect();
         let existing = missing.last().map_or(path, |highest| parent_dir(highest));
-        match self.sync_dir(parent_dir(existing)) {
+        let is_root = existing.has_root() && existing.parent().is_none();
+        match (!is_root).then(|| self.sync_dir(parent_dir(existing))) {
             // Where nothing can be listed, nothing was created by this process either.
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
-            other => other?,
+            Some(Err(e)) if e.kind() != io::ErrorKind::PermissionDenied => return Err(e),
+            _ => {}
         }
         while let Some(next) = missing.pop() {
             self.create_dir_all(next)?;
