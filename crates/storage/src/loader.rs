@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use platform::OpenMode;
 use protocol::Uuid;
+use records::HEADER_BYTES;
 
 use crate::checkpoint_file::decode_epochs;
 use crate::directory::Directory;
@@ -24,7 +25,7 @@ use crate::log_config::LogConfig;
 use crate::marker_files::decode_partition_metadata;
 use crate::producer_state::ProducerState;
 use crate::recovery_report::{Cut, RecoveryReport};
-use crate::scan::BadBatch;
+use crate::scan::{BadBatch, BatchScan, LARGE_WINDOW_BYTES, Step};
 use crate::segment::{Segment, SegmentIndexes};
 use crate::view::{LogView, ViewStart};
 
@@ -59,7 +60,7 @@ pub(crate) struct LoadRequest<'a> {
 /// [`StorageError::Damaged`] if the log has to stay offline; anything else is the disk's.
 pub(crate) fn load(
     request: &LoadRequest<'_>,
-    window: &mut [u8],
+    window: &mut Vec<u8>,
     report: &mut RecoveryReport,
 ) -> Result<UnifiedLog, StorageError> {
     let dir = request.directory.path().join(log_dir_name(request.topic, request.partition));
@@ -125,28 +126,49 @@ impl Loader<'_, '_> {
         match decode_partition_metadata(&self.disk().read(&path)?) {
             Ok(id) => Ok(Some(id)),
             Err(reason) => {
-                // It is written before the first batch and flushed with it, so a torn one belongs to an empty log;
-                // the metadata log knows the id.
+                // The metadata log knows the id.
                 tracing::warn!(path = %path.display(), %reason, "the topic id is unknown until metadata tells it");
+                if self.request.recovery_point == 0 {
+                    self.disown_segments(path)?;
+                }
                 Ok(None)
             }
         }
     }
 
-    /// Reads the epoch checkpoint; whether the epochs have to be found in the log instead.
-    fn read_epochs(&mut self) -> Result<bool, StorageError> {
+    /// The topic id is written before the first batch and flushed with it. So where it is torn, nothing of the log was
+    /// flushed, and what is there may belong to a deleted topic of the same name.
+    fn disown_segments(&mut self, torn: PathBuf) -> Result<(), StorageError> {
+        let bases: Vec<i64> = self.files.logs.keys().copied().collect();
+        for base in &bases {
+            self.put_aside(*base)?;
+            self.files.logs.remove(base);
+        }
+        if !bases.is_empty() {
+            self.disk().sync_dir(&self.dir)?;
+            self.report.note_rebuilt(torn, "it was torn: nothing of the log had been flushed");
+        }
+        Ok(())
+    }
+
+    /// Reads the epoch checkpoint. Whether the epochs have to be found in the log instead, which starts at `first`.
+    fn read_epochs(&mut self, first: i64) -> Result<bool, StorageError> {
         let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
         if !self.files.has_epochs {
             return Ok(true);
         }
         match decode_epochs(&self.disk().read(&path)?) {
             Ok(pairs) => {
+                // The file may tell of a log start, or of a truncation before it, that was forgotten in a crash.
+                let start = self.request.log_start_offset.unwrap_or(first).max(first);
+                let starts_late = pairs.first().is_none_or(|(_, start_offset)| *start_offset > start);
+                let is_late = starts_late && self.first_batch_has_epoch(first)?;
                 self.epochs = pairs.into_iter().collect();
                 if !self.request.clean {
                     // Entries beyond may speak of batches that never reached the disk.
                     self.end.epochs_changed = self.epochs.truncate_from_end(self.request.recovery_point);
                 }
-                Ok(false)
+                Ok(is_late)
             }
             Err(error) => {
                 self.report.note_rebuilt(path, error.to_string());
@@ -155,13 +177,25 @@ impl Loader<'_, '_> {
         }
     }
 
-    fn load_segments(&mut self, window: &mut [u8]) -> Result<(), StorageError> {
+    fn first_batch_has_epoch(&self, base: i64) -> Result<bool, StorageError> {
+        let file = self.disk().open(&segment_path(&self.dir, base, LOG_SUFFIX), OpenMode::Read)?;
+        let mut window = [0; HEADER_BYTES];
+        let step = BatchScan::new(file.as_ref(), &mut window, 0, self.files.logs[&base]).step()?;
+        Ok(matches!(step, Step::Batch(batch) if batch.header.partition_leader_epoch >= 0))
+    }
+
+    fn load_segments(&mut self, window: &mut Vec<u8>) -> Result<(), StorageError> {
         let bases: Vec<i64> = self.files.logs.keys().copied().collect();
         let Some(first) = bases.first().copied() else { return self.start_empty() };
-        let epochs_are_lost = self.read_epochs()?;
+        let epochs_are_lost = self.read_epochs(first)?;
+        if epochs_are_lost {
+            self.end.epochs_changed |= self.epochs.clear();
+        }
         // After a clean stop nothing needs its checksum computed.
         let trusted = if self.request.clean { i64::MAX } else { self.request.recovery_point };
-        let producers_from = self.load_snapshot(trusted)?.unwrap_or(first);
+        // A snapshot beyond may be of a branch that was cut; but the one a log starts with was flushed before the batches
+        // it stands for went.
+        let producers_from = self.load_snapshot(trusted.max(first))?.unwrap_or(first);
         let scan_from = if epochs_are_lost { first } else { producers_from.min(trusted) };
         self.end.offset = first;
         for (number, base) in bases.iter().copied().enumerate() {
@@ -215,8 +249,13 @@ impl Loader<'_, '_> {
     }
 
     /// Reads a segment as far as needed. Whether the log was cut in it.
-    fn scan(&mut self, plan: &ScanPlan, window: &mut [u8]) -> Result<bool, StorageError> {
+    fn scan(&mut self, plan: &ScanPlan, window: &mut Vec<u8>) -> Result<bool, StorageError> {
         self.end.offset = self.end.offset.max(plan.base);
+        // Memory for the window grows with what there is to read: most segments of an idle node are small.
+        let len = self.files.logs[&plan.base].clamp(HEADER_BYTES as u64, LARGE_WINDOW_BYTES as u64) as usize;
+        if window.len() < len {
+            window.resize(len, 0);
+        }
         let mut scanned = scan_segment(self, plan, window)?;
         if scanned.bad.is_none() {
             scanned.bad = self.hole_after(plan, scanned.end_offset);
@@ -349,7 +388,7 @@ impl Loader<'_, '_> {
         }
         self.end.epochs_changed |= self.epochs.truncate_from_end(self.end.offset);
         self.end.epochs_changed |= self.epochs.truncate_from_start(log_start_offset);
-        self.drop_snapshots_beyond_end();
+        self.drop_snapshots_beyond(self.end.offset);
         let end_offset = self.end.offset;
         let durable_end_offset = if self.request.clean { end_offset } else { self.request.recovery_point };
         let view = LogView::new(ViewStart {
@@ -390,6 +429,9 @@ impl Loader<'_, '_> {
                 files::remove_if_there(self.disk(), &gone.path(&format!("{suffix}{DELETED_SUFFIX}")))?;
             }
         }
+        // The producers may have written more than is known now: as after any loss of their state, they may go on anywhere.
+        self.producers.clear();
+        self.drop_snapshots_beyond(-1);
         tracing::warn!(log = %self.name(), log_start_offset, "the log ended before its start: it goes on empty");
         self.push_empty(log_start_offset);
         Ok(())

@@ -1,7 +1,9 @@
 //! Behaviour of whole logs on a real disk and on the simulated one.
 
 mod append;
+mod crash;
 mod directory;
+mod faults;
 mod fixture;
 mod read;
 mod recovery;

@@ -35,9 +35,9 @@ impl Loader<'_, '_> {
         Ok(None)
     }
 
-    /// Snapshots beyond the end speak of batches that are gone.
-    pub(super) fn drop_snapshots_beyond_end(&mut self) {
-        let kept = self.files.snapshots.partition_point(|offset| *offset <= self.end.offset);
+    /// Snapshots beyond the end of the log speak of batches that are gone.
+    pub(super) fn drop_snapshots_beyond(&mut self, end_offset: i64) {
+        let kept = self.files.snapshots.partition_point(|offset| *offset <= end_offset);
         for offset in self.files.snapshots.split_off(kept) {
             let path = segment_path(&self.dir, offset, SNAPSHOT_SUFFIX);
             if let Err(error) = super::files::remove_if_there(self.disk(), &path) {

@@ -8,6 +8,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use platform::OpenMode;
+
 use super::{UnifiedLog, WaitingFiles};
 use crate::directory::Directory;
 use crate::error::StorageError;
@@ -112,11 +114,24 @@ impl UnifiedLog {
         if count == segments.len() {
             self.roll(now_ms)?;
         }
+        self.secure_what_stays(self.segments()[count].base_offset())?;
+        self.remove_first(count, now_ms)
+    }
+
+    /// Makes durable what has to be there once the segments before `new_start` are gone: the names of the later ones, or
+    /// a power loss could leave a log without any; and a snapshot of the producers whose batches go.
+    fn secure_what_stays(&mut self, new_start: i64) -> Result<(), StorageError> {
+        if self.snapshots.last().is_none_or(|last| *last < new_start) {
+            self.take_snapshot(self.end_offset())?;
+        }
+        for offset in std::mem::take(&mut self.unflushed.snapshots) {
+            let path = self.snapshot_path(offset);
+            self.disk_write(|directory| directory.disk().open(&path, OpenMode::ReadWrite)?.sync_data())?;
+        }
         if self.unflushed.names.is_pending() {
-            // Were the old names gone after a power loss and the new ones not there yet, the log would have no segment.
             self.disk_write(|directory| directory.disk().sync_dir(self.view.dir()))?;
         }
-        self.remove_first(count, now_ms)
+        Ok(())
     }
 
     /// The time a segment's retention counts from: its largest timestamp, or its own age if no record has one.

@@ -26,17 +26,18 @@ impl UnifiedLog {
             self.truncate_fully_and_start_at(offset, log_dir, now_ms)?;
             return Ok(true);
         }
-        self.lower_durable_end(offset, log_dir)?;
         let segments = self.segments();
         let kept = segments.partition_point(|segment| segment.base_offset() <= offset).max(1);
         let last = Arc::clone(&segments[kept - 1]);
         let found =
             last.find(self.directory(), offset, last.size()).map_err(|fault| self.fault(&last, fault))?;
         let size = found.map_or(last.size(), |batch| batch.position);
+        // Not `offset` itself, which may lie inside a batch or in a gap: a restart would find less than was promised.
+        let end_offset = self.end_offset_at(&last, size)?;
+        self.lower_durable_end(end_offset, log_dir)?;
         self.view.set_segments(segments[..kept].to_vec());
-        self.retire(&segments[kept..], now_ms)?;
+        self.retire_durably(&segments[kept..], now_ms)?;
         self.cut_segment(&last, offset, size)?;
-        let end_offset = offset.min(self.end_offset_of(&last)?);
         self.view.publish_end(&last, end_offset);
         self.activate_truncated(last, now_ms)?;
         self.view.set_log_start_offset(self.view.log_start_offset().min(end_offset));
@@ -58,7 +59,7 @@ impl UnifiedLog {
     ) -> Result<(), StorageError> {
         self.lower_durable_end(offset.min(self.view.log_start_offset()), log_dir)?;
         let gone = self.segments();
-        self.retire(&gone, now_ms)?;
+        self.retire_durably(&gone, now_ms)?;
         let segment = Arc::new(Segment::empty(Arc::clone(self.view.shared_dir()), offset, now_ms));
         self.disk_write(|directory| segment.file(directory, true).map(drop))?;
         self.view.set_segments(vec![Arc::clone(&segment)]);
@@ -85,6 +86,17 @@ impl UnifiedLog {
         log_dir.checkpoint()
     }
 
+    /// Were the old segments to come back after a crash, they could be taken for what follows on this branch.
+    fn retire_durably(&mut self, gone: &[Arc<Segment>], now_ms: i64) -> Result<(), StorageError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        // Newest first, so that a stop in between leaves a log without a hole.
+        let newest_first: Vec<Arc<Segment>> = gone.iter().rev().cloned().collect();
+        self.retire(&newest_first, now_ms)?;
+        self.disk_write(|directory| directory.disk().sync_dir(self.view.dir()))
+    }
+
     fn cut_segment(&mut self, segment: &Arc<Segment>, offset: i64, size: u64) -> Result<(), StorageError> {
         self.disk_write(|directory| {
             segment.truncate_indexes(directory.disk().as_ref(), offset)?;
@@ -97,9 +109,8 @@ impl UnifiedLog {
         Ok(())
     }
 
-    /// The offset after a segment's last batch.
-    fn end_offset_of(&self, segment: &Arc<Segment>) -> Result<i64, StorageError> {
-        let size = segment.size();
+    /// The offset after the last batch in the first `size` bytes of a segment.
+    fn end_offset_at(&self, segment: &Arc<Segment>, size: u64) -> Result<i64, StorageError> {
         let end =
             segment.last_batch_end(self.directory(), 0, size).map_err(|fault| self.fault(segment, fault))?;
         Ok(end.map_or(segment.base_offset(), |(_, next_offset)| next_offset))

@@ -24,7 +24,6 @@ use crate::loader::{LoadRequest, load};
 use crate::marker_files::decode_clean_shutdown;
 use crate::meta_properties::MetaProperties;
 use crate::recovery_report::{DamagedLog, RecoveryReport};
-use crate::scan::LARGE_WINDOW_BYTES;
 
 pub(super) fn open(
     platform: &Platform,
@@ -33,7 +32,9 @@ pub(super) fn open(
     now_ms: i64,
 ) -> Result<(LogDir, RecoveryReport), StorageError> {
     let disk = platform.disk.as_ref();
-    disk.create_dir_all(path)?;
+    if !disk.exists(&path.join(META_PROPERTIES)) {
+        disk.create_dir_all_durable(path)?;
+    }
     let lock = disk.lock(&path.join(LOCK)).map_err(|error| match error.kind() {
         io::ErrorKind::ResourceBusy => {
             StorageError::Locked { path: path.to_path_buf(), source: Arc::new(error) }
@@ -189,7 +190,7 @@ impl Opener<'_> {
     }
 
     fn open_logs(&mut self, entries: &[DirEntry], offsets: &KnownOffsets) -> Result<(), StorageError> {
-        let mut window = vec![0; LARGE_WINDOW_BYTES];
+        let mut window = Vec::new();
         let mut logs: BTreeMap<(String, i32), ()> = BTreeMap::new();
         for entry in entries {
             let path = self.directory.path().join(&entry.name);
@@ -212,6 +213,12 @@ impl Opener<'_> {
         for (topic, partition) in offsets.recovery_points.keys() {
             if !logs.contains_key(&(topic.clone(), *partition)) {
                 self.report.missing.push(log_dir_name(topic, *partition));
+            }
+        }
+        // Any checkpoint that still names a log that is gone would speak of the next one of that name.
+        let named = [&offsets.recovery_points, &offsets.log_starts, &offsets.high_watermarks];
+        for (topic, partition) in named.into_iter().flat_map(PartitionOffsets::keys) {
+            if !logs.contains_key(&(topic.clone(), *partition)) {
                 self.state.stale.insert((Arc::from(topic.as_str()), *partition));
             }
         }
@@ -223,7 +230,7 @@ impl Opener<'_> {
         topic: &str,
         partition: i32,
         offsets: &KnownOffsets,
-        window: &mut [u8],
+        window: &mut Vec<u8>,
     ) -> Result<(), StorageError> {
         let name = (topic.to_owned(), partition);
         let request = LoadRequest {

@@ -31,6 +31,11 @@ impl Home {
         Self { platform: Platform::os(), path: temp.path().join("data"), _temp: Some(temp) }
     }
 
+    /// On a simulated disk, which flushes faster than a real one.
+    pub fn simulated() -> Self {
+        Self { platform: Platform::sim(1), path: PathBuf::from("/data"), _temp: None }
+    }
+
     pub fn open(&self) -> (LogDir, RecoveryReport) {
         self.open_with(LogConfig::default())
     }

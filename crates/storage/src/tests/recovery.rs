@@ -221,7 +221,8 @@ fn indexes_are_rebuilt_from_the_log_whatever_they_hold() {
     let files: Vec<String> = home.names().into_iter().filter(|n| n.ends_with("index")).collect();
     let sound: Vec<Vec<u8>> = files.iter().map(|f| fs::read(home.log_path(f)).expect("there")).collect();
     assert!(files.len() == 10 && sound.iter().all(|bytes| !bytes.is_empty()), "{files:?}");
-    let spoil: [(&str, fn(&[u8]) -> Option<Vec<u8>>); 6] = [
+    type Spoil = fn(&[u8]) -> Option<Vec<u8>>;
+    let spoil: [(&str, Spoil); 6] = [
         ("missing", |_| None),
         ("empty", |_| Some(Vec::new())),
         ("zeros", |b| Some(vec![0; b.len()])),

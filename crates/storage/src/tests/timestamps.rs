@@ -83,7 +83,7 @@ fn log_append_time_finds_the_first_record_of_a_batch() {
 #[test]
 fn every_time_is_found_as_by_a_linear_scan() {
     for interval in [1, 200, 4096] {
-        let home = Home::new();
+        let home = Home::simulated();
         let config = LogConfig { index_interval_bytes: interval, ..small(900) };
         let (dir, _) = home.open_with(config.clone());
         let mut log = create(&dir, config.clone());

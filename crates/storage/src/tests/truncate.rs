@@ -15,7 +15,7 @@ fn log_of(home: &Home, batches: usize) -> (LogDir, UnifiedLog) {
 #[test]
 fn every_offset_can_be_the_new_end() {
     for end in 0..=20 {
-        let home = Home::new();
+        let home = Home::simulated();
         let (dir, mut log) = log_of(&home, 20);
         log.flush_now().expect("flushed");
         dir.checkpoint().expect("written");

@@ -1,0 +1,169 @@
+//! A disk that says no: full, broken, unreadable. The log stays as it was or the directory goes offline, and nothing is
+//! acknowledged that is not there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use platform::Platform;
+use platform::sim::{DiskAction, DiskErrno, DiskFault, SimDisk};
+use protocol::ErrorCode;
+
+use super::fixture::*;
+use crate::{AppendOrigin, LogConfig, LogDir, StorageError, UnifiedLog};
+
+fn sim() -> (SimDisk, Platform) {
+    let disk = SimDisk::new(1);
+    let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::sim(1) };
+    (disk, platform)
+}
+
+fn open(platform: &Platform) -> LogDir {
+    LogDir::open(platform, Path::new("/data"), &dir_config(), NOW).expect("the directory opens").0
+}
+
+fn try_append(log: &mut UnifiedLog) -> Result<i64, crate::AppendError> {
+    let result = log.append_as_leader(&batch(&["value-00000"]), 0, AppendOrigin::Client, NOW);
+    commit(log);
+    result.map(|info| info.first_offset)
+}
+
+#[test]
+fn a_full_disk_refuses_and_recovers_without_a_restart() {
+    let (disk, platform) = sim();
+    let dir = open(&platform);
+    let mut log = create(&dir, small(400));
+    fill(&mut log, 0, 3);
+    let used: u64 = disk.files().iter().map(|(_, bytes)| bytes.len() as u64).sum();
+    for spare in [0, 1, 61, 100, 200, 300] {
+        disk.set_capacity_bytes(Some(used + spare));
+        let end = log.view().log_end_offset();
+        let mut refused = None;
+        for _ in 0..20 {
+            match try_append(&mut log) {
+                Ok(_) => {}
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+        }
+        let error = refused.expect("the disk fills up");
+        assert_eq!(error.code(), ErrorCode::KAFKA_STORAGE_ERROR);
+        assert!(!error.is_disk_fault(), "a full disk is no broken one");
+        assert!(error.to_string().contains("free some"), "{error}");
+        let now = log.view().log_end_offset();
+        assert!(now >= end);
+        assert_eq!(read_all(&log.view(), 0).len() as i64, now, "reading goes on");
+    }
+    disk.set_capacity_bytes(None);
+    let end = log.view().log_end_offset();
+    assert_eq!(try_append(&mut log).expect("there is space again"), end);
+    assert_eq!(dir.offline_reason(), None);
+    assert_eq!(read_all(&log.view(), 0).len() as i64, end + 1);
+    close(dir, log);
+    assert_eq!(open(&platform).unclaimed().len(), 1);
+}
+
+#[test]
+fn a_failed_write_takes_the_directory_offline_for_good() {
+    let (disk, platform) = sim();
+    let dir = open(&platform);
+    let mut log = create(&dir, LogConfig::default());
+    fill(&mut log, 0, 3);
+    disk.fail(DiskFault::nth(DiskAction::Write, 1, DiskErrno::Io));
+    let error = try_append(&mut log).expect_err("it fails");
+    assert!(error.is_disk_fault());
+    assert_eq!(error.code(), ErrorCode::KAFKA_STORAGE_ERROR);
+    assert!(dir.offline_reason().is_some());
+    let error = try_append(&mut log).expect_err("and it is not tried again");
+    assert!(error.to_string().contains("offline since"), "{error}");
+    assert!(matches!(log.flush(), Err(StorageError::Offline { .. })));
+    assert!(matches!(dir.checkpoint().and(dir.close_clean(None)), Err(StorageError::Offline { .. })));
+    assert!(matches!(
+        dir.create_log("u", 0, TOPIC_ID, LogConfig::default(), NOW),
+        Err(StorageError::Offline { .. })
+    ));
+    assert_eq!(read_all(&log.view(), 0).len(), 3, "what is there can still be read");
+    assert_eq!(log.view().log_end_offset(), 3);
+}
+
+#[test]
+fn a_failed_flush_is_never_tried_again() {
+    let (disk, platform) = sim();
+    let dir = open(&platform);
+    let mut log = create(&dir, LogConfig::default());
+    fill(&mut log, 0, 3);
+    let ticket = log.flush().expect("prepared").expect("due");
+    disk.fail(DiskFault::nth(DiskAction::Sync, 1, DiskErrno::Io));
+    assert!(ticket.run().is_err());
+    assert!(matches!(ticket.run(), Err(StorageError::Offline { .. })));
+    assert!(matches!(log.flush(), Err(StorageError::Offline { .. })));
+    assert_eq!(log.view().durable_end_offset(), 0);
+}
+
+/// Every call of a start fails once: the start fails with the reason or goes well, and the next one finds everything.
+#[test]
+fn a_start_that_fails_anywhere_harms_nothing() {
+    for clean in [true, false] {
+        let (disk, platform) = sim();
+        let dir = open(&platform);
+        let mut log = create(&dir, small(300));
+        for n in 0..6 {
+            append(&mut log, &idempotent(3, 0, n, &["value-00000"]));
+        }
+        log.flush_now().expect("flushed");
+        dir.checkpoint().expect("written");
+        fill(&mut log, 6, 3);
+        if clean {
+            close(dir, log);
+        } else {
+            drop((dir, log));
+        }
+        for action in [
+            DiskAction::Open,
+            DiskAction::Read,
+            DiskAction::Write,
+            DiskAction::Create,
+            DiskAction::Remove,
+            DiskAction::Rename,
+            DiskAction::List,
+            DiskAction::SyncDir,
+        ] {
+            for n in 1..40 {
+                for errno in [DiskErrno::Io, DiskErrno::NoSpace, DiskErrno::PermissionDenied] {
+                    let fork = disk.fork(n);
+                    let platform = Platform { disk: Arc::new(fork.clone()), ..platform.clone() };
+                    fork.release_locks();
+                    fork.fail(DiskFault::nth(action, n, errno));
+                    let opened = LogDir::open(&platform, Path::new("/data"), &dir_config(), NOW);
+                    if let Err(error) = &opened {
+                        assert!(!error.to_string().is_empty());
+                    }
+                    drop(opened);
+                    fork.heal();
+                    fork.release_locks();
+                    let dir = open(&platform);
+                    let view = take(&dir, small(300)).view();
+                    assert_eq!(read_all(&view, 0).len(), 9, "{action:?} {n} {errno:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rot_is_met_with_an_error_and_never_served() {
+    let (disk, platform) = sim();
+    let dir = open(&platform);
+    let mut log = create(&dir, small(1 << 20));
+    fill(&mut log, 0, 10);
+    let size = log.view().size_bytes() as usize / 10;
+    let path = Path::new("/data/t-0/00000000000000000000.log");
+    // The length field of the sixth batch.
+    disk.damage(path, |bytes| bytes[5 * size + 8] = 0x7f).expect("there");
+    close(dir, log);
+    let dir = open(&platform);
+    assert_eq!(dir.unclaimed().len(), 0, "the clean end cannot be reached");
+    let error = dir.take_log("t", 0, TOPIC_ID, LogConfig::default()).map(drop).expect_err("damaged");
+    assert!(error.to_string().contains("offset 5"), "{error}");
+}
