@@ -14,6 +14,7 @@ mod port;
 mod progress;
 mod record_format;
 mod record_input;
+mod runtimes;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::connection::key_value;
 use crate::failure::{ExitStatus, Failure};
 use crate::output;
+use crate::runtimes::ConnectionRuntimes;
 
 /// A node that is up.
 #[derive(Debug)]
@@ -76,15 +77,14 @@ pub fn run(
     began: Instant,
     greet: impl FnOnce(&Ready) -> String,
 ) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::failed(format!("the machine gives no threads: {error}")))?;
+    let no_threads = |error| Failure::failed(format!("the machine gives no threads: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_threads)?;
+    let connections = ConnectionRuntimes::start().map_err(no_threads)?;
     runtime.block_on(async {
         let fail = |error: io::Error| Failure::failed(format!("signals cannot be received: {error}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
-        let node = RunningNode::start(Platform::os(), config, Vec::new()).await.map_err(not_started)?;
+        let node = RunningNode::start(Platform::os(), config, connections.handles()).await.map_err(not_started)?;
         let address = node.addresses().first().map(|(_, address)| *address);
         let address = address.ok_or_else(|| Failure::failed("the node has no listener"))?;
         announce(&Ready { kafka: reachable(address), ms: began.elapsed().as_millis() }, greet)?;
@@ -92,6 +92,10 @@ pub fn run(
             biased;
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            reason = node.failed() => {
+                return Err(Failure::failed(format!("the node cannot go on: {reason}"))
+                    .with_fix("mend what it names and start again; what was acknowledged is kept"));
+            }
         }
         tracing::info!("stopping");
         tokio::select! {

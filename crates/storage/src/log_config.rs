@@ -45,6 +45,8 @@ pub struct LogConfig {
     pub compact: bool,
     /// `max.message.bytes`: largest batch.
     pub max_message_bytes: u32,
+    /// `max.decompressed.message.bytes`: largest record of a compressed batch.
+    pub max_decompressed_message_bytes: u32,
     /// `compression.type`.
     pub compression: TargetCompression,
     /// `message.timestamp.type`.
@@ -86,6 +88,7 @@ impl LogConfig {
             delete: topic.cleanup_policy.delete,
             compact: topic.cleanup_policy.compact,
             max_message_bytes: positive(topic.max_message_bytes),
+            max_decompressed_message_bytes: positive(topic.max_decompressed_message_bytes),
             compression: target_compression(topic),
             timestamp_type: match topic.message_timestamp_type {
                 config::TimestampType::CreateTime => TimestampType::CreateTime,
@@ -109,6 +112,7 @@ impl LogConfig {
                 AppendOrigin::RaftLeader => Origin::RaftLeader { leader_epoch },
             },
             max_message_bytes: self.max_message_bytes as usize,
+            max_record_bytes: self.max_decompressed_message_bytes as usize,
             compacted: self.compact,
             timestamp_type: self.timestamp_type,
             timestamp_before_max_ms: self.timestamp_before_max_ms,

@@ -46,6 +46,7 @@ pub async fn handle<'a>(
         -1 => Some(Acks::All),
         _ => None,
     };
+    let refusal = refuse_transactions(request);
     let now_ms = node.platform.clock.wall_ms();
     let mut parked = Vec::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
@@ -56,6 +57,7 @@ pub async fn handle<'a>(
             let partition = topic.as_ref().map_err(|code| *code).and_then(|topic| {
                 topic.get(partition_data.index).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
             });
+            let partition = refusal.map_or(partition, Err);
             let response = match (partition, acks) {
                 (_, None) => failure(partition_data.index, ErrorCode::INVALID_REQUIRED_ACKS),
                 (Err(code), _) => failure(partition_data.index, code),
@@ -90,6 +92,21 @@ pub async fn handle<'a>(
 pub fn has_error(response: &ProduceResponse<'_>) -> bool {
     let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
     partitions.any(|partition| partition.error_code != ErrorCode::NONE)
+}
+
+/// Transactions are not served: a batch that belongs to one is refused. Without a transactional id Kafka, too, refuses
+/// the whole request.
+fn refuse_transactions(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
+    let mut batches = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let transactional = batches.any(|data| {
+        let header = data.records.as_slice().and_then(|bytes| BatchHeader::parse(bytes).ok());
+        header.is_some_and(|header| header.is_transactional())
+    });
+    match (transactional, &request.transactional_id) {
+        (false, _) => None,
+        (true, None) => Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        (true, Some(_)) => Some(ErrorCode::INVALID_TXN_STATE),
+    }
 }
 
 fn find_topic(

@@ -5,11 +5,11 @@ use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::delete_topics_request::DeleteTopicState;
 use protocol::describe_quorum_request::{PartitionData, TopicData};
 use protocol::{
-    AlterConfigsRequest, AlterConfigsResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
-    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeClusterRequest, DescribeClusterResponse,
-    DescribeQuorumRequest, DescribeQuorumResponse, ErrorCode, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse, alter_configs_request,
-    incremental_alter_configs_request,
+    AlterConfigsRequest, AlterConfigsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    DescribeClusterRequest, DescribeClusterResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+    ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, InitProducerIdRequest,
+    InitProducerIdResponse, alter_configs_request, incremental_alter_configs_request,
 };
 use testkit::TestNode;
 
@@ -32,7 +32,11 @@ async fn topics_are_created_and_deleted_at_every_version() {
             CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, ..CreateTopicsRequest::default() };
         let response: CreateTopicsResponse<'static> = connection.ask(version, &request).await;
         let created = &response.topics[0];
-        assert_eq!((created.error_code, created.name.as_ref()), (ErrorCode::NONE, name.as_str()), "v{version}");
+        assert_eq!(
+            (created.error_code, created.name.as_ref()),
+            (ErrorCode::NONE, name.as_str()),
+            "v{version}"
+        );
         assert_eq!(created.topic_id.is_zero(), version < 7, "v{version}");
         let configs = created.configs.as_deref().unwrap_or_default();
         let retention = configs.iter().find(|config| config.name == "retention.ms");
@@ -44,7 +48,10 @@ async fn topics_are_created_and_deleted_at_every_version() {
         let name = format!("topic-{}", version + 1);
         let request = match version {
             6 => DeleteTopicsRequest {
-                topics: vec![DeleteTopicState { name: Some(name.as_str().into()), ..DeleteTopicState::default() }],
+                topics: vec![DeleteTopicState {
+                    name: Some(name.as_str().into()),
+                    ..DeleteTopicState::default()
+                }],
                 timeout_ms: 5000,
                 ..DeleteTopicsRequest::default()
             },

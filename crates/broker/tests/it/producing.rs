@@ -126,6 +126,19 @@ async fn an_idempotent_producer_is_heard_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn transactions_are_refused_whole() {
+    let (_node, mut connection, topic) = node_with_topic(&[]).await;
+    let transactional = transactional(Producer { id: 7, epoch: 0, sequence: 0 }, &["a"]);
+    let answer = produce(&mut connection, topic, &transactional).await;
+    assert_eq!(answer.error_code, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    let mut request = produce_request(topic, -1, &transactional);
+    request.transactional_id = Some("t".into());
+    let response: ProduceResponse<'static> = connection.ask(13, &request).await;
+    assert_eq!(response.responses[0].partition_responses[0].error_code, ErrorCode::INVALID_TXN_STATE);
+    assert_eq!(produce(&mut connection, topic, &batch(&["b"])).await.base_offset, 0);
+}
+
+#[tokio::test]
 async fn topic_rules_are_enforced() {
     let (_node, mut connection, _) = node_with_topic(&[]).await;
     let compacted = create_topic(&mut connection, "compacted", 1, &[("cleanup.policy", "compact")]).await;

@@ -69,15 +69,20 @@ pub fn batch(values: &[&str]) -> Vec<u8> {
 }
 
 pub fn batch_of(producer: Producer, values: &[&str]) -> Vec<u8> {
-    build(
-        values,
-        BatchSettings {
-            producer_id: producer.id,
-            producer_epoch: producer.epoch,
-            base_sequence: producer.sequence,
-            ..BatchSettings::default()
-        },
-    )
+    build(values, settings_of(producer))
+}
+
+pub fn transactional(producer: Producer, values: &[&str]) -> Vec<u8> {
+    build(values, BatchSettings { transactional: true, ..settings_of(producer) })
+}
+
+fn settings_of(producer: Producer) -> BatchSettings {
+    BatchSettings {
+        producer_id: producer.id,
+        producer_epoch: producer.epoch,
+        base_sequence: producer.sequence,
+        ..BatchSettings::default()
+    }
 }
 
 pub fn compressed(values: &[&str], compression: Compression) -> Vec<u8> {
@@ -102,6 +107,7 @@ pub fn produce_request(topic: Topic, acks: i16, batch: &[u8]) -> ProduceRequest<
             topic_id: topic.id,
             partition_data: vec![PartitionProduceData { index: 0, records: Records::Borrowed(batch) }],
         }],
+        transactional_id: None,
         ..ProduceRequest::default()
     }
 }

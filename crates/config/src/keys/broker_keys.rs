@@ -383,7 +383,7 @@ pub static BROKER: &[ConfigDef] = &[
         "Open connections at most from one address."),
     key("max.connections.per.ip.overrides", String, Text(""), Any, Medium, ClusterWide, Enforced,
         "Addresses with another limit than max.connections.per.ip, as host:limit."),
-    key("max.decompressed.message.bytes", Int, Text("2147483639"), Between(1, 2147483639), Medium, ClusterWide, NOT_YET,
+    key("max.decompressed.message.bytes", Int, Text("2147483639"), Between(1, 2147483639), Medium, ClusterWide, Enforced,
         "Bytes at most of one decompressed record, wherever the broker decompresses; max.message.bytes bounds the batch as it is sent."),
     key("max.incremental.fetch.session.cache.slots", Int, Text("1000"), AtLeast(0), Medium, ReadOnly, Enforced,
         "Fetch sessions at most that this node remembers."),

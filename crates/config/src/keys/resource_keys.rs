@@ -51,7 +51,7 @@ pub static TOPIC: &[ConfigDef] = &[
         "How long segments that are in remote storage stay on the local disk; -2 follows retention.ms."),
     key("max.compaction.lag.ms", Long, Text("9223372036854775807"), AtLeast(1), Medium, ClusterWide, CLEANER,
         "Longest time that a record may stay uncompacted; a segment is rolled early for it."),
-    key("max.decompressed.message.bytes", Int, Text("2147483639"), Between(1, 2147483639), Medium, ClusterWide, NOT_YET,
+    key("max.decompressed.message.bytes", Int, Text("2147483639"), Between(1, 2147483639), Medium, ClusterWide, Enforced,
         "Bytes at most of one decompressed record, wherever the broker decompresses; max.message.bytes bounds the batch as it is sent."),
     key("max.message.bytes", Int, Text("1048588"), AtLeast(0), Medium, ClusterWide, Enforced,
         "Largest record batch that is accepted."),
