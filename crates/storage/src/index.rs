@@ -203,26 +203,40 @@ impl PendingWrite {
     }
 }
 
-/// The last entry of a file for which `at_most` holds, which must hold for a prefix of the entries.
+/// The last entry of a file for which `at_most` holds, which must hold for a prefix of the entries. The search begins
+/// around `part` of the way (0 to 1): indexes are about evenly spread, so a good guess needs one read.
 pub(crate) fn search_file<E: IndexEntry>(
     file: &dyn File,
     InFile(entries): InFile,
+    part: f64,
     at_most: impl Fn(&E) -> bool,
 ) -> io::Result<Option<E>> {
-    // The answer, if any, is in `low..high`.
-    let (mut low, mut high) = (0, entries);
-    while high - low > BLOCK_ENTRIES {
-        let middle = low + (high - low) / 2;
-        let mut bytes = [0; MAX_ENTRY_BYTES];
-        let bytes = &mut bytes[..E::BYTES];
-        file.read_exact_at(bytes, u64::from(middle) * E::BYTES as u64)?;
-        if at_most(&E::decode(bytes)) { low = middle } else { high = middle }
-    }
     let mut block = [0; BLOCK_ENTRIES as usize * MAX_ENTRY_BYTES];
-    let wanted = &mut block[..(high - low) as usize * E::BYTES];
-    let read = file.read_full_at(wanted, u64::from(low) * E::BYTES as u64)?;
-    let entries = block[..read].chunks_exact(E::BYTES).map(E::decode);
-    Ok(entries.take_while(|e| at_most(e)).last())
+    // The first entry that is too far, or the end, is in `low..=high`.
+    let (mut low, mut high) = (0, entries);
+    let guess = (f64::from(entries) * part.clamp(0.0, 1.0)) as u32;
+    let mut from = guess.saturating_sub(BLOCK_ENTRIES / 2);
+    let mut before = None;
+    while low < high {
+        from = from.clamp(low, high.saturating_sub(BLOCK_ENTRIES).max(low));
+        let count = BLOCK_ENTRIES.min(high - from);
+        let bytes = &mut block[..count as usize * E::BYTES];
+        file.read_exact_at(bytes, u64::from(from) * E::BYTES as u64)?;
+        let kept = bytes.chunks_exact(E::BYTES).map(E::decode).take_while(|e| at_most(e));
+        let (kept, last) = kept.fold((0, None), |(n, _), entry| (n + 1, Some(entry)));
+        match last {
+            None => high = from,
+            Some(_) => {
+                before = last;
+                low = from + kept;
+                if kept < count {
+                    break;
+                }
+            }
+        }
+        from = low + (high - low) / 2;
+    }
+    Ok(before)
 }
 
 /// The entry with this number.

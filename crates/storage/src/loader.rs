@@ -26,7 +26,7 @@ use crate::marker_files::decode_partition_metadata;
 use crate::producer_state::ProducerState;
 use crate::recovery_report::{Cut, RecoveryReport};
 use crate::scan::{BadBatch, BatchScan, LARGE_WINDOW_BYTES, Step};
-use crate::segment::{Segment, SegmentIndexes};
+use crate::segment::{LargestTimestamp, MaxTimestamp, Segment, SegmentFault, SegmentIndexes};
 use crate::view::{LogView, ViewStart};
 
 mod files;
@@ -237,12 +237,12 @@ impl Loader<'_, '_> {
         if offsets % 8 != 0 || times % 12 != 0 {
             return false;
         }
+        let size = self.files.logs[&base];
         let indexes = SegmentIndexes {
             offsets: crate::index::IndexTable::in_file(offsets),
             times: crate::index::IndexTable::in_file(times),
-            max_timestamp: None,
+            largest: LargestTimestamp::unknown(base, size, true),
         };
-        let size = self.files.logs[&base];
         let segment = Segment::existing(Arc::clone(&self.dir), base, size, self.request.now_ms, indexes);
         self.segments.push(Arc::new(segment));
         true
@@ -270,22 +270,30 @@ impl Loader<'_, '_> {
         if let Some(bad) = scanned.bad {
             self.cut(plan.base, size, bad)?;
         }
-        let indexes = SegmentIndexes {
-            offsets: scanned.offsets,
-            times: scanned.times,
-            max_timestamp: Some(scanned.max_timestamp),
-        };
-        let segment = Segment::existing(Arc::clone(&self.dir), plan.base, size, self.request.now_ms, indexes);
+        let indexes =
+            SegmentIndexes { offsets: scanned.offsets, times: scanned.times, largest: scanned.largest };
+        let segment =
+            Arc::new(Segment::existing(Arc::clone(&self.dir), plan.base, size, self.request.now_ms, indexes));
         let is_sealed = plan.next.is_some() && !is_cut;
         if is_sealed {
-            segment.close_time_index(scanned.max_timestamp);
+            segment.close_time_index(self.resolve_max_timestamp(&segment)?);
         }
         segment.write_indexes(self.disk(), is_sealed)?;
         if is_sealed && plan.next.is_some_and(|next| next <= plan.trusted) {
             self.sync_indexes(&segment)?;
         }
-        self.segments.push(Arc::new(segment));
+        self.segments.push(segment);
         Ok(is_cut)
+    }
+
+    fn resolve_max_timestamp(&self, segment: &Arc<Segment>) -> Result<MaxTimestamp, StorageError> {
+        segment.max_timestamp(self.request.directory).map_err(|fault| match fault {
+            SegmentFault::Io(error) => error.into(),
+            SegmentFault::Bad { position, bad } => {
+                let path = segment.path(LOG_SUFFIX);
+                self.damaged(format!("{bad} (file {}, position {position})", path.display()))
+            }
+        })
     }
 
     /// Pages reach the disk in any order, so the end of a segment may be lost though the next segment is there. Only

@@ -16,18 +16,14 @@ use crate::index::{IndexTable, OffsetEntry, TimeEntry, entry_at, search_file};
 use crate::layout::{DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, segment_path};
 use crate::scan::{BadBatch, BatchScan, FoundBatch, SMALL_WINDOW_BYTES, Step};
 
+mod max_timestamp;
 mod timestamps;
 
+pub(crate) use max_timestamp::{LargestTimestamp, MaxTimestamp};
 pub use timestamps::TimestampOffset;
 
-/// The largest timestamp of a segment and the last offset of the batch that has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MaxTimestamp {
-    /// The timestamp (ms), -1 if no record has one.
-    pub(crate) timestamp: i64,
-    /// Last offset of the first batch with it.
-    pub(crate) offset: i64,
-}
+/// Bytes that are walked batch by batch without asking the index: about what the look-up would cost.
+const WALKED_BYTES: u64 = 32 << 10;
 
 /// A segment of a log.
 pub(crate) struct Segment {
@@ -49,8 +45,7 @@ pub(crate) struct Segment {
 struct SegmentIndex {
     offsets: IndexTable<OffsetEntry>,
     times: IndexTable<TimeEntry>,
-    /// `None` until somebody asked, for a segment that was there at the start.
-    max_timestamp: Option<MaxTimestamp>,
+    largest: LargestTimestamp,
 }
 
 /// What a search in a segment met instead of a batch.
@@ -72,14 +67,14 @@ impl From<io::Error> for SegmentFault {
 pub(crate) struct SegmentIndexes {
     pub(crate) offsets: IndexTable<OffsetEntry>,
     pub(crate) times: IndexTable<TimeEntry>,
-    pub(crate) max_timestamp: Option<MaxTimestamp>,
+    pub(crate) largest: LargestTimestamp,
 }
 
 impl Segment {
     /// A segment without any file yet: the first append makes it.
     pub(crate) fn empty(dir: Arc<Path>, base_offset: i64, now_ms: i64) -> Self {
-        let max_timestamp = Some(MaxTimestamp { timestamp: -1, offset: base_offset });
-        let indexes = SegmentIndexes { offsets: IndexTable::new(), times: IndexTable::new(), max_timestamp };
+        let largest = LargestTimestamp::Known(MaxTimestamp::none(base_offset));
+        let indexes = SegmentIndexes { offsets: IndexTable::new(), times: IndexTable::new(), largest };
         Self::existing(dir, base_offset, 0, now_ms, indexes)
     }
 
@@ -91,7 +86,7 @@ impl Segment {
         now_ms: i64,
         indexes: SegmentIndexes,
     ) -> Self {
-        let SegmentIndexes { offsets, times, max_timestamp } = indexes;
+        let SegmentIndexes { offsets, times, largest } = indexes;
         Self {
             base_offset,
             dir,
@@ -101,7 +96,7 @@ impl Segment {
             dirty: AtomicBool::new(false),
             used: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
-            index: Mutex::new(SegmentIndex { offsets, times, max_timestamp }),
+            index: Mutex::new(SegmentIndex { offsets, times, largest }),
         }
     }
 
@@ -204,18 +199,16 @@ impl Segment {
     ) -> bool {
         let relative_offset = (last_offset - self.base_offset) as u32;
         let mut index = self.index.lock();
-        let known = index.max_timestamp.unwrap_or(MaxTimestamp { timestamp: -1, offset: self.base_offset });
-        let max = if max_timestamp > known.timestamp {
-            MaxTimestamp { timestamp: max_timestamp, offset: last_offset }
-        } else {
-            known
-        };
-        index.max_timestamp = Some(max);
+        index.largest.note(max_timestamp, last_offset);
         if !index_due {
             return false;
         }
         let full = index.offsets.push(OffsetEntry { relative_offset, position: position as u32 });
-        let times_full = self.push_time(&mut index, max);
+        let times_full = match index.largest {
+            LargestTimestamp::Known(max) => self.push_time(&mut index, max),
+            // An entry may only tell the largest timestamp so far.
+            LargestTimestamp::Unknown { .. } => false,
+        };
         full || times_full
     }
 
@@ -262,8 +255,9 @@ impl Segment {
         Ok(())
     }
 
-    /// Cuts the indexes to the entries before `offset`; the largest timestamp has to be found anew.
-    pub(crate) fn truncate_indexes(&self, disk: &dyn Disk, offset: i64) -> io::Result<()> {
+    /// Cuts the indexes to the entries before `offset`, which is at position `size`; the largest timestamp has to be
+    /// found anew.
+    pub(crate) fn truncate_indexes(&self, disk: &dyn Disk, offset: i64, size: u64) -> io::Result<()> {
         self.write_indexes(disk, false)?;
         let relative = u32::try_from(offset - self.base_offset).unwrap_or(0);
         let mut index = self.index.lock();
@@ -275,7 +269,7 @@ impl Segment {
         let kept =
             self.count_in_file(disk, TIME_INDEX_SUFFIX, count, |e: &TimeEntry| e.relative_offset < relative)?;
         index.times.truncate(kept.0, kept.1);
-        index.max_timestamp = None;
+        index.largest = LargestTimestamp::unknown(self.base_offset, size, false);
         Ok(())
     }
 
@@ -301,8 +295,14 @@ impl Segment {
 
     // ---- search ----
 
-    /// The last offset-index entry that is not after what `at_most` allows.
-    fn offset_entry(&self, disk: &dyn Disk, at_most: impl Fn(&OffsetEntry) -> bool) -> Option<OffsetEntry> {
+    /// The last offset-index entry that is not after what `at_most` allows. `part` guesses how far into the index it is,
+    /// from 0 to 1.
+    fn offset_entry(
+        &self,
+        disk: &dyn Disk,
+        part: f64,
+        at_most: impl Fn(&OffsetEntry) -> bool,
+    ) -> Option<OffsetEntry> {
         let in_file = match self.index.lock().offsets.search_memory(&at_most) {
             Ok(entry) => return Some(entry),
             Err(in_file) => in_file,
@@ -312,7 +312,12 @@ impl Segment {
         }
         // An index that cannot be read only costs a longer walk.
         let file = disk.open(&self.path(INDEX_SUFFIX), OpenMode::Read).ok()?;
-        search_file(file.as_ref(), in_file, at_most).ok().flatten()
+        search_file(file.as_ref(), in_file, part, at_most).ok().flatten()
+    }
+
+    /// The last entry of the offset index.
+    pub(crate) fn last_offset_entry(&self, disk: &dyn Disk) -> Option<OffsetEntry> {
+        self.offset_entry(disk, 1.0, |_| true)
     }
 
     /// The first batch whose last offset is not before `offset`, among the first `size` bytes.
@@ -326,43 +331,32 @@ impl Segment {
             return Ok(None);
         }
         let relative = u32::try_from(offset - self.base_offset).unwrap_or(0);
-        let hint = self.offset_entry(directory.disk().as_ref(), |e| e.relative_offset <= relative);
-        let wanted = |batch: &FoundBatch| batch.header.last_offset() >= offset;
-        self.walk_from(directory, hint, size, wanted)
-    }
-
-    /// Walks from an index entry, or from the start if there is none or it is wrong, to the first batch that is `wanted`.
-    fn walk_from(
-        self: &Arc<Self>,
-        directory: &Directory,
-        hint: Option<OffsetEntry>,
-        size: u64,
-        wanted: impl Fn(&FoundBatch) -> bool,
-    ) -> Result<Option<FoundBatch>, SegmentFault> {
         let file = self.file(directory, false)?;
         let mut window = [0; SMALL_WINDOW_BYTES];
-        let mut start = 0;
-        if let Some(entry) = hint
-            && u64::from(entry.position) < size
-        {
+        // The end of the segment's offsets is not known here; where offsets are evenly spread the first guess may be far
+        // off and the search still ends soon.
+        let hint = self.offset_entry(directory.disk().as_ref(), 0.5, |e| e.relative_offset <= relative);
+        let start = hint.filter(|entry| u64::from(entry.position) < size);
+        if let Some(entry) = start {
             let mut scan = BatchScan::new(file.as_ref(), &mut window, u64::from(entry.position), size);
-            let last_offset = self.base_offset + i64::from(entry.relative_offset);
-            match scan.step()? {
-                Step::Batch(batch) if batch.header.last_offset() == last_offset => start = batch.position,
-                _ => {
+            match self.confirmed(&mut scan, entry)? {
+                Some(batch) if batch.header.last_offset() >= offset => return Ok(Some(batch)),
+                Some(_) => return walk(scan, |batch| batch.header.last_offset() >= offset),
+                None => {
                     tracing::warn!(path = %self.path(INDEX_SUFFIX).display(), "an offset index entry is wrong")
                 }
             }
         }
-        let mut scan = BatchScan::new(file.as_ref(), &mut window, start, size);
-        loop {
-            let position = scan.position();
-            match scan.step()? {
-                Step::Batch(batch) if wanted(&batch) => return Ok(Some(batch)),
-                Step::Batch(_) => {}
-                Step::End => return Ok(None),
-                Step::Bad(bad) => return Err(SegmentFault::Bad { position, bad }),
-            }
+        let scan = BatchScan::new(file.as_ref(), &mut window, 0, size);
+        walk(scan, |batch| batch.header.last_offset() >= offset)
+    }
+
+    /// The batch an index entry points to, where `scan` starts, if it is the one the entry means.
+    fn confirmed(&self, scan: &mut BatchScan<'_>, entry: OffsetEntry) -> io::Result<Option<FoundBatch>> {
+        let last_offset = self.base_offset + i64::from(entry.relative_offset);
+        match scan.step()? {
+            Step::Batch(batch) if batch.header.last_offset() == last_offset => Ok(Some(batch)),
+            _ => Ok(None),
         }
     }
 
@@ -375,23 +369,22 @@ impl Segment {
         limit: u64,
     ) -> Result<Option<(u64, i64)>, SegmentFault> {
         let size = self.size();
-        let hint = self.offset_entry(directory.disk().as_ref(), |e| u64::from(e.position) <= limit);
         let file = self.file(directory, false)?;
         let mut window = [0; SMALL_WINDOW_BYTES];
-        let mut start = from;
         let mut best = None;
-        if let Some(entry) = hint
+        if limit - from > WALKED_BYTES
+            && let Some(entry) =
+                self.offset_entry(directory.disk().as_ref(), limit as f64 / size as f64, |e| {
+                    u64::from(e.position) <= limit
+                })
             && u64::from(entry.position) > from
         {
             let mut scan = BatchScan::new(file.as_ref(), &mut window, u64::from(entry.position), size);
-            let last_offset = self.base_offset + i64::from(entry.relative_offset);
-            if let Step::Batch(batch) = scan.step()?
-                && batch.header.last_offset() == last_offset
-            {
-                start = batch.position;
+            if let Some(batch) = self.confirmed(&mut scan, entry)? {
                 best = Some((batch.position, batch.header.base_offset));
             }
         }
+        let start = best.map_or(from, |(position, _)| position);
         let mut scan = BatchScan::new(file.as_ref(), &mut window, start, size);
         loop {
             let position = scan.position();
@@ -420,5 +413,21 @@ impl Segment {
             Step::Bad(bad) => bad,
         };
         Err(SegmentFault::Bad { position, bad })
+    }
+}
+
+/// Goes on to the first batch that is `wanted`.
+fn walk(
+    mut scan: BatchScan<'_>,
+    wanted: impl Fn(&FoundBatch) -> bool,
+) -> Result<Option<FoundBatch>, SegmentFault> {
+    loop {
+        let position = scan.position();
+        match scan.step()? {
+            Step::Batch(batch) if wanted(&batch) => return Ok(Some(batch)),
+            Step::Batch(_) => {}
+            Step::End => return Ok(None),
+            Step::Bad(bad) => return Err(SegmentFault::Bad { position, bad }),
+        }
     }
 }

@@ -32,9 +32,15 @@ fn look_up(table: &IndexTable<OffsetEntry>, path: &Path, offset: u32) -> Option<
     match table.search_memory(at_most) {
         Ok(entry) => Some(entry),
         Err(in_file) if in_file.is_empty() => None,
-        Err(in_file) => {
+        Err(_) => {
             let file = OsDisk.open(path, OpenMode::Read).expect("the file is there");
-            search_file(file.as_ref(), in_file, at_most).expect("readable")
+            let guesses = [0.0, 0.3, 1.0, f64::NAN];
+            let found = guesses.map(|part| {
+                let in_file = table.search_memory(at_most).err().expect("it goes on in the file");
+                search_file(file.as_ref(), in_file, part, at_most).expect("readable")
+            });
+            assert!(found.iter().all(|entry| *entry == found[0]), "the guess does not matter");
+            found[0]
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::error::StorageError;
 use crate::index::{IndexEntry, IndexTable, OffsetEntry, TimeEntry, rising_prefix};
 use crate::layout::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, segment_path};
 use crate::scan::{BadBatch, BatchScan, FoundBatch, Step};
-use crate::segment::MaxTimestamp;
+use crate::segment::{LargestTimestamp, MaxTimestamp};
 
 /// What a pass over a segment found.
 pub(super) struct SegmentScan {
@@ -21,7 +21,7 @@ pub(super) struct SegmentScan {
     pub(super) end_offset: i64,
     pub(super) offsets: IndexTable<OffsetEntry>,
     pub(super) times: IndexTable<TimeEntry>,
-    pub(super) max_timestamp: MaxTimestamp,
+    pub(super) largest: LargestTimestamp,
     pub(super) bytes_since_index: u64,
     pub(super) first_timestamp: Option<i64>,
     /// Bytes whose checksums were computed.
@@ -35,7 +35,7 @@ struct Start {
     position: u64,
     offsets: IndexTable<OffsetEntry>,
     times: IndexTable<TimeEntry>,
-    max_timestamp: MaxTimestamp,
+    largest: LargestTimestamp,
 }
 
 /// The entries of a segment's index files that rise as they must.
@@ -44,6 +44,8 @@ struct Entries {
     offsets_len: u64,
     times: Vec<TimeEntry>,
     times_len: u64,
+    /// Whether there is a time index and all of it rises.
+    times_are_whole: bool,
 }
 
 pub(super) fn scan_segment(
@@ -54,7 +56,7 @@ pub(super) fn scan_segment(
     let len = loader.files.logs[&plan.base];
     let file = loader.disk().open(&segment_path(&loader.dir, plan.base, LOG_SUFFIX), OpenMode::Read)?;
     let entries = read_entries(loader, plan.base)?;
-    let start = match choose_start(file.as_ref(), plan, &entries, len, window)? {
+    let start = match choose_start(loader, file.as_ref(), plan, &entries, len, window)? {
         Some(start) => start,
         None => start_at_front(plan, &entries),
     };
@@ -68,12 +70,18 @@ fn read_entries(loader: &Loader<'_, '_>, base: i64) -> Result<Entries, StorageEr
     };
     let offsets = read(INDEX_SUFFIX, loader.files.indexes.contains_key(&base))?;
     let times = read(TIME_INDEX_SUFFIX, loader.files.time_indexes.contains_key(&base))?;
+    let rising: Vec<TimeEntry> = rising_prefix(&times);
     Ok(Entries {
         offsets: rising_prefix(&offsets),
         offsets_len: offsets.len() as u64,
-        times: rising_prefix(&times),
+        times_are_whole: is_whole(&rising, times.len(), loader.files.time_indexes.contains_key(&base)),
+        times: rising,
         times_len: times.len() as u64,
     })
+}
+
+fn is_whole(rising: &[TimeEntry], len_bytes: usize, is_there: bool) -> bool {
+    is_there && rising.len() * TimeEntry::BYTES == len_bytes
 }
 
 fn start_at_front(plan: &ScanPlan, entries: &Entries) -> Start {
@@ -81,14 +89,13 @@ fn start_at_front(plan: &ScanPlan, entries: &Entries) -> Start {
         position: 0,
         offsets: IndexTable::kept(0, entries.offsets_len, None),
         times: IndexTable::kept(0, entries.times_len, None),
-        max_timestamp: MaxTimestamp { timestamp: -1, offset: plan.base },
+        largest: LargestTimestamp::Known(MaxTimestamp::none(plan.base)),
     }
 }
 
-/// The last place from which everything is seen that has to be: the batches from `scan_from` on, and those after the
-/// last time-index entry, since the time index alone does not tell the largest timestamp beyond it. `None` if the
-/// indexes give none that the batches confirm.
+/// The last place before `scan_from` that an index entry gives and the batches confirm; `None` if there is none.
 fn choose_start(
+    loader: &Loader<'_, '_>,
     file: &dyn File,
     plan: &ScanPlan,
     entries: &Entries,
@@ -96,39 +103,83 @@ fn choose_start(
     window: &mut [u8],
 ) -> Result<Option<Start>, StorageError> {
     let relative = u32::try_from(plan.scan_from.saturating_sub(plan.base).max(0)).unwrap_or(u32::MAX);
-    let times = entries.times.partition_point(|entry| entry.relative_offset < relative);
-    let Some(last_time) = entries.times[..times].last() else { return Ok(None) };
-    let offsets = entries.offsets.partition_point(|e| e.relative_offset <= last_time.relative_offset);
-    let Some(hint) = entries.offsets[..offsets].last().filter(|hint| hint.position > 0) else {
+    let offsets = entries.offsets.partition_point(|entry| entry.relative_offset < relative);
+    let Some(hint) = entries.offsets[..offsets].last().copied().filter(|hint| hint.position > 0) else {
         return Ok(None);
     };
-    let offset_of = |relative: u32| plan.base + i64::from(relative);
-    let mut walk = BatchScan::new(file, window, u64::from(hint.position).min(len), len);
-    let mut is_first = true;
-    loop {
-        let Step::Batch(batch) = walk.step()? else { return Ok(None) };
-        let last_offset = batch.header.last_offset();
-        if std::mem::take(&mut is_first) && last_offset != offset_of(hint.relative_offset) {
-            return Ok(None);
-        }
-        if last_offset == offset_of(last_time.relative_offset)
-            && batch.header.max_timestamp == last_time.timestamp
-        {
-            break;
-        }
-        if last_offset >= offset_of(last_time.relative_offset) {
-            return Ok(None);
-        }
+    if find_batch(file, plan, hint, hint.relative_offset, len, window)?.is_none() {
+        return Ok(None);
     }
+    // A segment that was closed has the largest timestamp in its last time-index entry, wherever that points.
+    let is_closed = loader.request.clean;
+    if is_closed && !entries.times_are_whole {
+        return Ok(None);
+    }
+    let times = match is_closed {
+        true => entries.times.len(),
+        false => entries.times.partition_point(|entry| entry.relative_offset <= hint.relative_offset),
+    };
+    let Some(largest) = known_largest(file, plan, entries, (hint, times), len, window, is_closed)? else {
+        return Ok(None);
+    };
     Ok(Some(Start {
         position: u64::from(hint.position),
         offsets: kept(&entries.offsets, offsets, entries.offsets_len),
         times: kept(&entries.times, times, entries.times_len),
-        max_timestamp: MaxTimestamp {
-            timestamp: last_time.timestamp,
-            offset: offset_of(last_time.relative_offset),
-        },
+        largest,
     }))
+}
+
+/// What the first `times` entries of the time index tell of the batches before `hint`; `None` if a batch contradicts
+/// them.
+fn known_largest(
+    file: &dyn File,
+    plan: &ScanPlan,
+    entries: &Entries,
+    (hint, times): (OffsetEntry, usize),
+    len: u64,
+    window: &mut [u8],
+    is_closed: bool,
+) -> Result<Option<LargestTimestamp>, StorageError> {
+    let before = u64::from(hint.position);
+    let Some(last) = entries.times[..times].last().copied() else {
+        return Ok(Some(match is_closed {
+            true => LargestTimestamp::Known(MaxTimestamp::none(plan.base)),
+            false => LargestTimestamp::unknown(plan.base, before, false),
+        }));
+    };
+    let floor = entries.offsets.partition_point(|e| e.relative_offset <= last.relative_offset);
+    let front = OffsetEntry { relative_offset: 0, position: 0 };
+    let from = floor.checked_sub(1).map_or(front, |number| entries.offsets[number]);
+    let found = find_batch(file, plan, from, last.relative_offset, len, window)?;
+    if found.is_none_or(|batch| batch.header.max_timestamp != last.timestamp) {
+        return Ok(None);
+    }
+    if is_closed || last.relative_offset == hint.relative_offset {
+        let offset = plan.base + i64::from(last.relative_offset);
+        return Ok(Some(LargestTimestamp::Known(MaxTimestamp { timestamp: last.timestamp, offset })));
+    }
+    Ok(Some(LargestTimestamp::unknown(plan.base, before, false)))
+}
+
+/// The batch that ends with this offset, looked for from an index entry on.
+fn find_batch(
+    file: &dyn File,
+    plan: &ScanPlan,
+    from: OffsetEntry,
+    relative_offset: u32,
+    len: u64,
+    window: &mut [u8],
+) -> Result<Option<FoundBatch>, StorageError> {
+    let wanted = plan.base + i64::from(relative_offset);
+    let mut walk = BatchScan::new(file, window, u64::from(from.position).min(len), len);
+    loop {
+        match walk.step()? {
+            Step::Batch(batch) if batch.header.last_offset() == wanted => return Ok(Some(batch)),
+            Step::Batch(batch) if batch.header.last_offset() < wanted => {}
+            _ => return Ok(None),
+        }
+    }
 }
 
 fn kept<E: IndexEntry>(entries: &[E], count: usize, len_bytes: u64) -> IndexTable<E> {
@@ -153,7 +204,7 @@ fn run(
         end_offset: plan.base,
         offsets: start.offsets,
         times: start.times,
-        max_timestamp: start.max_timestamp,
+        largest: start.largest,
         bytes_since_index: 0,
         first_timestamp,
         checked_bytes: 0,
@@ -208,15 +259,14 @@ fn accept(
     scan: &mut SegmentScan,
 ) -> Result<(), StorageError> {
     let header = &batch.header;
-    if header.max_timestamp > scan.max_timestamp.timestamp {
-        scan.max_timestamp = MaxTimestamp { timestamp: header.max_timestamp, offset: header.last_offset() };
-    }
+    scan.largest.note(header.max_timestamp, header.last_offset());
     let interval = u64::from(loader.request.config.index_interval_bytes);
     if scan.bytes_since_index > interval {
         let relative_offset = (header.last_offset() - plan.base) as u32;
         scan.offsets.push(OffsetEntry { relative_offset, position: batch.position as u32 });
-        let max = scan.max_timestamp;
-        if max.timestamp > scan.times.last().map_or(-1, |entry| entry.timestamp) {
+        if let LargestTimestamp::Known(max) = scan.largest
+            && max.timestamp > scan.times.last().map_or(-1, |entry| entry.timestamp)
+        {
             let relative_offset = (max.offset - plan.base) as u32;
             scan.times.push(TimeEntry { timestamp: max.timestamp, relative_offset });
         }

@@ -99,7 +99,7 @@ impl UnifiedLog {
 
     fn cut_segment(&mut self, segment: &Arc<Segment>, offset: i64, size: u64) -> Result<(), StorageError> {
         self.disk_write(|directory| {
-            segment.truncate_indexes(directory.disk().as_ref(), offset)?;
+            segment.truncate_indexes(directory.disk().as_ref(), offset, size)?;
             let file = segment.file(directory, false)?;
             file.set_len(size)?;
             // Were the old bytes to come back after a crash, they could be taken for batches of this branch.

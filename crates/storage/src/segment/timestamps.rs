@@ -7,9 +7,9 @@ use std::sync::Arc;
 use platform::{Disk, OpenMode};
 use records::{Batch, BatchError, DEFAULT_DECOMPRESSED_LIMIT_BYTES};
 
-use super::{MaxTimestamp, Segment, SegmentFault};
+use super::{Segment, SegmentFault};
 use crate::directory::Directory;
-use crate::index::{OffsetEntry, TimeEntry, entry_at, search_file};
+use crate::index::{TimeEntry, search_file};
 use crate::layout::TIME_INDEX_SUFFIX;
 use crate::scan::{BadBatch, BatchScan, FoundBatch, SMALL_WINDOW_BYTES, Step};
 
@@ -25,37 +25,6 @@ pub struct TimestampOffset {
 }
 
 impl Segment {
-    /// The largest timestamp, -1 if no record has one.
-    pub(crate) fn max_timestamp(
-        self: &Arc<Self>,
-        directory: &Directory,
-    ) -> Result<MaxTimestamp, SegmentFault> {
-        if let Some(known) = self.index.lock().max_timestamp {
-            return Ok(known);
-        }
-        let max = match self.last_time_entry(directory)? {
-            Some(max) => max,
-            None => self.scan_max_timestamp(directory)?,
-        };
-        self.index.lock().max_timestamp = Some(max);
-        Ok(max)
-    }
-
-    /// The closing entry of the time index, if the batch it names agrees.
-    fn last_time_entry(
-        self: &Arc<Self>,
-        directory: &Directory,
-    ) -> Result<Option<MaxTimestamp>, SegmentFault> {
-        let entries = self.index.lock().times.len();
-        let Some(last) = entries.checked_sub(1) else { return Ok(None) };
-        let Ok(file) = directory.disk().open(&self.path(TIME_INDEX_SUFFIX), OpenMode::Read) else {
-            return Ok(None);
-        };
-        let Ok(entry) = entry_at::<TimeEntry>(file.as_ref(), last) else { return Ok(None) };
-        let found = self.check_time_entry(directory, entry, self.size())?;
-        Ok(found.map(|batch| MaxTimestamp { timestamp: entry.timestamp, offset: batch.header.last_offset() }))
-    }
-
     /// The largest timestamp of the first batch; `None` for an empty segment.
     pub(crate) fn first_timestamp(
         self: &Arc<Self>,
@@ -67,20 +36,6 @@ impl Segment {
             Ok(false)
         })?;
         Ok(first)
-    }
-
-    fn scan_max_timestamp(self: &Arc<Self>, directory: &Directory) -> Result<MaxTimestamp, SegmentFault> {
-        let mut max = MaxTimestamp { timestamp: -1, offset: self.base_offset };
-        self.for_each_batch(directory, 0, self.size(), |batch| {
-            if batch.header.max_timestamp > max.timestamp {
-                max = MaxTimestamp {
-                    timestamp: batch.header.max_timestamp,
-                    offset: batch.header.last_offset(),
-                };
-            }
-            Ok(true)
-        })?;
-        Ok(max)
     }
 
     /// Calls `each` for the batches in `from..size` until it says `false`.
@@ -176,11 +131,11 @@ impl Segment {
             return None;
         }
         let file = disk.open(&self.path(TIME_INDEX_SUFFIX), OpenMode::Read).ok()?;
-        search_file(file.as_ref(), in_file, at_most).ok().flatten()
+        search_file(file.as_ref(), in_file, 0.5, at_most).ok().flatten()
     }
 
     /// The batch a time-index entry names, if it is as the entry says.
-    fn check_time_entry(
+    pub(super) fn check_time_entry(
         self: &Arc<Self>,
         directory: &Directory,
         entry: TimeEntry,
@@ -223,10 +178,5 @@ impl Segment {
             }
         }
         Ok(None)
-    }
-
-    /// The last entry of the offset index in memory or file, for tests and recovery.
-    pub(crate) fn last_offset_entry(&self, disk: &dyn Disk) -> Option<OffsetEntry> {
-        self.offset_entry(disk, |_| true)
     }
 }

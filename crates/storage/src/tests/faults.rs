@@ -161,9 +161,22 @@ fn rot_is_met_with_an_error_and_never_served() {
     let path = Path::new("/data/t-0/00000000000000000000.log");
     // The length field of the sixth batch.
     disk.damage(path, |bytes| bytes[5 * size + 8] = 0x7f).expect("there");
+    let check = |view: &crate::LogView| {
+        let error = view.read(5, 1, 10, true).expect_err("the batch is not whole");
+        assert_eq!(error.code(), ErrorCode::KAFKA_STORAGE_ERROR);
+        let position = format!("position {}", 5 * size);
+        assert!(
+            error.to_string().contains("corrupt at offset 5") && error.to_string().contains(&position),
+            "{error}"
+        );
+        for offset in [0, 1, 2, 3, 4, 6, 7, 8, 9] {
+            let slice = view.read(offset, 1, 10, true).expect("what is before and after can be read");
+            assert_eq!(slice.map(|slice| slice.next_offset), Some(offset + 1));
+        }
+    };
+    check(&log.view());
     close(dir, log);
     let dir = open(&platform);
-    assert_eq!(dir.unclaimed().len(), 0, "the clean end cannot be reached");
-    let error = dir.take_log("t", 0, TOPIC_ID, LogConfig::default()).map(drop).expect_err("damaged");
-    assert!(error.to_string().contains("offset 5"), "{error}");
+    let view = take(&dir, small(1 << 20)).view();
+    check(&view);
 }
