@@ -3,7 +3,9 @@
 use std::fmt::Display;
 
 use network::{ConnectionInfo, FilePart, Outcome, Reply, RequestHandler};
-use protocol::{ApiKey, FetchRequest, Gap, Message, ProduceRequest, decode_request_header, from_slice};
+use protocol::{
+    ApiKey, DecodeError, FetchRequest, Gap, Message, ProduceRequest, Reader, decode_request_header,
+};
 use storage::FetchSlice;
 
 use crate::api_versions::served;
@@ -19,11 +21,17 @@ struct Call<'a> {
     body: &'a [u8],
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// A body that does not parse ends the connection, as in Kafka: no error code could be told apart from it.
     fn undecodable(&self, error: impl Display) -> Outcome {
         let (key, version) = (self.key.name(), self.ctx.api_version);
         Outcome::Close(format!("a {key} request of version {version} is malformed: {error}"))
+    }
+
+    /// Reads the body. Bytes behind it are passed over, as Kafka does: librdkafka 2.16 sends three too many with a
+    /// Metadata request of version 13.
+    fn decode<M: Message<'a>>(&self) -> Result<M, DecodeError> {
+        M::decode(&mut Reader::new(self.body), self.ctx.api_version)
     }
 
     fn respond<'b, M: Message<'b>>(&self, response: &M, reply: &mut Reply, gaps: &mut Vec<Gap>) -> Outcome {
@@ -84,7 +92,8 @@ impl RequestHandler for Node {
 /// Why a frame does not reach a handler.
 enum Refusal<'a> {
     Close(String),
-    UnknownApiVersions(Call<'a>),
+    /// Boxed for being rare and large.
+    UnknownApiVersions(Box<Call<'a>>),
 }
 
 fn admit<'a>(connection: &'a ConnectionInfo, frame: &'a [u8]) -> Result<Call<'a>, Refusal<'a>> {
@@ -108,12 +117,8 @@ fn admit<'a>(connection: &'a ConnectionInfo, frame: &'a [u8]) -> Result<Call<'a>
         if key == ApiKey::ApiVersions {
             let id = frame.get(4..8).ok_or_else(short)?;
             let correlation_id = i32::from_be_bytes([id[0], id[1], id[2], id[3]]);
-            return Err(Refusal::UnknownApiVersions(Call {
-                key,
-                correlation_id,
-                ctx: context(""),
-                body: &[],
-            }));
+            let call = Call { key, correlation_id, ctx: context(""), body: &[] };
+            return Err(Refusal::UnknownApiVersions(Box::new(call)));
         }
         let name = key.name();
         let (min, max) = (served.min, served.max);
@@ -131,7 +136,7 @@ fn admit<'a>(connection: &'a ConnectionInfo, frame: &'a [u8]) -> Result<Call<'a>
 }
 
 async fn produce(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
-    let request: ProduceRequest<'_> = match from_slice(call.body, call.ctx.api_version) {
+    let request: ProduceRequest<'_> = match call.decode() {
         Ok(request) => request,
         Err(error) => return call.undecodable(error),
     };
@@ -148,7 +153,7 @@ async fn produce(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
 }
 
 async fn fetch(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
-    let request: FetchRequest<'_> = match from_slice(call.body, call.ctx.api_version) {
+    let request: FetchRequest<'_> = match call.decode() {
         Ok(request) => request,
         Err(error) => return call.undecodable(error),
     };
@@ -168,7 +173,7 @@ fn file_part(gap: &Gap, slices: &[FetchSlice]) -> FilePart {
 macro_rules! route {
     ($node:ident, $call:ident, $reply:ident, $($key:ident => $module:ident),* $(,)?) => {
         match $call.key {
-            $(ApiKey::$key => match from_slice($call.body, $call.ctx.api_version) {
+            $(ApiKey::$key => match $call.decode() {
                 Ok(request) => {
                     let response = handlers::$module::handle($node, &$call.ctx, request).await;
                     $call.respond(&response, $reply, &mut Vec::new())

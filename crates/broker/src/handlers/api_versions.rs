@@ -32,10 +32,10 @@ pub async fn handle(
             ..ApiVersionsResponse::default()
         };
     }
-    if ctx.api_version >= NODE_CHECK_VERSION_MIN {
-        if let Some(error_code) = check_node(node, &request) {
-            return ApiVersionsResponse { error_code, ..ApiVersionsResponse::default() };
-        }
+    if ctx.api_version >= NODE_CHECK_VERSION_MIN
+        && let Some(error_code) = check_node(node, &request)
+    {
+        return ApiVersionsResponse { error_code, ..ApiVersionsResponse::default() };
     }
     let image = node.image.load();
     let kraft_version = node.controller.kraft_version();

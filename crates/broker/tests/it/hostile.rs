@@ -46,6 +46,15 @@ async fn garbage_ends_its_own_connection_only() {
 }
 
 #[tokio::test]
+async fn bytes_behind_a_body_are_passed_over() {
+    let (_node, mut connection, _) = node_with_topic(&[]).await;
+    // Metadata version 1 for no topic, and three bytes too many.
+    connection.send_raw(&raw(3, 1, &[0, 0, 0, 0, 1, 2, 3])).await;
+    let frame = connection.receive().await.expect("the request is whole");
+    assert_eq!(&frame[..4], 7_i32.to_be_bytes());
+}
+
+#[tokio::test]
 async fn an_unknown_api_versions_version_is_answered_in_version_0() {
     let (_node, mut connection, _) = node_with_topic(&[]).await;
     for version in [6, 99, i16::MAX, -1] {

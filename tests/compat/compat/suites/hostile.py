@@ -10,6 +10,7 @@ from .. import wire
 TOPIC = "hostile"
 CORRUPT_MESSAGE, UNKNOWN_TOPIC, INVALID_TOPIC, UNSUPPORTED_VERSION = 2, 3, 17, 35
 UNKNOWN, OFFSET_OUT_OF_RANGE, INVALID_RECORD, INVALID_REQUEST = -1, 1, 87, 42
+UNSUPPORTED_COMPRESSION = 76
 # Memory that the whole suite may leave behind.
 GROWTH_BYTES = 200 << 20
 TOO_MUCH_FOR_KAFKA = {"attack_promised_megabytes": "Apache Kafka allocates what is promised and runs out of heap"}
@@ -200,7 +201,8 @@ class Attacks:
             bad = bytearray(good)
             at = self.chance.randrange(17, len(bad))
             bad[at] ^= 1 << self.chance.randrange(8)
-            self.produce_answers(bytes(bad), CORRUPT_MESSAGE)
+            # A flip that turns the codec into zstd is refused for the request's version before the checksum is looked at.
+            self.produce_answers(bytes(bad), CORRUPT_MESSAGE, UNSUPPORTED_COMPRESSION)
         return "40 flips"
 
     def attack_batch_cut(self):
@@ -230,7 +232,8 @@ class Attacks:
         return self.produce_answers(wire.batch([b"x"], attributes=0x20), INVALID_RECORD)
 
     def attack_batch_codec_unknown(self):
-        return self.produce_answers(wire.batch([b"x"], attributes=0x07), CORRUPT_MESSAGE, INVALID_RECORD, UNKNOWN)
+        return self.produce_answers(
+            wire.batch([b"x"], attributes=0x07), CORRUPT_MESSAGE, INVALID_RECORD, UNSUPPORTED_COMPRESSION, UNKNOWN)
 
     def attack_batch_codec_garbage(self):
         """Says gzip, is not."""
