@@ -38,6 +38,8 @@ pub struct SimConfig {
     pub blocking_delay_max_ms: u64,
     /// Lines of trace kept; older ones are dropped but stay in the digest.
     pub trace_lines: usize,
+    /// Events after which the world panics: a run in which no time passes would otherwise never end.
+    pub events_max: u64,
 }
 
 impl Default for SimConfig {
@@ -49,6 +51,7 @@ impl Default for SimConfig {
             net: NetConfig::default(),
             blocking_delay_max_ms: 5,
             trace_lines: 1 << 18,
+            events_max: 10_000_000,
         }
     }
 }
@@ -85,7 +88,7 @@ impl SimWorld {
     /// A world with a chosen behaviour. Its time starts when something first asks for the time.
     pub fn with_config(seed: u64, config: SimConfig) -> Self {
         let clock = SimClock::new(config.base_wall_ms);
-        let trace = Trace::new(config.trace_lines, clock.clone());
+        let trace = Trace::new(config.trace_lines, config.events_max, clock.clone());
         let net = SimNet::new(stream(seed, "net"), config.net.clone(), trace.clone());
         let machines = Mutex::new(BTreeMap::new());
         Self { inner: Arc::new(Inner { seed, config, clock, trace, net, machines }) }

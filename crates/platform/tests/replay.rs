@@ -127,6 +127,15 @@ fn a_short_trace_keeps_its_end_and_its_digest() {
 }
 
 #[test]
+#[should_panic(expected = "the simulation does not come to an end: 0 one too many")]
+fn a_world_ends_after_its_events() {
+    let world = SimWorld::with_config(1, SimConfig { events_max: 2, ..SimConfig::default() });
+    for event in ["one", "two", "one too many"] {
+        world.trace().line(format_args!("{event}"));
+    }
+}
+
+#[test]
 fn streams_of_random_numbers_are_independent_and_stable() {
     let world = SimWorld::new(7);
     let first = world.rng("a").next_u64();

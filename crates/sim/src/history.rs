@@ -104,6 +104,13 @@ pub enum Event {
         /// The partitions that are its own.
         partitions: Vec<i32>,
     },
+    /// A member is about to commit.
+    Committing {
+        /// The partition.
+        partition: i32,
+        /// The next offset to read.
+        offset: i64,
+    },
     /// A member's commit was accepted.
     Committed {
         /// Who.

@@ -2,6 +2,7 @@
 //! it follows from a seed, and a test may change any of it before the run. It never runs anything.
 
 use platform::Rng;
+use platform::sim::{DiskConfig, NameOrder, NetConfig, SimConfig};
 
 use crate::checker::Promise;
 use crate::fault::{Choice, Fault, TimedFault};
@@ -38,8 +39,26 @@ pub struct Plan {
     pub faults: Vec<TimedFault>,
 }
 
-/// Lowest and highest rate of batches that share a segment: small segments roll often.
-const SEGMENT_BYTES: [u64; 3] = [16 * 1024, 64 * 1024, 1024 * 1024];
+/// Sizes of a segment's index, bytes: a full one makes the log roll. Segments themselves cannot be made small enough.
+const INDEX_BYTES: [u64; 3] = [64, 800, 10 << 20];
+
+/// Machines and a network in one of many tempers, all of them legal.
+pub fn machine_room(rng: &Rng) -> SimConfig {
+    let names = if rng.one_in(2) { NameOrder::InOrder } else { NameOrder::Journaled };
+    SimConfig {
+        disk: DiskConfig { names, zero_tails: rng.one_in(2), ..DiskConfig::default() },
+        net: NetConfig {
+            // A network without any delay would let an eager client keep time from passing.
+            delay_max_ms: 1 + rng.below(20),
+            slow_one_in: 50 + rng.below(500),
+            buffer_bytes: 1 << (10 + rng.below(9)),
+            short_write_one_in: 2 + rng.below(20),
+        },
+        blocking_delay_max_ms: rng.below(40),
+        events_max: 1_000_000,
+        ..SimConfig::default()
+    }
+}
 
 impl Plan {
     /// A plan for a node that flushes in the background, as Kafka does by default: what was written may be lost
@@ -62,13 +81,14 @@ impl Plan {
         let (producers, readers, members) = (pick(1, 3), pick(1, 2), pick(2, 3));
         let choice = Choice { power_loss: true, clients: producers + readers + members, members };
         let fault = || TimedFault { after_ms: 200 + rng.below(5_000), fault: Fault::choose(rng, choice) };
-        let segment_bytes = SEGMENT_BYTES[pick(0, SEGMENT_BYTES.len() - 1)];
+        let index_bytes = INDEX_BYTES[pick(0, INDEX_BYTES.len() - 1)];
         Self {
             promise,
             topic: "flights".to_owned(),
             partitions: i32::try_from(pick(1, 4)).expect("a small number"),
             topic_configs: vec![
-                ("segment.bytes".to_owned(), segment_bytes.to_string()),
+                ("segment.index.bytes".to_owned(), index_bytes.to_string()),
+                ("segment.ms".to_owned(), (1_000 << rng.below(8)).to_string()),
                 ("index.interval.bytes".to_owned(), (256 << rng.below(5)).to_string()),
             ],
             properties: Properties::new(),

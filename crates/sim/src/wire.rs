@@ -104,6 +104,13 @@ impl Wire {
         }
     }
 
+    /// Uses at least this version of an API, if the node serves it: for what older versions cannot say.
+    pub fn raise(&mut self, key: ApiKey, version: i16) {
+        if let Some(chosen) = self.versions.get_mut(&(key as i16)) {
+            *chosen = version.max(*chosen);
+        }
+    }
+
     /// Whether the node serves an API.
     pub fn serves(&self, key: ApiKey) -> bool {
         self.versions.contains_key(&(key as i16))

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Judge, Promise};
-use crate::history::{Event, Stamp};
+use crate::history::{Entry, Event, Stamp};
 
 impl Judge<'_> {
     pub(super) fn groups(&mut self) {
@@ -52,22 +52,33 @@ impl Judge<'_> {
         wrong.into_iter().for_each(|what| self.violation("old generations commit nothing", what));
     }
 
+    /// What is committed is what was committed last; or what somebody tried to commit since, without an answer. (Going
+    /// back is a member's right: where the power took records, positions lie beyond the end.)
     fn commits_stay(&mut self) {
-        let mut commits: BTreeMap<i32, Vec<(Stamp, i64)>> = BTreeMap::new();
+        let mut commits: BTreeMap<i32, Vec<(Entry, i64)>> = BTreeMap::new();
+        let mut tries: BTreeMap<i32, Vec<(Stamp, i64)>> = BTreeMap::new();
         let mut wrong = Vec::new();
         for entry in self.entries {
             match entry.event {
+                Event::Committing { partition, offset } => {
+                    tries.entry(partition).or_default().push((entry.began, offset));
+                }
                 Event::Committed { partition, offset, .. } => {
-                    let at = Stamp { era: entry.began.era, ..entry.ended };
-                    commits.entry(partition).or_default().push((at, offset));
+                    commits.entry(partition).or_default().push((entry.clone(), offset));
                 }
                 Event::CommittedIs { partition, offset } => {
                     let commits = commits.get(&partition).into_iter().flatten();
-                    let told = commits
-                        .filter(|(at, _)| at.at_us < entry.began.at_us && self.binds(*at, entry.ended.era));
-                    if let Some(highest) = told.map(|(_, o)| *o).max().filter(|highest| *highest > offset) {
+                    let told = commits.filter(|(commit, _)| {
+                        commit.ended.at_us < entry.began.at_us && self.binds(commit.began, entry.ended.era)
+                    });
+                    let Some((last, committed)) = told.last().filter(|(_, committed)| offset < *committed)
+                    else {
+                        continue;
+                    };
+                    let mut tries = tries.get(&partition).into_iter().flatten();
+                    if !tries.any(|(at, tried)| *at >= last.began && *tried == offset) {
                         wrong.push(format!(
-                            "partition {partition}: {offset} is committed after {highest} was"
+                            "partition {partition}: {offset} is committed after {committed} was"
                         ));
                     }
                 }

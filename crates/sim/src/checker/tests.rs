@@ -257,6 +257,20 @@ fn commits_stay_unless_the_power_takes_them() {
 }
 
 #[test]
+fn a_member_may_go_back() {
+    let trying = |offset| Event::Committing { partition: 0, offset };
+    let events = |back: Vec<Event>| {
+        let start = [assigned("m", 1, &[0]), trying(5), committed("m", 1, 5)];
+        start.into_iter().chain(back).chain([committed_is(2)]).collect::<Vec<_>>()
+    };
+    let commits_stay = |events| broken(Promise::Durable, events).contains(&"commits stay");
+    assert!(commits_stay(events(vec![])));
+    assert!(!commits_stay(events(vec![trying(2), committed("m", 1, 2)])));
+    assert!(!commits_stay(events(vec![trying(2)])), "it may have happened without an answer");
+    assert!(commits_stay(events(vec![trying(3)])));
+}
+
+#[test]
 fn what_is_committed_went_to_a_member() {
     let events = |reader: &str| {
         vec![

@@ -33,8 +33,6 @@ pub(super) struct Member {
     /// What this member owns, while it is in the group.
     membership: Option<Membership>,
     fetcher: Option<Fetcher>,
-    /// What it last committed, or found committed.
-    committed: BTreeMap<i32, i64>,
 }
 
 /// Why a member stops doing what it does.
@@ -73,15 +71,7 @@ impl Member {
         phase: watch::Receiver<Phase>,
         own_phase: watch::Receiver<Phase>,
     ) -> Self {
-        Self {
-            session,
-            phase,
-            own_phase,
-            member_id: String::new(),
-            membership: None,
-            fetcher: None,
-            committed: BTreeMap::new(),
-        }
+        Self { session, phase, own_phase, member_id: String::new(), membership: None, fetcher: None }
     }
 
     fn is_leaving(&self) -> bool {
@@ -152,13 +142,13 @@ impl Member {
             generation: own.generation,
             partitions: own.partitions.clone(),
         });
-        self.committed.clear();
+        let mut positions = BTreeMap::new();
         if !own.partitions.is_empty() {
             let committed = self.session.committed(wire, topic_id, &own.partitions).await?;
-            self.committed = committed.ok_or(Interrupt::Later)?;
+            positions = committed.ok_or(Interrupt::Later)?;
         }
-        let positions: BTreeMap<_, _> =
-            self.committed.iter().map(|(p, offset)| (*p, (*offset).max(0))).collect();
+        // Where nothing is committed, reading begins at the start.
+        positions.values_mut().for_each(|offset| *offset = (*offset).max(0));
         for (partition, offset) in &positions {
             seek(&self.session, *partition, *offset);
         }
@@ -215,20 +205,20 @@ impl Member {
         self.membership.as_ref().map_or(-1, |m| m.generation)
     }
 
-    /// Commits the positions that moved. Whether a commit without an answer took effect stays unknown, and it may
-    /// still take effect later: this member then starts over under a new id, so that the old commit is fenced by the
-    /// next generation and cannot undo a newer one.
+    /// Commits all positions, moved or not: what was committed before may be lost with the power. Whether a commit
+    /// without an answer took effect stays unknown, and it may still take effect later: this member then starts over
+    /// under a new id, so that the old commit is fenced by the next generation and cannot undo a newer one.
     async fn commit(&mut self, wire: &mut Wire, topic_id: Uuid) -> Result<(), Interrupt> {
         let Some(fetcher) = &self.fetcher else { return Ok(()) };
-        let moved = |(p, offset): (&i32, &i64)| {
-            (self.committed.get(p).copied().unwrap_or(-1).max(0) != *offset).then_some((*p, *offset))
-        };
-        let moved: BTreeMap<i32, i64> = fetcher.positions.iter().filter_map(moved).collect();
-        if moved.is_empty() || self.membership.is_none() {
+        let positions = fetcher.positions.clone();
+        if positions.is_empty() || self.membership.is_none() {
             return Ok(());
         }
         let began = self.session.history.now();
-        let request = self.commit_request(topic_id, &moved);
+        for (partition, offset) in &positions {
+            self.session.history.add(Event::Committing { partition: *partition, offset: *offset });
+        }
+        let request = self.commit_request(topic_id, &positions);
         let answer = match wire.call(&request).await {
             Ok(answer) => answer,
             Err(lost) => {
@@ -240,14 +230,13 @@ impl Member {
         for answered in answer.topics.iter().flat_map(|t| &t.partitions) {
             Interrupt::of(answered.error_code, "OffsetCommit")?;
             let (partition, member) = (answered.partition_index, self.session.name.clone());
-            let offset = moved[&partition];
+            let offset = positions[&partition];
             self.session.history.add_since(began, Event::Committed { member, generation, partition, offset });
-            self.committed.insert(partition, offset);
         }
         Ok(())
     }
 
-    fn commit_request(&self, topic_id: Uuid, moved: &BTreeMap<i32, i64>) -> OffsetCommitRequest<'static> {
+    fn commit_request(&self, topic_id: Uuid, positions: &BTreeMap<i32, i64>) -> OffsetCommitRequest<'static> {
         let partition = |(partition, offset): (&i32, &i64)| OffsetCommitRequestPartition {
             partition_index: *partition,
             committed_offset: *offset,
@@ -261,7 +250,7 @@ impl Member {
             topics: vec![OffsetCommitRequestTopic {
                 name: self.session.plan.topic.clone().into(),
                 topic_id,
-                partitions: moved.iter().map(partition).collect(),
+                partitions: positions.iter().map(partition).collect(),
             }],
             ..OffsetCommitRequest::default()
         }

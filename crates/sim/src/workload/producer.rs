@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use protocol::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::produce_response::PartitionProduceResponse;
-use protocol::{ErrorCode, InitProducerIdRequest, ProduceRequest, ProduceResponse, Records, Uuid};
+use protocol::{ApiKey, ErrorCode, InitProducerIdRequest, ProduceRequest, ProduceResponse, Records, Uuid};
 use records::{BatchBuilder, BatchSettings, Compression};
 use tokio::time::sleep;
 
@@ -76,6 +76,8 @@ impl Producer {
     /// Sends and reads answers on one connection.
     async fn drive(&mut self, wire: &mut Wire, topic_id: Uuid) -> Result<(), Lost> {
         let mut sent = 0;
+        // Older versions refuse zstd, and a batch may have to be sent again on another connection.
+        wire.raise(ApiKey::Produce, 7);
         while !self.is_done() {
             let Some(id) = self.id else {
                 self.ask_for_id(wire).await?;
@@ -108,8 +110,11 @@ impl Producer {
     }
 
     async fn ask_for_id(&mut self, wire: &mut Wire) -> Result<(), Lost> {
-        let request =
-            InitProducerIdRequest { transaction_timeout_ms: 60_000, ..InitProducerIdRequest::default() };
+        let request = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: 60_000,
+            ..InitProducerIdRequest::default()
+        };
         let answer = wire.call(&request).await?;
         match answer.error_code {
             ErrorCode::NONE => {
