@@ -68,10 +68,11 @@ impl Judge<'_> {
                 }
                 Event::CommittedIs { partition, offset } => {
                     let commits = commits.get(&partition).into_iter().flatten();
-                    let told = commits.filter(|(commit, _)| {
+                    let mut told = commits.filter(|(commit, _)| {
                         commit.ended.at_us < entry.began.at_us && self.binds(commit.began, entry.ended.era)
                     });
-                    let Some((last, committed)) = told.last().filter(|(_, committed)| offset < *committed)
+                    let Some((last, committed)) =
+                        told.next_back().filter(|(_, committed)| offset < *committed)
                     else {
                         continue;
                     };
