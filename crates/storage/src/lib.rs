@@ -32,7 +32,7 @@ pub use log::{ActiveProducer, AppendInfo, DeleteTicket, FlushTicket, RetentionOu
 pub use log_config::{AppendOrigin, BACKGROUND_FLUSH_BYTES, DEFAULT_PRODUCER_ID_EXPIRATION_MS, LogConfig};
 pub use log_dir::{DEFAULT_MAX_OPEN_FILES, LogDir, LogDirConfig, LogName};
 pub use meta_properties::MetaProperties;
-pub use producer_state::RETAINED_BATCHES;
+pub use producer_state::{PRODUCERS_MAX, RETAINED_BATCHES};
 pub use recovery_report::{Cut, DamagedLog, Rebuilt, RecoveryReport};
 pub use scan::BadBatch;
 pub use segment::TimestampOffset;

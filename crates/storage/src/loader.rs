@@ -420,6 +420,8 @@ impl Loader<'_, '_> {
             bytes_since_index: self.end.bytes_since_index,
             first_timestamp: self.end.first_timestamp,
             unflushed_bytes: if self.request.clean { 0 } else { self.end.unflushed_bytes },
+            // An empty log is closed without a flush.
+            names_unsure: !self.request.clean || self.request.recovery_point == 0,
             epochs_changed: self.end.epochs_changed,
             now_ms: self.request.now_ms,
         }))

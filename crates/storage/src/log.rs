@@ -80,6 +80,8 @@ struct Unflushed {
     since_ms: Option<i64>,
     /// Names created in the log's directory.
     names: Change,
+    /// The directory's own name.
+    dir: Change,
     /// The leader epochs.
     epochs: Change,
     /// A rolled segment waits for its flush.
@@ -125,6 +127,8 @@ pub(crate) struct LoadedLog {
     pub(crate) first_timestamp: Option<i64>,
     /// Bytes after the recovery point.
     pub(crate) unflushed_bytes: u64,
+    /// Whether names of this log may not be durable: it is new, or its last process did not stop cleanly.
+    pub(crate) names_unsure: bool,
     /// Whether the epoch checkpoint file differs from the cache.
     pub(crate) epochs_changed: bool,
     pub(crate) now_ms: i64,
@@ -140,8 +144,10 @@ impl UnifiedLog {
             since_ms: (loaded.unflushed_bytes > 0).then_some(now_ms),
             ..Unflushed::default()
         };
-        // What an earlier process created was perhaps never flushed, so the first flush does that too.
-        unflushed.names.note();
+        if loaded.names_unsure {
+            unflushed.names.note();
+            unflushed.dir.note();
+        }
         if loaded.epochs_changed {
             unflushed.epochs.note();
         }

@@ -240,6 +240,7 @@ impl LogDir {
             bytes_since_index: 0,
             first_timestamp: None,
             unflushed_bytes: 0,
+            names_unsure: true,
             epochs_changed: false,
             now_ms,
         }))
@@ -271,10 +272,10 @@ impl LogDir {
     /// Deletes a log: its directory is renamed at once and removed later, see [`LogDir::expired_logs`].
     ///
     /// # Errors
-    /// The disk's; then the log is still there, unclaimed by anybody.
+    /// The disk's; then the log is still there, unclaimed by anybody, and can be taken to try again.
     pub fn delete_log(&self, log: UnifiedLog, now_ms: i64) -> Result<(), StorageError> {
         let due_ms = now_ms.saturating_add(log.config().file_delete_delay_ms);
-        let renamed = self.rename_away(&log, delete_dir_name)?;
+        let renamed = self.rename_away(log, delete_dir_name)?;
         self.state.lock().deleting.push((due_ms, renamed));
         Ok(())
     }
@@ -283,24 +284,28 @@ impl LogDir {
     /// that is a stray. Gives its new directory.
     ///
     /// # Errors
-    /// The disk's.
+    /// As [`LogDir::delete_log`].
     pub fn put_aside(&self, log: UnifiedLog) -> Result<PathBuf, StorageError> {
-        self.rename_away(&log, stray_dir_name)
+        self.rename_away(log, stray_dir_name)
     }
 
     fn rename_away(
         &self,
-        log: &UnifiedLog,
+        log: UnifiedLog,
         name: fn(&str, i32, [u8; 16]) -> String,
     ) -> Result<PathBuf, StorageError> {
-        self.directory.check_online()?;
         let view = log.view();
+        let key = (Arc::clone(view.topic()), view.partition());
         let unique = self.directory.rng().uuid_bytes();
         let to = self.directory.path().join(name(view.topic(), view.partition(), unique));
-        self.directory.disk().rename(view.dir(), &to)?;
-        view.mark_deleted();
+        let renamed =
+            self.directory.check_online().and_then(|()| Ok(self.directory.disk().rename(view.dir(), &to)?));
         let mut state = self.state.lock();
-        let key = (Arc::clone(view.topic()), view.partition());
+        if let Err(error) = renamed {
+            state.loaded.insert(key, log);
+            return Err(error);
+        }
+        view.mark_deleted();
         state.views.remove(&key);
         state.stale.insert(key);
         Ok(to)

@@ -21,6 +21,10 @@ pub(crate) mod snapshot;
 /// Batches remembered per producer: its in-flight limit, so that each of them can be told from a new one.
 pub const RETAINED_BATCHES: usize = 5;
 
+/// Producers remembered per log. Beyond it the longest unseen are forgotten, so that clients which ask for one id after
+/// the other cannot fill the memory.
+pub const PRODUCERS_MAX: usize = 200_000;
+
 /// One batch of a producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BatchMetadata {
@@ -179,6 +183,9 @@ impl ProducerState {
         if !header.has_producer_id() {
             return;
         }
+        if self.producers.len() >= PRODUCERS_MAX && !self.producers.contains_key(&header.producer_id) {
+            self.forget_unseen();
+        }
         let entry = self.producers.entry(header.producer_id).or_insert_with(|| ProducerEntry::new(now_ms));
         entry.seen_ms = now_ms;
         if header.is_control() {
@@ -200,6 +207,17 @@ impl ProducerState {
         entry.last_timestamp = header.max_timestamp;
         if header.is_transactional() && entry.current_txn_first_offset < 0 {
             entry.current_txn_first_offset = header.base_offset;
+        }
+    }
+
+    /// Makes room by forgetting the sixteenth of the producers that was unseen longest, never one in a transaction.
+    fn forget_unseen(&mut self) {
+        let idle = |entry: &ProducerEntry| entry.current_txn_first_offset < 0;
+        let mut seen: Vec<(i64, i64)> =
+            self.producers.iter().filter(|(_, e)| idle(e)).map(|(id, e)| (e.seen_ms, *id)).collect();
+        seen.sort_unstable();
+        for (_, id) in seen.iter().take(self.producers.len() / 16 + 1) {
+            self.producers.remove(id);
         }
     }
 

@@ -14,6 +14,10 @@ pub(crate) const SMALL_WINDOW_BYTES: usize = 4096;
 /// A window for reading much of a file, in recovery.
 pub(crate) const LARGE_WINDOW_BYTES: usize = 1 << 20;
 
+/// The largest batch of an old format whose checksum is computed, since it is read whole: far more than a broker of
+/// that time took.
+const LEGACY_BYTES_MAX: usize = 64 << 20;
+
 /// Where the checksum of a magic-2 batch begins to count.
 const CRC_COVERS_FROM: usize = 21;
 
@@ -144,6 +148,9 @@ impl<'a> BatchScan<'a> {
     /// nothing writes them any more, but a torn header whose magic byte did not arrive looks like one.
     pub(crate) fn crc_matches(&mut self, batch: &FoundBatch) -> io::Result<bool> {
         if batch.header.is_legacy() {
+            if batch.header.size_bytes() > LEGACY_BYTES_MAX {
+                return Ok(false);
+            }
             let mut bytes = vec![0; batch.header.size_bytes()];
             self.file.read_exact_at(&mut bytes, batch.position)?;
             return Ok(Batch { header: batch.header, bytes: &bytes }.verify_crc().is_ok());

@@ -161,13 +161,13 @@ impl Segment {
         if self.dirty.load(Ordering::Acquire) || self.used.swap(false, Ordering::Relaxed) {
             return false;
         }
-        match self.file.try_lock() {
-            Some(mut slot) => {
-                *slot = None;
-                true
-            }
-            None => false,
+        let Some(mut slot) = self.file.try_lock() else { return false };
+        // The writer marks the segment dirty before it asks for the file.
+        if self.dirty.load(Ordering::Acquire) {
+            return false;
         }
+        *slot = None;
+        true
     }
 
     /// Renames the segment's files so that they wait for deletion; missing ones are passed over.

@@ -5,6 +5,7 @@ mod crash;
 mod directory;
 mod faults;
 mod fixture;
+mod flush;
 mod read;
 mod recovery;
 mod retention;

@@ -36,7 +36,7 @@ fn look_up(table: &IndexTable<OffsetEntry>, path: &Path, offset: u32) -> Option<
             let file = OsDisk.open(path, OpenMode::Read).expect("the file is there");
             let guesses = [0.0, 0.3, 1.0, f64::NAN];
             let found = guesses.map(|part| {
-                let in_file = table.search_memory(at_most).err().expect("it goes on in the file");
+                let in_file = table.search_memory(at_most).expect_err("it goes on in the file");
                 search_file(file.as_ref(), in_file, part, at_most).expect("readable")
             });
             assert!(found.iter().all(|entry| *entry == found[0]), "the guess does not matter");

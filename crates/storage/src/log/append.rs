@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::io::IoSlice;
+use std::sync::Arc;
 
 use records::{
     BatchError, BatchHeader, FollowerRules, HEADER_BYTES, ProduceRules, Rewrite, TimestampType, ValidBatch,
@@ -194,8 +195,8 @@ impl UnifiedLog {
         if position == 0 {
             self.unflushed.names.note();
         }
-        let file = segment.file(directory, true).map_err(|e| directory.write_failed(e))?;
         segment.set_dirty(true);
+        let file = segment.file(directory, true).map_err(|e| directory.write_failed(e))?;
         let written = match prepared {
             [one] => {
                 let slices = [IoSlice::new(&one.stamped), IoSlice::new(one.payload())];
@@ -215,14 +216,14 @@ impl UnifiedLog {
         }
     }
 
-    /// Notes batches that are in the file: epochs, indexes, producers, offsets.
+    /// Notes batches that are in the file. Epochs come before the offsets they explain; indexes and timestamps come after
+    /// the bytes they point to.
     fn take_in(&mut self, prepared: &[Prepared<'_>], bytes: u64, now_ms: i64) -> Result<(), AppendError> {
-        let segment = &self.active.segment;
+        let segment = Arc::clone(&self.active.segment);
         let mut position = segment.size();
         if position == 0 {
             self.active.first_timestamp = prepared.iter().map(|batch| batch.header.max_timestamp).max();
         }
-        let mut entries_wait = false;
         for batch in prepared {
             let header = &batch.header;
             if header.partition_leader_epoch > self.latest_epoch {
@@ -230,15 +231,19 @@ impl UnifiedLog {
                 self.view.epochs().lock().assign(self.latest_epoch, header.base_offset);
                 self.unflushed.epochs.note();
             }
+            self.producers.update(header, end_txn_marker(header, &batch.bytes), now_ms);
+        }
+        let end_offset = prepared[prepared.len() - 1].header.next_offset();
+        self.view.publish_append(&segment, end_offset, bytes);
+        let mut entries_wait = false;
+        for batch in prepared {
+            let header = &batch.header;
             let due = self.active.bytes_since_index > u64::from(self.config.index_interval_bytes);
             entries_wait |= segment.note_batch(position, header.last_offset(), header.max_timestamp, due);
             self.active.bytes_since_index =
                 if due { batch.size() } else { self.active.bytes_since_index + batch.size() };
             position += batch.size();
-            self.producers.update(header, end_txn_marker(header, &batch.bytes), now_ms);
         }
-        let end_offset = prepared[prepared.len() - 1].header.next_offset();
-        self.view.publish_append(segment, end_offset, bytes);
         self.unflushed.bytes += bytes;
         self.unflushed.bytes_since_snapshot += bytes;
         self.unflushed.since_ms.get_or_insert(now_ms);

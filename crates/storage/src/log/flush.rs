@@ -13,7 +13,9 @@ use super::UnifiedLog;
 use crate::checkpoint_file::encode_epochs;
 use crate::directory::Directory;
 use crate::error::StorageError;
-use crate::layout::{INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, TIME_INDEX_SUFFIX};
+use crate::layout::{
+    INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, TEMPORARY_SUFFIX, TIME_INDEX_SUFFIX,
+};
 use crate::log_config::BACKGROUND_FLUSH_BYTES;
 
 /// Everything that has to reach stable storage so that a log is durable up to an offset.
@@ -27,7 +29,9 @@ pub struct FlushTicket {
     paths: Vec<PathBuf>,
     epochs: Option<Vec<u8>>,
     sync_names: bool,
+    sync_dir: bool,
     names_made: u64,
+    dir_made: u64,
     epochs_made: u64,
 }
 
@@ -65,13 +69,27 @@ impl FlushTicket {
             }
         }
         if let Some(epochs) = &self.epochs {
-            disk.write_atomic(&self.dir.join(LEADER_EPOCH_CHECKPOINT), epochs)?;
+            self.replace_epochs(epochs)?;
         }
-        if self.sync_names {
+        if self.sync_names || self.epochs.is_some() {
             disk.sync_dir(&self.dir)?;
+        }
+        if self.sync_dir {
             disk.sync_dir(self.directory.path())?;
         }
         Ok(())
+    }
+
+    /// As `write_atomic` does, but for the sync of the directory, which comes once at the end.
+    fn replace_epochs(&self, epochs: &[u8]) -> io::Result<()> {
+        let disk = self.directory.disk();
+        let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
+        let temporary = self.dir.join(format!("{LEADER_EPOCH_CHECKPOINT}{TEMPORARY_SUFFIX}"));
+        let file = disk.open(&temporary, OpenMode::Create)?;
+        file.set_len(0)?;
+        file.write_at(epochs, 0)?;
+        file.sync_data()?;
+        disk.rename(&temporary, &path)
     }
 }
 
@@ -92,7 +110,8 @@ impl UnifiedLog {
         self.unflushed.bytes
     }
 
-    /// Prepares a flush of everything appended so far; `None` if all of it is durable already.
+    /// Prepares a flush of everything appended so far; `None` if all of it is durable already. Tickets of one log are run
+    /// one after another.
     ///
     /// # Errors
     /// The disk's, from writing index entries or a snapshot that waited in memory.
@@ -122,7 +141,7 @@ impl UnifiedLog {
         paths.extend(self.unflushed.snapshots.drain(..).map(|offset| {
             crate::layout::segment_path(self.view.dir(), offset, crate::layout::SNAPSHOT_SUFFIX)
         }));
-        if self.unflushed.names.is_pending() {
+        if self.unflushed.dir.is_pending() {
             paths.push(self.view.dir().join(PARTITION_METADATA));
         }
         // The index of the active segment is not flushed: recovery takes of it what the batches confirm.
@@ -138,7 +157,9 @@ impl UnifiedLog {
             paths,
             epochs: self.unflushed.epochs.is_pending().then(|| encode_epochs(&pairs())),
             sync_names: self.unflushed.names.is_pending(),
+            sync_dir: self.unflushed.dir.is_pending(),
             names_made: self.unflushed.names.made,
+            dir_made: self.unflushed.dir.made,
             epochs_made: self.unflushed.epochs.made,
         };
         self.unflushed.bytes = 0;
@@ -153,6 +174,8 @@ impl UnifiedLog {
         epochs.durable = epochs.durable.max(ticket.epochs_made);
         let names = &mut self.unflushed.names;
         names.durable = names.durable.max(ticket.names_made);
+        let dir = &mut self.unflushed.dir;
+        dir.durable = dir.durable.max(ticket.dir_made);
         // A truncation may have cut below the ticket meanwhile.
         let offset = ticket.offset.min(self.end_offset());
         if offset > self.view.durable_end_offset() {

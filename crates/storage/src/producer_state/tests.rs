@@ -142,6 +142,21 @@ fn the_idle_expire_and_the_busy_do_not() {
 }
 
 #[test]
+fn a_crowd_of_producers_makes_room_for_new_ones() {
+    let mut state = ProducerState::default();
+    let of = |id: usize| BatchHeader { producer_id: id as i64, ..header(0, 0, 1, 0) };
+    state.update(&BatchHeader { attributes: 0x10, ..of(0) }, None, NOW);
+    for id in 1..=PRODUCERS_MAX {
+        state.update(&of(id), None, NOW + id as i64);
+    }
+    assert!(state.len() <= PRODUCERS_MAX && state.len() > PRODUCERS_MAX / 2);
+    let known = |id: usize| state.iter().any(|(found, _)| found == id as i64);
+    assert!(known(0), "an open transaction stays");
+    assert!(!known(1), "the longest unseen goes");
+    assert!(known(PRODUCERS_MAX) && known(PRODUCERS_MAX - 1));
+}
+
+#[test]
 fn a_snapshot_brings_back_epoch_sequence_and_the_last_batch() {
     let state = with(&[(2, 0, 2), (2, 2, 3)]);
     let bytes = snapshot::encode(&state);

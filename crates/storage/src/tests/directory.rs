@@ -233,3 +233,50 @@ fn a_thousand_logs_are_made_and_opened_quickly() {
     assert!(report.clean);
     assert_eq!((report.logs, report.scanned_bytes, dir.open_files_count()), (1000, 0, 0));
 }
+
+#[test]
+fn open_files_are_bounded_and_flushed_before_they_are_closed() {
+    let home = Home::new();
+    let config = LogDirConfig { max_open_files: 5, ..dir_config() };
+    let (dir, _) = LogDir::open(&home.platform, &home.path, &config, NOW).expect("opened");
+    let mut logs: Vec<_> = (0..20)
+        .map(|n| dir.create_log("many", n, TOPIC_ID, LogConfig::default(), NOW).expect("created"))
+        .collect();
+    logs.iter_mut().for_each(|log| fill(log, 0, 2));
+    assert_eq!(dir.open_files_count(), 20, "what is not flushed stays open");
+    logs.iter_mut().for_each(|log| log.flush_now().expect("flushed"));
+    let mut late = dir.create_log("late", 0, TOPIC_ID, LogConfig::default(), NOW).expect("created");
+    for n in 0..3 {
+        // A file that was used since it was last looked at gets another round.
+        late.roll(NOW).expect("rolled");
+        fill(&mut late, n, 1);
+        late.flush_now().expect("flushed");
+    }
+    assert!(dir.open_files_count() <= 5, "{} files are open", dir.open_files_count());
+    for round in 0..3 {
+        for log in &mut logs {
+            assert_eq!(read_all(&log.view(), 0), filled(0, 2 + round));
+            fill(log, 2 + round as usize, 1);
+            log.flush_now().expect("flushed");
+        }
+    }
+    assert!(dir.open_files_count() <= 6, "{} files are open", dir.open_files_count());
+}
+
+#[test]
+fn a_deletion_that_fails_can_be_tried_again() {
+    let (disk, platform) = {
+        let disk = platform::sim::SimDisk::new(1);
+        (disk.clone(), platform::Platform { disk: Arc::new(disk), ..platform::Platform::sim(1) })
+    };
+    let path = std::path::Path::new("/data");
+    let (dir, _) = LogDir::open(&platform, path, &dir_config(), NOW).expect("opened");
+    let log = create(&dir, LogConfig::default());
+    let action = platform::sim::DiskAction::Rename;
+    disk.fail(platform::sim::DiskFault::nth(action, 1, platform::sim::DiskErrno::PermissionDenied));
+    assert!(dir.delete_log(log, NOW).is_err());
+    assert_eq!(dir.unclaimed().len(), 1);
+    dir.delete_log(dir.take_unclaimed("t", 0).expect("there"), NOW).expect("deleted");
+    assert!(dir.unclaimed().is_empty());
+    create(&dir, LogConfig::default());
+}
