@@ -1,6 +1,7 @@
 //! Behaviour of whole logs on a real disk and on the simulated one.
 
 mod append;
+mod concurrent;
 mod crash;
 mod directory;
 mod faults;

@@ -323,8 +323,15 @@ impl LogView {
     /// # Errors
     /// The disk's, or [`StorageError::Corrupt`].
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, StorageError> {
+        self.with_segments(|segments| self.find_timestamp(segments, timestamp))
+    }
+
+    fn find_timestamp(
+        &self,
+        segments: &SegmentList,
+        timestamp: i64,
+    ) -> Result<Option<TimestampOffset>, StorageError> {
         let log_start_offset = self.log_start_offset();
-        let segments = self.segments.load();
         for segment in segments.iter() {
             let fault = |fault| self.storage_fault(segment, segment.base_offset(), fault);
             if segment.max_timestamp(&self.directory).map_err(fault)?.timestamp < timestamp {
@@ -344,7 +351,10 @@ impl LogView {
     /// # Errors
     /// The disk's, or [`StorageError::Corrupt`].
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, StorageError> {
-        let segments = self.segments.load();
+        self.with_segments(|segments| self.find_max_timestamp(segments))
+    }
+
+    fn find_max_timestamp(&self, segments: &SegmentList) -> Result<Option<TimestampOffset>, StorageError> {
         let mut best: Option<(i64, &Arc<Segment>)> = None;
         for segment in segments.iter() {
             let fault = |fault| self.storage_fault(segment, segment.base_offset(), fault);
@@ -358,8 +368,27 @@ impl LogView {
         segment.find_max_timestamp(&self.directory).map_err(fault)
     }
 
+    /// Searches the segments; again if retention took one away under the search.
+    fn with_segments<T>(
+        &self,
+        search: impl Fn(&SegmentList) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        loop {
+            let segments = self.segments();
+            match search(&segments) {
+                Err(error) if is_missing_file(&error) && !Arc::ptr_eq(&segments, &self.segments()) => {}
+                result => return result,
+            }
+        }
+    }
+
     fn fault(&self, segment: &Segment, offset: i64, fault: SegmentFault) -> ReadError {
-        ReadError::Storage(self.storage_fault(segment, offset, fault))
+        let error = self.storage_fault(segment, offset, fault);
+        let (log_start_offset, log_end_offset) = (self.log_start_offset(), self.log_end_offset());
+        if is_missing_file(&error) && offset < log_start_offset {
+            return ReadError::OffsetOutOfRange { offset, log_start_offset, log_end_offset };
+        }
+        ReadError::Storage(error)
     }
 
     pub(crate) fn storage_fault(&self, segment: &Segment, offset: i64, fault: SegmentFault) -> StorageError {
@@ -433,6 +462,10 @@ impl LogView {
     pub(crate) fn set_durable_end_offset(&self, offset: i64) {
         self.durable_end_offset.store(offset, Ordering::Release);
     }
+}
+
+fn is_missing_file(error: &StorageError) -> bool {
+    matches!(error, StorageError::Io(e) if e.kind() == io::ErrorKind::NotFound)
 }
 
 /// One read, as far as it concerns one segment.
