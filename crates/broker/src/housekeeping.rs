@@ -14,7 +14,7 @@ use crate::partition::Partition;
 use crate::partitions::Partitions;
 
 /// How often partitions with unflushed records are looked at.
-const FLUSH_LOOK_MS: u64 = 500;
+const FLUSH_LOOK_MS: u64 = 1_000;
 
 /// The owner of the periodic work.
 pub struct Housekeeping {
@@ -61,30 +61,11 @@ impl Housekeeping {
 
     /// Flushes what has waited long enough or grown large enough; says whether anything was.
     async fn flush_due(&self) -> bool {
+        let dirty: Vec<Arc<Partition>> =
+            self.partitions.load().all().filter(|partition| partition.has_unflushed()).cloned().collect();
         let mut flushed = false;
-        for partition in self.all() {
-            let view = partition.view();
-            if view.durable_end_offset() == view.log_end_offset() || partition.is_offline() {
-                continue;
-            }
-            let now_ms = self.platform.clock.wall_ms();
-            let ticket =
-                partition.with_log(|log| if log.is_flush_due(now_ms) { log.flush() } else { Ok(None) });
-            match ticket {
-                Some(Ok(Some(ticket))) => {
-                    let ticket = Arc::new(ticket);
-                    let running = ticket.clone();
-                    match self.platform.blocking.run(move || running.run()).await {
-                        Ok(()) => {
-                            partition.with_log(|log| log.mark_durable(&ticket));
-                            flushed = true;
-                        }
-                        Err(error) => lost(&partition, &error),
-                    }
-                }
-                Some(Err(error)) => lost(&partition, &error),
-                _ => {}
-            }
+        for partition in dirty {
+            flushed |= partition.flush_due(&self.platform).await;
         }
         flushed
     }
@@ -99,7 +80,7 @@ impl Housekeeping {
                 Some(Ok(outcome)) if outcome.segments > 0 => {
                     tracing::info!(topic = %partition.topic, partition = partition.index, segments = outcome.segments, bytes = outcome.bytes, "retention removed segments");
                 }
-                Some(Err(error)) => lost(&partition, &error),
+                Some(Err(error)) => partition.log_lost(&error),
                 _ => {}
             }
             if let Some(Some(files)) = partition.with_log(|log| log.expired_files(now_ms)) {
@@ -128,11 +109,6 @@ fn report(written: Result<(), StorageError>) {
     if let Err(error) = written {
         tracing::error!(%error, "checkpoints could not be written: the log directory is offline");
     }
-}
-
-fn lost(partition: &Partition, error: &StorageError) {
-    tracing::error!(topic = %partition.topic, partition = partition.index, %error, "the log could not be kept: its directory is offline until the disk is mended and the node restarted");
-    partition.waiters().wake_all();
 }
 
 fn millis(ms: i64) -> Duration {

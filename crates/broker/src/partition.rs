@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use platform::Platform;
 use protocol::{ErrorCode, Uuid};
 use records::{ProduceRules, ValidBatch, validate_produce};
 use replication::{Effect, Leader, LeaderConfig};
@@ -238,10 +239,47 @@ impl Partition {
 
     fn refused(&self, error: AppendError) -> PartitionError {
         if error.is_disk_fault() {
-            tracing::error!(topic = %self.topic, partition = self.index, %error, "the log cannot be written: its directory is offline until the disk is mended and the node restarted");
-            self.waiters.wake_all();
+            self.log_lost(&error);
         }
         PartitionError::Append(error)
+    }
+
+    /// The disk failed: says so, and lets who waits here look again.
+    pub fn log_lost(&self, error: &impl std::fmt::Display) {
+        tracing::error!(topic = %self.topic, partition = self.index, %error, "the log cannot be kept: its directory is offline until the disk is mended and the node restarted");
+        self.waiters.wake_all();
+    }
+
+    /// Says whether records wait to be flushed.
+    #[must_use]
+    pub fn has_unflushed(&self) -> bool {
+        self.view.durable_end_offset() != self.view.log_end_offset() && !self.is_offline()
+    }
+
+    /// Flushes if that is due, by the topic's `flush.messages` and `flush.ms` or because much has gathered; says whether
+    /// it did.
+    pub async fn flush_due(&self, platform: &Platform) -> bool {
+        let now_ms = platform.clock.wall_ms();
+        let ticket = self.with_log(|log| if log.is_flush_due(now_ms) { log.flush() } else { Ok(None) });
+        let ticket = match ticket {
+            Some(Ok(Some(ticket))) => Arc::new(ticket),
+            Some(Err(error)) => {
+                self.log_lost(&error);
+                return false;
+            }
+            _ => return false,
+        };
+        let running = ticket.clone();
+        match platform.blocking.run(move || running.run()).await {
+            Ok(()) => {
+                self.with_log(|log| log.mark_durable(&ticket));
+                true
+            }
+            Err(error) => {
+                self.log_lost(&error);
+                false
+            }
+        }
     }
 
     /// Runs `work` on the log, waiting for the lock: for rare work such as retention, flush and configuration.
@@ -288,3 +326,6 @@ impl Partition {
 
 /// Stands in the epoch's place once the leadership has ended, so that readers need no lock to see it.
 const CLOSED_EPOCH: i32 = i32::MAX;
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,8 @@ impl TestConnection {
     /// The answer borrows from its frame, which is leaked: a test is short.
     pub async fn ask<'a, R: Request<'a>, M: Message<'static>>(&mut self, version: i16, request: &R) -> M {
         self.send(version, request).await;
-        let frame = self.receive().await.unwrap_or_else(|| panic!("no answer to {:?} v{version}", R::API_KEY));
+        let frame =
+            self.receive().await.unwrap_or_else(|| panic!("no answer to {:?} v{version}", R::API_KEY));
         let frame: &'static [u8] = Vec::leak(frame);
         let (id, response) = decode_response::<M>(R::API_KEY, version, frame)
             .unwrap_or_else(|error| panic!("{:?} v{version} answer: {error}", R::API_KEY));

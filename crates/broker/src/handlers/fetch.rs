@@ -245,6 +245,10 @@ fn read_one(
     remaining: usize,
     min_one: bool,
 ) -> Read {
+    if partition.is_closed() && !node.is_stopping() {
+        // The topic was deleted while the request waited.
+        return failed(find(node, wanted).err().unwrap_or(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+    }
     if limits.follower || partition.is_closed() {
         // A sole replica has no followers: whoever claims to be one holds stale metadata.
         return Read {

@@ -5,7 +5,7 @@ use protocol::delete_topics_request::DeleteTopicState;
 use protocol::metadata_request::MetadataRequestTopic;
 use protocol::{
     DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode,
-    MetadataRequest, MetadataResponse,
+    FetchRequest, MetadataRequest, MetadataResponse,
 };
 use testkit::TestConnection;
 
@@ -56,6 +56,23 @@ async fn a_deleted_topic_is_gone_and_a_new_one_of_its_name_is_another() {
     assert_ne!(again.id, topic.id);
     assert_eq!(produce(&mut connection, again, &batch(&["new"])).await.base_offset, 0);
     assert_eq!(values(&fetch(&mut connection, again, 0).await, 0), ["new"]);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_topic_learns_that_it_was_deleted() {
+    let (node, mut connection, topic) = node_with_topic(&[]).await;
+    let mut admin = node.connect().await;
+    let waiting = FetchRequest { max_wait_ms: 20_000, ..fetch_request(topic, 0) };
+    let request = DeleteTopicsRequest {
+        topics: vec![DeleteTopicState { name: Some("t".into()), ..DeleteTopicState::default() }],
+        timeout_ms: 5000,
+        ..DeleteTopicsRequest::default()
+    };
+    let (data, ()) = tokio::join!(fetch_at(&mut connection, 18, topic, &waiting), async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let _: DeleteTopicsResponse<'static> = admin.ask(6, &request).await;
+    });
+    assert_eq!(data.error_code, ErrorCode::UNKNOWN_TOPIC_ID);
 }
 
 #[tokio::test]

@@ -1,0 +1,101 @@
+//! A partition on a real directory.
+
+use platform::Clock;
+use records::{BatchBuilder, BatchSettings};
+use storage::{LogDir, LogDirConfig};
+use tempfile::TempDir;
+
+use super::*;
+
+const TOPIC_ID: Uuid = Uuid([7; 16]);
+
+/// The directory has to outlive the partition, and the log directory its logs.
+struct Fixture {
+    partition: Partition,
+    platform: Platform,
+    _log_dir: LogDir,
+    _dir: TempDir,
+}
+
+fn fixture(config: LogConfig) -> Fixture {
+    let platform = Platform::os();
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogDirConfig { format: Some("cluster".into()), ..LogDirConfig::new(1) };
+    let now_ms = platform.clock.wall_ms();
+    let (log_dir, _) = LogDir::open(&platform, dir.path(), &options, now_ms).unwrap();
+    let log = log_dir.create_log("t", 0, TOPIC_ID, config, now_ms).unwrap();
+    let leader =
+        LeaderConfig { node_id: 1, leader_epoch: 3, replicas: vec![1], isr: vec![1], min_insync_replicas: 1 };
+    Fixture {
+        partition: Partition::new("t".into(), 0, TOPIC_ID, log, leader),
+        platform,
+        _log_dir: log_dir,
+        _dir: dir,
+    }
+}
+
+fn batch() -> Vec<u8> {
+    let mut builder = BatchBuilder::new(BatchSettings::default());
+    builder.append(None, Some(b"value"), &[], Clock::os().wall_ms()).unwrap();
+    builder.build().unwrap()
+}
+
+#[tokio::test]
+async fn flush_messages_decides_when_a_flush_is_due() {
+    for (flush_messages, unflushed) in [(1, false), (2, true), (i64::MAX, true)] {
+        let f = fixture(LogConfig { flush_messages, ..LogConfig::default() });
+        f.partition.append_client(&batch(), true, f.platform.clock.wall_ms()).await.unwrap();
+        f.partition.flush_due(&f.platform).await;
+        assert_eq!(f.partition.has_unflushed(), unflushed, "flush.messages={flush_messages}");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_partition_refuses_and_gives_its_log_back_once() {
+    let f = fixture(LogConfig::default());
+    let now_ms = f.platform.clock.wall_ms();
+    let info = f.partition.append_client(&batch(), true, now_ms).await.unwrap();
+    assert_eq!((info.first_offset, f.partition.view().high_watermark()), (0, 1));
+    assert!(f.partition.close().is_some());
+    assert!(f.partition.close().is_none());
+    assert!(f.partition.is_closed());
+    let refused = f.partition.append_client(&batch(), true, now_ms).await;
+    assert!(matches!(refused, Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER))));
+}
+
+#[tokio::test]
+async fn believed_epochs_are_compared() {
+    let f = fixture(LogConfig::default());
+    let check = |epoch| f.partition.check_leader_epoch(epoch);
+    assert_eq!((check(-1), check(3)), (Ok(()), Ok(())));
+    assert_eq!(check(2), Err(ErrorCode::FENCED_LEADER_EPOCH));
+    assert_eq!(check(4), Err(ErrorCode::UNKNOWN_LEADER_EPOCH));
+}
+
+#[tokio::test]
+async fn who_finds_the_lock_taken_is_answered_by_its_holder() {
+    let f = fixture(LogConfig::default());
+    let now_ms = f.platform.clock.wall_ms();
+    let batch = batch();
+    let mut queued = {
+        let holder = f.partition.state.lock();
+        let mut queued = Box::pin(f.partition.append_client(&batch, true, now_ms));
+        let polled = poll_once(&mut queued);
+        assert!(polled.is_none(), "the append waits for the holder");
+        assert_eq!(f.partition.queued_count.load(Ordering::SeqCst), 1);
+        drop(holder);
+        queued
+    };
+    // Whoever enters next appends for the one who waits.
+    f.partition.append_client(&batch, true, now_ms).await.unwrap();
+    let info = poll_once(&mut queued).expect("the answer is there").unwrap();
+    assert_eq!(info.first_offset, 1);
+}
+
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::Pin::new(future).poll(&mut context) {
+        std::task::Poll::Ready(output) => Some(output),
+        std::task::Poll::Pending => None,
+    }
+}
