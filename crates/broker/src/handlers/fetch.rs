@@ -16,6 +16,8 @@ use crate::node::Node;
 use crate::partition::Partition;
 use crate::waiters::Waiter;
 
+/// First version whose answer can name the current leader.
+const CURRENT_LEADER_VERSION_MIN: i16 = 12;
 /// First version that names topics by id (KIP-516).
 const TOPIC_ID_VERSION_MIN: i16 = 13;
 /// `isolation_level` of a consumer that sees only committed records.
@@ -48,6 +50,8 @@ struct Limits {
     wait: Duration,
     follower: bool,
     read_committed: bool,
+    /// The answer's version can name the current leader.
+    tells_leader: bool,
 }
 
 /// Reads what is there, waits for more if that is too little, and answers.
@@ -95,6 +99,7 @@ fn limits(node: &Node, ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> 
         wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
         follower: replica_id >= 0,
         read_committed: request.isolation_level == READ_COMMITTED,
+        tells_leader: ctx.api_version >= CURRENT_LEADER_VERSION_MIN,
     }
 }
 
@@ -342,7 +347,7 @@ fn partition_data(
     if let Some((epoch, end_offset)) = read.diverging {
         data.diverging_epoch = EpochEndOffset { epoch, end_offset };
     }
-    if let Some((leader_id, leader_epoch)) = read.current_leader {
+    if let Some((leader_id, leader_epoch)) = read.current_leader.filter(|_| limits.tells_leader) {
         data.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch };
     }
     data.records = match read.slice {

@@ -20,6 +20,8 @@ use crate::waiters::Waiter;
 
 /// First version whose batches may be compressed with zstd (KIP-110).
 const ZSTD_VERSION_MIN: i16 = 7;
+/// First version whose answer can name the current leader (KIP-951).
+const CURRENT_LEADER_VERSION_MIN: i16 = 10;
 /// First version that names topics by id (KIP-516).
 const TOPIC_ID_VERSION_MIN: i16 = 13;
 
@@ -66,7 +68,7 @@ pub async fn handle<'a>(
                     if partition.config().flush_messages != i64::MAX {
                         partition.flush_due(&node.platform).await;
                     }
-                    let response = answer(node, &partition, partition_data.index, &appended);
+                    let response = answer(node, ctx, &partition, partition_data.index, &appended);
                     if let (Ok(info), Acks::All) = (&appended, acks) {
                         let end_offset = info.last_offset + 1;
                         if partition.view().high_watermark() < end_offset {
@@ -174,6 +176,7 @@ fn failure<'a>(index: i32, error_code: ErrorCode) -> PartitionProduceResponse<'a
 
 fn answer<'a>(
     node: &Node,
+    ctx: &RequestContext<'_>,
     partition: &Partition,
     index: i32,
     result: &Result<AppendInfo, PartitionError>,
@@ -188,7 +191,7 @@ fn answer<'a>(
         },
         Err(PartitionError::Code(code)) => {
             let mut response = failure(index, *code);
-            if *code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
+            if *code == ErrorCode::NOT_LEADER_OR_FOLLOWER && ctx.api_version >= CURRENT_LEADER_VERSION_MIN {
                 response.current_leader =
                     LeaderIdAndEpoch { leader_id: node.node_id, leader_epoch: partition.leader_epoch() };
             }
