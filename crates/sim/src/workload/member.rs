@@ -58,7 +58,8 @@ impl Interrupt {
         match error {
             ErrorCode::NONE => Ok(()),
             ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION => Err(Self::Rejoin),
-            ErrorCode::UNKNOWN_MEMBER_ID => Err(Self::Forgotten),
+            // The power may take a whole group.
+            ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::GROUP_ID_NOT_FOUND => Err(Self::Forgotten),
             error if error.is_retriable() => Err(Self::Later),
             error => panic!("{what}: {error}"),
         }
