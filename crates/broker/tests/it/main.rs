@@ -1,5 +1,7 @@
 //! The node on loopback, spoken to in the protocol alone.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 mod admin;
 mod fetching;
 mod hostile;

@@ -108,7 +108,6 @@ pub fn produce_request(topic: Topic, acks: i16, batch: &[u8]) -> ProduceRequest<
             partition_data: vec![PartitionProduceData { index: 0, records: Records::Borrowed(batch) }],
         }],
         transactional_id: None,
-        ..ProduceRequest::default()
     }
 }
 
