@@ -15,7 +15,7 @@ use platform::Platform;
 use protocol::{ErrorCode, Uuid};
 use records::{ProduceRules, ValidBatch, validate_produce};
 use replication::{Effect, Leader, LeaderConfig};
-use storage::{AppendError, AppendInfo, AppendOrigin, LogConfig, LogView, UnifiedLog};
+use storage::{AppendError, AppendInfo, AppendOrigin, LogConfig, LogView, StorageError, UnifiedLog};
 use tokio::sync::oneshot;
 
 use crate::waiters::Waiters;
@@ -43,6 +43,28 @@ enum Job {
     Client { valid: ValidBatch, rules: ProduceRules, check_min_isr: bool },
     /// Batches of this node itself.
     Own { now_ms: i64 },
+}
+
+impl Job {
+    fn now_ms(&self) -> i64 {
+        match self {
+            Job::Client { rules, .. } => rules.now_ms,
+            Job::Own { now_ms } => *now_ms,
+        }
+    }
+}
+
+/// Says whether the topic asks for flushes by number of records (`flush.messages`).
+fn flushes_by_count(config: &LogConfig) -> bool {
+    config.flush_messages != i64::MAX
+}
+
+fn flush_locked(log: &mut UnifiedLog, now_ms: i64) -> Result<bool, StorageError> {
+    let due = log.is_flush_due(now_ms);
+    if due {
+        log.flush_now()?;
+    }
+    Ok(due)
 }
 
 struct Queued {
@@ -220,6 +242,11 @@ impl Partition {
         };
         let info = appended.map_err(|error| self.refused(error))?;
         if !info.duplicate {
+            if flushes_by_count(state.log.config()) {
+                // As in Kafka, the flush belongs to the append: nobody sees a record before it.
+                let now_ms = job.now_ms();
+                flush_locked(&mut state.log, now_ms).map_err(|error| self.refused(error.into()))?;
+            }
             state.leader.handle_local_append(self.view.log_end_offset(), &mut state.effects);
             self.apply(&mut state.effects, info.bytes);
         }
@@ -256,30 +283,31 @@ impl Partition {
         self.view.durable_end_offset() != self.view.log_end_offset() && !self.is_offline()
     }
 
-    /// Flushes if that is due, by the topic's `flush.messages` and `flush.ms` or because much has gathered; says whether
-    /// it did.
-    pub async fn flush_due(&self, platform: &Platform) -> bool {
+    /// Flushes in the background if that is due: by the topic's `flush.ms`, or because much has gathered. Says whether it
+    /// did. To be called by one task only: a log has one flush under way at a time.
+    pub async fn flush_due(self: &Arc<Self>, platform: &Platform) -> bool {
         let now_ms = platform.clock.wall_ms();
-        let ticket = self.with_log(|log| if log.is_flush_due(now_ms) { log.flush() } else { Ok(None) });
-        let ticket = match ticket {
-            Some(Ok(Some(ticket))) => Arc::new(ticket),
-            Some(Err(error)) => {
-                self.log_lost(&error);
-                return false;
-            }
-            _ => return false,
+        let flushed = if flushes_by_count(&self.config()) {
+            // An append may flush this log at any moment, so the lock is held until this flush is done.
+            let partition = self.clone();
+            let flush = move || partition.with_log(|log| flush_locked(log, now_ms));
+            platform.blocking.run(flush).await.unwrap_or(Ok(false))
+        } else {
+            self.flush_beside_appends(platform, now_ms).await
         };
+        flushed.unwrap_or_else(|error| {
+            self.log_lost(&error);
+            false
+        })
+    }
+
+    async fn flush_beside_appends(&self, platform: &Platform, now_ms: i64) -> Result<bool, StorageError> {
+        let ticket = self.with_log(|log| if log.is_flush_due(now_ms) { log.flush() } else { Ok(None) });
+        let Some(ticket) = ticket.transpose()?.flatten().map(Arc::new) else { return Ok(false) };
         let running = ticket.clone();
-        match platform.blocking.run(move || running.run()).await {
-            Ok(()) => {
-                self.with_log(|log| log.mark_durable(&ticket));
-                true
-            }
-            Err(error) => {
-                self.log_lost(&error);
-                false
-            }
-        }
+        platform.blocking.run(move || running.run()).await?;
+        self.with_log(|log| log.mark_durable(&ticket));
+        Ok(true)
     }
 
     /// Runs `work` on the log, waiting for the lock: for rare work such as retention, flush and configuration.

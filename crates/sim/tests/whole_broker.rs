@@ -99,6 +99,13 @@ fn a_node_on_the_page_cache_loses_only_tails_and_only_with_the_power() {
 }
 
 #[test]
+fn a_node_that_flushes_each_append_loses_nothing() {
+    for seed in seeds(100..112) {
+        must_pass(seed, Plan::durable(&Rng::seeded(seed)));
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_trace_byte_for_byte() {
     let mut digests = std::collections::BTreeSet::new();
     for seed in seeds(200..204) {

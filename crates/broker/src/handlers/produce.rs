@@ -65,9 +65,6 @@ pub async fn handle<'a>(
                 (Err(code), _) => failure(partition_data.index, code),
                 (Ok(partition), Some(acks)) => {
                     let appended = append(&partition, ctx, partition_data, acks, now_ms).await;
-                    if partition.config().flush_messages != i64::MAX {
-                        partition.flush_due(&node.platform).await;
-                    }
                     let response = answer(node, ctx, &partition, partition_data.index, &appended);
                     if let (Ok(info), Acks::All) = (&appended, acks) {
                         let end_offset = info.last_offset + 1;

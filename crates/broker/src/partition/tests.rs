@@ -11,7 +11,7 @@ const TOPIC_ID: Uuid = Uuid([7; 16]);
 
 /// The directory has to outlive the partition, and the log directory its logs.
 struct Fixture {
-    partition: Partition,
+    partition: Arc<Partition>,
     platform: Platform,
     _log_dir: LogDir,
     _dir: TempDir,
@@ -27,7 +27,7 @@ fn fixture(config: LogConfig) -> Fixture {
     let leader =
         LeaderConfig { node_id: 1, leader_epoch: 3, replicas: vec![1], isr: vec![1], min_insync_replicas: 1 };
     Fixture {
-        partition: Partition::new("t".into(), 0, TOPIC_ID, log, leader),
+        partition: Arc::new(Partition::new("t".into(), 0, TOPIC_ID, log, leader)),
         platform,
         _log_dir: log_dir,
         _dir: dir,
@@ -45,8 +45,20 @@ async fn flush_messages_decides_when_a_flush_is_due() {
     for (flush_messages, unflushed) in [(1, false), (2, true), (i64::MAX, true)] {
         let f = fixture(LogConfig { flush_messages, ..LogConfig::default() });
         f.partition.append_client(&batch(), true, f.platform.clock.wall_ms()).await.unwrap();
-        f.partition.flush_due(&f.platform).await;
         assert_eq!(f.partition.has_unflushed(), unflushed, "flush.messages={flush_messages}");
+        f.partition.append_own(&batch(), f.platform.clock.wall_ms()).await.unwrap();
+        assert_eq!(f.partition.has_unflushed(), flush_messages == i64::MAX);
+    }
+}
+
+#[tokio::test]
+async fn flush_ms_flushes_in_the_background() {
+    for flush_messages in [10, i64::MAX] {
+        let f = fixture(LogConfig { flush_messages, flush_ms: 0, ..LogConfig::default() });
+        f.partition.append_client(&batch(), true, f.platform.clock.wall_ms()).await.unwrap();
+        f.partition.flush_due(&f.platform).await;
+        assert!(!f.partition.has_unflushed());
+        assert!(!f.partition.flush_due(&f.platform).await, "nothing is left to flush");
     }
 }
 
