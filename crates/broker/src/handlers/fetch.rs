@@ -25,6 +25,9 @@ const READ_COMMITTED: i8 = 1;
 /// A slice up to this size is copied into the answer: cheaper than a second system call for `sendfile`.
 const COPIED_BYTES_MAX: usize = 16 * 1024;
 
+/// How long a consumer is held off while the node stops, at most.
+const STOPPING_PAUSE: Duration = Duration::from_millis(100);
+
 /// An answer whose larger slices stay in their files: `Records::External` tokens are indexes into `slices`.
 pub struct FetchAnswer {
     /// The response.
@@ -154,6 +157,10 @@ fn find(node: &Node, wanted: &Wanted) -> Result<Arc<Partition>, ErrorCode> {
 async fn read_or_wait(node: &Node, wanted: &[Wanted], limits: &Limits) -> Vec<Read> {
     let found: Vec<_> = wanted.iter().map(|w| find(node, w)).collect();
     let mut reads = read_all(node, wanted, &found, limits);
+    if node.is_stopping() && bytes_of(&reads) == 0 {
+        // The connection is about to be closed; an answer at once would only be asked for again.
+        tokio::time::sleep(limits.wait.min(STOPPING_PAUSE)).await;
+    }
     if limits.wait.is_zero() || satisfied(node, &reads, limits) {
         return reads;
     }
