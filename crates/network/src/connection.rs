@@ -80,6 +80,11 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
+    /// The activity of a connection that was accepted at `now_ms`: until it is served, that is its last byte.
+    pub(crate) fn accepted(now_ms: u64) -> Self {
+        Self { last_ms: AtomicU64::new(now_ms), ..Self::default() }
+    }
+
     /// Milliseconds without a byte, or none while a handler is at work.
     pub(crate) fn idle_ms(&self, now_ms: u64) -> Option<u64> {
         (!self.busy.load(Ordering::Relaxed))

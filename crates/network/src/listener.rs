@@ -54,6 +54,13 @@ struct Shared<H> {
     sweeping: AtomicBool,
 }
 
+impl<H> Shared<H> {
+    /// Milliseconds since the listeners were made.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 impl<H: RequestHandler> Listeners<H> {
     /// Makes the empty set. Connections are spread over `runtimes`; with none given they stay on the caller's.
     #[must_use]
@@ -155,7 +162,7 @@ fn admit<H: RequestHandler>(
             return;
         }
     };
-    let activity = Arc::new(Activity::default());
+    let activity = Arc::new(Activity::accepted(shared.now_ms()));
     shared.activities.lock().insert(id, activity.clone());
     let task = serve(shared.clone(), stream, info, activity);
     let mut tasks = shared.tasks.lock();
@@ -223,7 +230,7 @@ async fn sweep<H: RequestHandler>(shared: Arc<Shared<H>>) {
             shared.sweeping.store(false, Ordering::Relaxed);
             return;
         }
-        let now_ms = u64::try_from(shared.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now_ms = shared.now_ms();
         for activity in activities.values() {
             let idle_ms = activity.idle_ms(now_ms).unwrap_or(0);
             if idle_ms >= shared.config.idle_ms_max {

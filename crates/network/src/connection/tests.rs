@@ -103,6 +103,12 @@ async fn an_idle_connection_is_closed_and_a_waiting_one_is_not() {
     expect_end(&stream).await;
 }
 
+#[test]
+fn a_connection_that_is_not_served_yet_is_not_idle_since_the_start_of_the_node() {
+    let activity = Activity::accepted(1_000_000);
+    assert_eq!(activity.idle_ms(1_000_005), Some(5));
+}
+
 #[tokio::test]
 async fn the_third_connection_finds_no_place() {
     let (listeners, one) = start(60_000).await;
