@@ -38,7 +38,8 @@ fn follow(view: &LogView, max_bytes: usize, done: &AtomicBool) -> usize {
         }
         let latest = view.offset_of_max_timestamp().expect("readable");
         assert!(latest.is_none_or(|found| found.offset < view.log_end_offset()));
-        assert!(view.epoch_of_offset(view.log_end_offset() - 1).is_some() || view.log_end_offset() == 0);
+        let end = view.log_end_offset();
+        assert!(end == 0 || view.epoch_of_offset(end - 1).is_some());
     }
 }
 
