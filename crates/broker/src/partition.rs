@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -95,6 +95,7 @@ pub struct Partition {
     queued_count: AtomicUsize,
     waiters: Waiters,
     leader_epoch: AtomicI32,
+    closed: AtomicBool,
 }
 
 impl Partition {
@@ -116,6 +117,7 @@ impl Partition {
             queued_count: AtomicUsize::new(0),
             waiters: Waiters::default(),
             leader_epoch: AtomicI32::new(leader_epoch),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -340,7 +342,7 @@ impl Partition {
         while let Some(queued) = self.next_queued() {
             let _ = queued.answer.send(Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER)));
         }
-        self.leader_epoch.fetch_max(CLOSED_EPOCH, Ordering::Relaxed);
+        self.closed.store(true, Ordering::Release);
         self.waiters.wake_all();
         state.map(|state| state.log)
     }
@@ -348,12 +350,9 @@ impl Partition {
     /// Says whether the leadership has ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.leader_epoch() == CLOSED_EPOCH
+        self.closed.load(Ordering::Acquire)
     }
 }
-
-/// Stands in the epoch's place once the leadership has ended, so that readers need no lock to see it.
-const CLOSED_EPOCH: i32 = i32::MAX;
 
 #[cfg(test)]
 mod tests;

@@ -71,6 +71,7 @@ async fn a_closed_partition_refuses_and_gives_its_log_back_once() {
     assert!(f.partition.close().is_some());
     assert!(f.partition.close().is_none());
     assert!(f.partition.is_closed());
+    assert_eq!(f.partition.leader_epoch(), 3, "clients are told this epoch and believe it");
     let refused = f.partition.append_client(&batch(), true, now_ms).await;
     assert!(matches!(refused, Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER))));
 }
