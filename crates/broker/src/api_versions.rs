@@ -43,6 +43,8 @@ pub const SERVED: &[Served] = &[
     serve(ApiKey::DeleteGroups, 0, 3),
     serve(ApiKey::IncrementalAlterConfigs, 0, 1),
     serve(ApiKey::OffsetDelete, 0, 0),
+    serve(ApiKey::DescribeUserScramCredentials, 0, 0),
+    serve(ApiKey::AlterUserScramCredentials, 0, 0),
     serve(ApiKey::DescribeQuorum, 0, 2),
     serve(ApiKey::DescribeCluster, 0, 2),
     serve(ApiKey::DescribeProducers, 0, 0),

@@ -216,5 +216,7 @@ async fn other(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         DescribeQuorum => describe_quorum,
         DescribeProducers => describe_producers,
         DescribeTopicPartitions => describe_topic_partitions,
+        DescribeUserScramCredentials => describe_user_scram_credentials,
+        AlterUserScramCredentials => alter_user_scram_credentials,
     )
 }

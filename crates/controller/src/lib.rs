@@ -2,7 +2,7 @@
 //!
 //! A log-backed machine: `handle_*` reads the state and decides, changing nothing; [`Controller::replay`] is the only
 //! writer of state; an answer leaves when its records are committed. Owns the rules for topics, partitions, brokers,
-//! dynamic configurations and producer ids. Never knows Raft or a log (the shell appends what is decided), never reads
+//! dynamic configurations, SCRAM credentials and producer ids. Never knows Raft or a log (the shell appends what is decided), never reads
 //! a clock, draws no random number: time, seeds and new ids come in as values.
 
 mod alter_configs;
@@ -21,6 +21,7 @@ mod partition_change;
 mod placement;
 mod producer_ids;
 mod registration;
+mod scram_credentials;
 mod topic_name;
 
 pub use api_error::ApiError;

@@ -3,4 +3,5 @@
 mod cluster;
 mod configs;
 mod lifecycle;
+mod scram_credentials;
 mod topics;

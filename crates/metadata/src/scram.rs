@@ -38,6 +38,11 @@ impl ScramImage {
         self.credentials.iter().map(|((mechanism, name), credential)| (*mechanism, name.as_str(), credential))
     }
 
+    /// The credential of a user for a mechanism.
+    pub fn get(&self, mechanism: i8, user: &str) -> Option<&ScramCredential> {
+        self.credentials.get(&(mechanism, user.to_owned()))
+    }
+
     pub(crate) fn replay(&mut self, record: &UserScramCredentialRecord<'_>) {
         let credential = ScramCredential {
             salt: record.salt.to_vec(),

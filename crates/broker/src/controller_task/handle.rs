@@ -7,7 +7,8 @@ use config::BrokerConfig;
 use controller::{ApiError, Controller, Outcome};
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{
-    AlterConfigsRequest, AlterConfigsResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
+    AlterConfigsRequest, AlterConfigsResponse, AlterUserScramCredentialsRequest,
+    AlterUserScramCredentialsResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
     DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse, Uuid,
@@ -140,6 +141,17 @@ impl ControllerHandle {
         request: IncrementalAlterConfigsRequest<'static>,
     ) -> Result<IncrementalAlterConfigsResponse<'static>, ApiError> {
         self.ask(move |controller, _| Ok(controller.handle_incremental_alter_configs(&request))).await
+    }
+
+    /// Stores and removes SCRAM credentials.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::alter_configs`]. Users whose credentials cannot be changed are in the answer.
+    pub async fn alter_user_scram_credentials(
+        &self,
+        request: AlterUserScramCredentialsRequest<'static>,
+    ) -> Result<AlterUserScramCredentialsResponse<'static>, ApiError> {
+        self.ask(move |controller, _| Ok(controller.handle_alter_user_scram_credentials(&request))).await
     }
 
     /// A producer id that nobody ever had.

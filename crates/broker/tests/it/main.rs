@@ -7,5 +7,6 @@ mod fetching;
 mod hostile;
 mod producing;
 mod restarts;
+mod scram;
 mod setup;
 mod topics;
