@@ -2,17 +2,20 @@
 
 mod codegen;
 mod compat_doc;
+mod differential;
 mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask codegen [--check] | compat-doc [--check] | tidy";
+const USAGE: &str =
+    "usage: cargo xtask codegen [--check] | compat-doc [--check] | differential [--help] | tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
         Some((name, rest)) if name == "codegen" => codegen::run(rest),
         Some((name, rest)) if name == "compat-doc" => compat_doc::run(rest),
+        Some((name, rest)) if name == "differential" => differential::run(rest),
         Some((name, rest)) if name == "tidy" => tidy::run(rest),
         _ => Err(USAGE.to_owned()),
     };

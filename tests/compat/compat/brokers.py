@@ -182,13 +182,14 @@ class ApacheKafka(Process):
     def __init__(self, directory):
         super().__init__(directory)
         self.class_path = toolchain.class_path(toolchain.apache_kafka())
+        self.heap = "768m"
 
-    def java(self, *arguments, heap="768m"):
+    def java(self, *arguments):
         settings = os.path.join(self.directory, "log4j2.properties")
         if not os.path.exists(settings):
             with open(settings, "w") as handle:
                 handle.write(LOG4J)
-        return ["java", "-Xmx" + heap, "-XX:+UseG1GC", "-Xshare:auto", "-Dlog4j2.configurationFile=" + settings,
+        return ["java", "-Xmx" + self.heap, "-XX:+UseG1GC", "-Xshare:auto", "-Dlog4j2.configurationFile=" + settings,
                 "-cp", self.class_path, *arguments]
 
     def format(self):

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from . import brokers, clients, toolchain
+from . import brokers, clients, serve, toolchain
 from .report import Report
 from .suites import dump, flights, hostile, kill9, smoke
 
@@ -57,6 +57,9 @@ def arguments():
     parser.add_argument("--seed", type=int, default=None, help="random choices (default: from the clock; always printed)")
     parser.add_argument("--install-only", action="store_true", help="install what the suites need and stop")
     parser.add_argument("--kafka-jars", action="store_true", help="print the folder of Apache Kafka's jars and stop")
+    parser.add_argument("--serve", action="store_true", help="start the broker, say where it is, end with standard input")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="with --serve: settings of the broker")
+    parser.add_argument("--heap", default="768m", help="with --serve: heap of Apache Kafka")
     parser.add_argument("--keep", metavar="DIR", help="keep data and logs in DIR")
     return parser.parse_args()
 
@@ -79,6 +82,9 @@ def main():
     if asked.kafka_jars:
         print(toolchain.apache_kafka())
         return 0
+    if asked.serve:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        return serve.run(asked.broker, asked.set, asked.heap, asked.keep)
     for name in asked.only:
         if name.split("/")[0] not in SUITES:
             raise SystemExit("no suite %s; there are %s" % (name, ", ".join(SUITES)))

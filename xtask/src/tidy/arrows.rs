@@ -69,6 +69,7 @@ pub(crate) static ROOMS: &[Room] = &[
     room("testkit", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records"]),
     room("sim", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),
     room("bench", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),
+    room("differential", Kind::Tool, &["records"]),
     room("xtask", Kind::Tool, &[]),
 ];
 
