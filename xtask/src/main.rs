@@ -1,5 +1,6 @@
 //! Repository chores. Owns only the dispatch to one file per subcommand; never holds a chore itself.
 
+mod board;
 mod codegen;
 mod compat_doc;
 mod differential;
@@ -7,12 +8,12 @@ mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "usage: cargo xtask codegen [--check] | compat-doc [--check] | differential [--help] | tidy";
+const USAGE: &str = "usage: cargo xtask board [--help] | codegen [--check] | compat-doc [--check] | differential [--help] | tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
+        Some((name, rest)) if name == "board" => board::run(rest),
         Some((name, rest)) if name == "codegen" => codegen::run(rest),
         Some((name, rest)) if name == "compat-doc" => compat_doc::run(rest),
         Some((name, rest)) if name == "differential" => differential::run(rest),
