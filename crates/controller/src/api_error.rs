@@ -19,6 +19,11 @@ impl ApiError {
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError { code, message: message.into() }
     }
+
+    /// The message as Kafka writes it of an exception: none where it says no more than the code does.
+    pub fn message_unless_general(self) -> Option<Cow<'static, str>> {
+        (self.message != self.code.message()).then_some(self.message)
+    }
 }
 
 /// A code with its general message.

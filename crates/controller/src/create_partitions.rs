@@ -1,6 +1,6 @@
 //! CreatePartitions: topics grow, never shrink.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use metadata::PartitionRegistration;
 use protocol::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
@@ -10,6 +10,18 @@ use protocol::{CreatePartitionsRequest, CreatePartitionsResponse, ErrorCode, Met
 use crate::create_topics::{PARTITIONS_PER_REQUEST_MAX, all_unfit};
 use crate::{ApiError, Controller, Outcome};
 
+/// True if a request names a topic that could grow: only such a request can run out of time.
+pub fn has_topics_to_grow(request: &CreatePartitionsRequest<'_>) -> bool {
+    let repeated = repeated_names(request);
+    request.topics.iter().any(|topic| !repeated.contains(topic.name.as_ref()))
+}
+
+fn repeated_names<'a>(request: &'a CreatePartitionsRequest<'_>) -> BTreeSet<&'a str> {
+    let mut seen = BTreeSet::new();
+    let names = request.topics.iter().map(|topic| topic.name.as_ref());
+    names.filter(|name| !seen.insert(*name)).collect()
+}
+
 impl Controller {
     /// Adds partitions to topics; `seed` decides where replicas go. Each topic succeeds or fails by itself.
     pub fn handle_create_partitions(
@@ -17,21 +29,19 @@ impl Controller {
         request: &CreatePartitionsRequest<'_>,
         seed: u64,
     ) -> Outcome<CreatePartitionsResponse<'static>> {
-        let mut seen = BTreeMap::new();
-        for topic in &request.topics {
-            *seen.entry(topic.name.as_ref()).or_insert(0) += 1;
-        }
-        let mut answered = BTreeSet::new();
+        let repeated = repeated_names(request);
         let mut records = Vec::new();
-        let mut results = Vec::new();
-        for topic in request.topics.iter().filter(|topic| answered.insert(topic.name.clone())) {
-            let grown = if seen.get(topic.name.as_ref()).is_some_and(|count| *count > 1) {
-                Err(ApiError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name."))
-            } else {
-                self.grow_topic(topic, seed, PARTITIONS_PER_REQUEST_MAX - records.len())
-            };
+        let mut results: Vec<CreatePartitionsTopicResult<'_>> = repeated
+            .iter()
+            .map(|name| CreatePartitionsTopicResult {
+                name: (*name).to_owned().into(),
+                error_code: ErrorCode::INVALID_REQUEST,
+                error_message: Some("Duplicate topic name.".into()),
+            })
+            .collect();
+        for topic in request.topics.iter().filter(|topic| !repeated.contains(topic.name.as_ref())) {
             let name = topic.name.clone().into_owned().into();
-            results.push(match grown {
+            results.push(match self.grow_topic(topic, seed, PARTITIONS_PER_REQUEST_MAX - records.len()) {
                 Ok(new) => {
                     records.extend(new);
                     CreatePartitionsTopicResult { name, ..CreatePartitionsTopicResult::default() }
@@ -39,7 +49,7 @@ impl Controller {
                 Err(error) => CreatePartitionsTopicResult {
                     name,
                     error_code: error.code,
-                    error_message: Some(error.message),
+                    error_message: error.message_unless_general(),
                 },
             });
         }

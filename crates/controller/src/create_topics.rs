@@ -25,68 +25,98 @@ struct NewTopic {
     result: CreatableTopicResult<'static>,
 }
 
+/// A request's topics as they are to be answered.
+struct Asked<'a> {
+    /// To be created, each with its id.
+    topics: Vec<(&'a CreatableTopic<'a>, Uuid)>,
+    /// Names given more than once: refused.
+    repeated: BTreeSet<&'a str>,
+    /// The controllers' own topic is among the names: refused.
+    has_cluster_metadata: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn new(request: &'a CreateTopicsRequest<'a>, topic_ids: &[Uuid]) -> Asked<'a> {
+        let mut seen = BTreeSet::new();
+        let names = request.topics.iter().map(|topic| topic.name.as_ref());
+        let repeated: BTreeSet<&str> = names.filter(|name| !seen.insert(*name)).collect();
+        let is_asked = |name: &str| name != CLUSTER_METADATA_TOPIC && !repeated.contains(name);
+        let topics = request.topics.iter().zip(topic_ids.iter().copied());
+        Asked {
+            topics: topics.filter(|(topic, _)| is_asked(&topic.name)).collect(),
+            has_cluster_metadata: seen.contains(CLUSTER_METADATA_TOPIC)
+                && !repeated.contains(CLUSTER_METADATA_TOPIC),
+            repeated,
+        }
+    }
+
+    /// The answers to what is not even looked at, behind the others as Kafka has them.
+    fn refusals(&self) -> impl Iterator<Item = CreatableTopicResult<'static>> {
+        let repeated =
+            |name: &&str| failed(name, &ApiError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name."));
+        let cluster_metadata = || {
+            let message = format!("Creation of internal topic {CLUSTER_METADATA_TOPIC} is prohibited.");
+            failed(CLUSTER_METADATA_TOPIC, &ApiError::new(ErrorCode::INVALID_REQUEST, message))
+        };
+        let cluster_metadata = self.has_cluster_metadata.then(cluster_metadata);
+        self.repeated.iter().map(repeated).chain(cluster_metadata)
+    }
+}
+
+/// True if a request names a topic that could be created: only such a request can run out of time.
+pub fn has_topics_to_create(request: &CreateTopicsRequest<'_>) -> bool {
+    !Asked::new(request, &vec![Uuid::ZERO; request.topics.len()]).topics.is_empty()
+}
+
 impl Controller {
     /// Creates topics. `topic_ids` are new random ids, one for each topic of the request; `seed` decides where
-    /// replicas go. Each topic succeeds or fails by itself, and the answer lists them in the order of the request.
+    /// replicas go. Each topic succeeds or fails by itself.
+    ///
+    /// # Errors
+    /// POLICY_VIOLATION for the whole request if it asks for too much at once.
     pub fn handle_create_topics(
         &self,
         request: &CreateTopicsRequest<'_>,
         topic_ids: &[Uuid],
         seed: u64,
-    ) -> Outcome<CreateTopicsResponse<'static>> {
+    ) -> Result<Outcome<CreateTopicsResponse<'static>>, ApiError> {
         assert!(topic_ids.len() >= request.topics.len(), "each topic of the request needs an id");
-        if self.total_partitions(request) > PARTITIONS_PER_REQUEST_MAX {
-            let error = ApiError::new(
-                ErrorCode::POLICY_VIOLATION,
-                format!("One request may create at most {PARTITIONS_PER_REQUEST_MAX} partitions."),
-            );
-            return Outcome::answer(all_failed(request, &error));
+        let asked = Asked::new(request, topic_ids);
+        if self.total_partitions(&asked) > PARTITIONS_PER_REQUEST_MAX {
+            let message = format!("One request may create at most {PARTITIONS_PER_REQUEST_MAX} partitions.");
+            return Err(ApiError::new(ErrorCode::POLICY_VIOLATION, message));
         }
-        let mut seen = BTreeMap::new();
-        for topic in &request.topics {
-            *seen.entry(topic.name.as_ref()).or_insert(0) += 1;
-        }
-        let mut answered = BTreeSet::new();
         let mut described = Described::default();
         let mut records = Vec::new();
-        let mut topics = Vec::new();
-        for (topic, topic_id) in request.topics.iter().zip(topic_ids) {
-            let name = topic.name.as_ref();
-            if !answered.insert(name) {
-                continue;
-            }
-            let is_duplicate = seen.get(name).is_some_and(|count| *count > 1);
-            let created = if is_duplicate {
-                Err(ApiError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name."))
-            } else {
-                self.create_topic(topic, *topic_id, seed, &mut described)
-            };
-            match created {
+        let mut topics = Vec::with_capacity(request.topics.len());
+        for (topic, topic_id) in &asked.topics {
+            match self.create_topic(topic, *topic_id, seed, &mut described) {
                 Ok(new) => {
                     records.extend(new.records);
                     topics.push(new.result);
                 }
-                Err(error) => topics.push(failed(name, &error)),
+                Err(error) => topics.push(failed(&topic.name, &error)),
             }
         }
+        topics.extend(asked.refusals());
         if records.len() > RECORDS_PER_REQUEST_MAX {
-            let error = ApiError::new(ErrorCode::POLICY_VIOLATION, "The request is excessively large.");
-            return Outcome::answer(all_failed(request, &error));
+            let message = "The request is excessively large.";
+            return Err(ApiError::new(ErrorCode::POLICY_VIOLATION, message));
         }
         if request.validate_only {
             records.clear();
         }
-        Outcome::atomic(records, CreateTopicsResponse { topics, ..CreateTopicsResponse::default() })
+        Ok(Outcome::atomic(records, CreateTopicsResponse { topics, ..CreateTopicsResponse::default() }))
     }
 
-    fn total_partitions(&self, request: &CreateTopicsRequest<'_>) -> usize {
+    fn total_partitions(&self, asked: &Asked<'_>) -> usize {
         let partitions_of = |topic: &CreatableTopic<'_>| match (topic.assignments.len(), topic.num_partitions)
         {
             (0, DEFAULT_COUNT) => usize::try_from(self.config.num_partitions).unwrap_or(0),
             (0, count) => usize::try_from(count).unwrap_or(0),
             (assigned, _) => assigned,
         };
-        request.topics.iter().fold(0, |total, topic| total.saturating_add(partitions_of(topic)))
+        asked.topics.iter().fold(0, |total, (topic, _)| total.saturating_add(partitions_of(topic)))
     }
 
     fn create_topic(
@@ -128,10 +158,6 @@ impl Controller {
     }
 
     fn check_new_name(&self, name: &str) -> Result<(), ApiError> {
-        if name == CLUSTER_METADATA_TOPIC {
-            let message = format!("Creation of internal topic {CLUSTER_METADATA_TOPIC} is prohibited.");
-            return Err(ApiError::new(ErrorCode::INVALID_REQUEST, message));
-        }
         validate_topic_name(name)?;
         if self.image().topics().by_name(name).is_some() {
             let message = format!("Topic '{name}' already exists.");
@@ -210,14 +236,15 @@ impl Controller {
         let mut replication_factor = None;
         for assignment in &topic.assignments {
             let index = assignment.partition_index;
+            if partitions.contains_key(&index) {
+                return invalid(format!("Found multiple manual partition assignments for partition {index}"));
+            }
             self.check_assignment(&assignment.broker_ids, replication_factor)?;
             replication_factor = Some(assignment.broker_ids.len());
             let Some(partition) = self.new_partition(assignment.broker_ids.clone()) else {
                 return invalid(all_unfit(index));
             };
-            if partitions.insert(index, partition).is_some() {
-                return invalid(format!("Found multiple manual partition assignments for partition {index}"));
-            }
+            partitions.insert(index, partition);
         }
         if partitions.keys().zip(0..).any(|(index, expected)| *index != expected) {
             return invalid("partitions should be a consecutive 0-based integer sequence".to_owned());
@@ -345,9 +372,4 @@ fn failed(name: &str, error: &ApiError) -> CreatableTopicResult<'static> {
         configs: Some(Vec::new()),
         ..CreatableTopicResult::default()
     }
-}
-
-fn all_failed(request: &CreateTopicsRequest<'_>, error: &ApiError) -> CreateTopicsResponse<'static> {
-    let topics = request.topics.iter().map(|topic| failed(&topic.name, error)).collect();
-    CreateTopicsResponse { topics, ..CreateTopicsResponse::default() }
 }

@@ -9,104 +9,132 @@ use protocol::{
 
 use crate::{ApiError, Controller, Outcome};
 
-/// A topic as a request names it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Named<'a> {
-    Name(&'a str),
-    Id(Uuid),
-    /// Neither or both: answered with an error.
-    Neither,
-    Both(&'a str, Uuid),
+/// What a request names, sorted by how it names it.
+#[derive(Debug, Default)]
+struct Named<'a> {
+    names: BTreeSet<&'a str>,
+    repeated_names: BTreeSet<&'a str>,
+    ids: BTreeSet<Uuid>,
+    repeated_ids: BTreeSet<Uuid>,
+    /// Entries with neither or both: answered one by one with an error.
+    senseless: Vec<DeletableTopicResult<'static>>,
+}
+
+impl<'a> Named<'a> {
+    fn new(request: &'a DeleteTopicsRequest<'_>) -> Named<'a> {
+        let mut named = Named::default();
+        for name in &request.topic_names {
+            named.add_name(name);
+        }
+        for topic in &request.topics {
+            match (topic.name.as_deref(), topic.topic_id) {
+                (Some(name), Uuid::ZERO) => named.add_name(name),
+                (None, Uuid::ZERO) => {
+                    let error = invalid("Neither topic name nor id were specified.");
+                    named.senseless.push(refused(None, Uuid::ZERO, error));
+                }
+                (None, id) => named.add_id(id),
+                (Some(name), id) => {
+                    let error = invalid("You may not specify both topic name and topic id.");
+                    named.senseless.push(refused(Some(name), id, error));
+                }
+            }
+        }
+        named.names.retain(|name| !named.repeated_names.contains(name));
+        named.ids.retain(|id| !named.repeated_ids.contains(id));
+        named
+    }
+
+    fn add_name(&mut self, name: &'a str) {
+        if !self.names.insert(name) {
+            self.repeated_names.insert(name);
+        }
+    }
+
+    fn add_id(&mut self, id: Uuid) {
+        if !self.ids.insert(id) {
+            self.repeated_ids.insert(id);
+        }
+    }
+
+    fn refusals(&self) -> Vec<DeletableTopicResult<'static>> {
+        let names = self.repeated_names.iter();
+        let names = names.map(|name| refused(Some(name), Uuid::ZERO, invalid("Duplicate topic name.")));
+        let ids = self.repeated_ids.iter();
+        let ids = ids.map(|id| refused(None, *id, invalid("Duplicate topic id.")));
+        self.senseless.iter().cloned().chain(names).chain(ids).collect()
+    }
+}
+
+/// True if a request names a topic that could be deleted: only such a request can run out of time.
+pub fn has_topics_to_delete(request: &DeleteTopicsRequest<'_>) -> bool {
+    let named = Named::new(request);
+    !named.names.is_empty() || !named.ids.is_empty()
 }
 
 impl Controller {
-    /// Deletes topics. Each succeeds or fails by itself; the answer lists them in the order of the request, each once.
+    /// Says whether topics may be deleted at all (`delete.topic.enable`).
     ///
     /// # Errors
-    /// TOPIC_DELETION_DISABLED for the whole request if `delete.topic.enable` is false.
+    /// TOPIC_DELETION_DISABLED.
+    pub fn check_topic_deletion(&self) -> Result<(), ApiError> {
+        match self.config.delete_topic_enable {
+            true => Ok(()),
+            false => Err(ErrorCode::TOPIC_DELETION_DISABLED.into()),
+        }
+    }
+
+    /// Deletes topics. Each succeeds or fails by itself. A topic that is named by name and by id is not deleted.
+    ///
+    /// # Errors
+    /// TOPIC_DELETION_DISABLED for the whole request.
     pub fn handle_delete_topics(
         &self,
         request: &DeleteTopicsRequest<'_>,
     ) -> Result<Outcome<DeleteTopicsResponse<'static>>, ApiError> {
-        if !self.config.delete_topic_enable {
-            return Err(ErrorCode::TOPIC_DELETION_DISABLED.into());
-        }
-        let named = named_topics(request);
-        let mut count: BTreeMap<&Named<'_>, usize> = BTreeMap::new();
-        for topic in &named {
-            *count.entry(topic).or_default() += 1;
-        }
-        let by_id: BTreeSet<Uuid> = named
-            .iter()
-            .filter_map(|topic| if let Named::Id(id) = topic { Some(*id) } else { None })
-            .collect();
-
-        let mut answered = BTreeSet::new();
-        let mut records = Vec::new();
-        let mut responses = Vec::new();
-        for topic in named.iter().filter(|topic| answered.insert(*topic)) {
-            let is_duplicate = count.get(topic).is_some_and(|count| *count > 1);
-            let found = match topic {
-                Named::Name(_) if is_duplicate => Err(invalid("Duplicate topic name.")),
-                Named::Id(_) if is_duplicate => Err(invalid("Duplicate topic id.")),
-                Named::Neither => Err(invalid("Neither topic name nor id were specified.")),
-                Named::Both(..) => Err(invalid("You may not specify both topic name and topic id.")),
-                Named::Name(name) => self.deletable_by_name(name, &by_id),
-                Named::Id(id) => self.deletable_by_id(*id),
-            };
-            if let Ok((_, topic_id)) = &found {
-                records.push(MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id: *topic_id }));
+        self.check_topic_deletion()?;
+        let named = Named::new(request);
+        let topics = self.image().topics();
+        let mut responses = named.refusals();
+        let mut deletable: BTreeMap<Uuid, &str> = BTreeMap::new();
+        for id in &named.ids {
+            match topics.by_id(*id) {
+                Some(topic) => _ = deletable.insert(*id, topic.name()),
+                None => responses.push(refused(None, *id, ErrorCode::UNKNOWN_TOPIC_ID.into())),
             }
-            responses.push(result(topic, found));
+        }
+        for name in &named.names {
+            let Some(topic) = topics.by_name(name) else {
+                let error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into();
+                responses.push(refused(Some(name), Uuid::ZERO, error));
+                continue;
+            };
+            let id = topic.id();
+            if named.repeated_ids.contains(&id) || named.ids.contains(&id) {
+                deletable.remove(&id);
+                let error = invalid("The provided topic name maps to an ID that was already supplied.");
+                responses.push(refused(Some(name), id, error));
+            } else {
+                deletable.insert(id, topic.name());
+            }
+        }
+        let mut records = Vec::with_capacity(deletable.len());
+        for (topic_id, name) in deletable {
+            records.push(MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id }));
+            let name = Some(name.to_owned().into());
+            responses.push(DeletableTopicResult { name, topic_id, ..DeletableTopicResult::default() });
         }
         let response = DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() };
         Ok(Outcome::atomic(records, response))
     }
-
-    fn deletable_by_name(&self, name: &str, by_id: &BTreeSet<Uuid>) -> Result<(String, Uuid), ApiError> {
-        let topic = self.image().topics().by_name(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        if by_id.contains(&topic.id()) {
-            return Err(invalid("The provided topic name maps to an ID that was already supplied."));
-        }
-        Ok((name.to_owned(), topic.id()))
-    }
-
-    fn deletable_by_id(&self, id: Uuid) -> Result<(String, Uuid), ApiError> {
-        let topic = self.image().topics().by_id(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
-        Ok((topic.name().to_owned(), id))
-    }
 }
 
-fn named_topics<'a>(request: &'a DeleteTopicsRequest<'_>) -> Vec<Named<'a>> {
-    let by_name = request.topic_names.iter().map(|name| Named::Name(name.as_ref()));
-    let by_either = request.topics.iter().map(|topic| match (&topic.name, topic.topic_id) {
-        (None, Uuid::ZERO) => Named::Neither,
-        (None, id) => Named::Id(id),
-        (Some(name), Uuid::ZERO) => Named::Name(name.as_ref()),
-        (Some(name), id) => Named::Both(name.as_ref(), id),
-    });
-    by_name.chain(by_either).collect()
-}
-
-fn result(topic: &Named<'_>, found: Result<(String, Uuid), ApiError>) -> DeletableTopicResult<'static> {
-    match found {
-        Ok((name, topic_id)) => {
-            DeletableTopicResult { name: Some(name.into()), topic_id, ..DeletableTopicResult::default() }
-        }
-        Err(error) => {
-            let (name, topic_id) = match topic {
-                Named::Name(name) => (Some(*name), Uuid::ZERO),
-                Named::Id(id) => (None, *id),
-                Named::Neither => (None, Uuid::ZERO),
-                Named::Both(name, id) => (Some(*name), *id),
-            };
-            DeletableTopicResult {
-                name: name.map(|name| name.to_owned().into()),
-                topic_id,
-                error_code: error.code,
-                error_message: Some(error.message),
-            }
-        }
+fn refused(name: Option<&str>, topic_id: Uuid, error: ApiError) -> DeletableTopicResult<'static> {
+    DeletableTopicResult {
+        name: name.map(|name| name.to_owned().into()),
+        topic_id,
+        error_code: error.code,
+        error_message: Some(error.message),
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::BrokerConfig;
-use controller::{ApiError, Controller, Outcome};
+use controller::{
+    ApiError, Controller, Outcome, has_topics_to_create, has_topics_to_delete, has_topics_to_grow,
+};
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{
     AlterConfigsRequest, AlterConfigsResponse, AlterUserScramCredentialsRequest,
@@ -15,6 +17,7 @@ use protocol::{
 };
 use raft::{QuorumView, VoterSet};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::decision::{Context, Decision, Request};
 
@@ -71,10 +74,11 @@ impl ControllerHandle {
         &self,
         request: CreateTopicsRequest<'static>,
     ) -> Result<CreateTopicsResponse<'static>, ApiError> {
-        let limit = limit(request.timeout_ms);
-        self.ask_within(limit, move |controller, context| {
+        let deadline = Deadline::after(request.timeout_ms);
+        self.ask_until(deadline, move |controller, context| {
+            deadline.check(has_topics_to_create(&request))?;
             let ids: Vec<Uuid> = request.topics.iter().map(|_| context.new_id()).collect();
-            Ok(controller.handle_create_topics(&request, &ids, context.rng.next_u64()))
+            controller.handle_create_topics(&request, &ids, context.rng.next_u64())
         })
         .await
     }
@@ -102,8 +106,13 @@ impl ControllerHandle {
         &self,
         request: DeleteTopicsRequest<'static>,
     ) -> Result<DeleteTopicsResponse<'static>, ApiError> {
-        let limit = limit(request.timeout_ms);
-        self.ask_within(limit, move |controller, _| controller.handle_delete_topics(&request)).await
+        let deadline = Deadline::after(request.timeout_ms);
+        self.ask_until(deadline, move |controller, _| {
+            controller.check_topic_deletion()?;
+            deadline.check(has_topics_to_delete(&request))?;
+            controller.handle_delete_topics(&request)
+        })
+        .await
     }
 
     /// Adds partitions to topics.
@@ -114,8 +123,9 @@ impl ControllerHandle {
         &self,
         request: CreatePartitionsRequest<'static>,
     ) -> Result<CreatePartitionsResponse<'static>, ApiError> {
-        let limit = limit(request.timeout_ms);
-        self.ask_within(limit, move |controller, context| {
+        let deadline = Deadline::after(request.timeout_ms);
+        self.ask_until(deadline, move |controller, context| {
+            deadline.check(has_topics_to_grow(&request))?;
             Ok(controller.handle_create_partitions(&request, context.rng.next_u64()))
         })
         .await
@@ -237,12 +247,12 @@ impl ControllerHandle {
         self.send(Request::Decide(decide), receiver).await
     }
 
-    async fn ask_within<R: Send + 'static>(
+    async fn ask_until<R: Send + 'static>(
         &self,
-        limit: Duration,
+        deadline: Deadline,
         decide: impl FnOnce(&Controller, &Context<'_>) -> Result<Outcome<R>, ApiError> + Send + 'static,
     ) -> Result<R, ApiError> {
-        match tokio::time::timeout(limit, self.ask(decide)).await {
+        match tokio::time::timeout(deadline.patience(), self.ask(decide)).await {
             Ok(result) => result,
             Err(_) => Err(ErrorCode::REQUEST_TIMED_OUT.into()),
         }
@@ -284,8 +294,29 @@ fn topic_config(name: &'static str, value: String) -> CreatableTopicConfig<'stat
     CreatableTopicConfig { name: name.into(), value: Some(value.into()) }
 }
 
-/// Time a client gives a request; at least a second, since what is under way is finished anyhow.
-fn limit(timeout_ms: i32) -> Duration {
-    const LIMIT_MS_MIN: u64 = 1000;
-    Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0).max(LIMIT_MS_MIN))
+/// How long a client waits for a request to be done.
+#[derive(Clone, Copy)]
+struct Deadline {
+    at: Instant,
+}
+
+impl Deadline {
+    fn after(timeout_ms: i32) -> Deadline {
+        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(0);
+        Deadline { at: Instant::now() + Duration::from_millis(timeout_ms) }
+    }
+
+    /// Called when the request's turn has come: one whose time is up is not begun, if it has anything to begin.
+    fn check(self, has_work: bool) -> Result<(), ApiError> {
+        match has_work && Instant::now() >= self.at {
+            true => Err(ErrorCode::REQUEST_TIMED_OUT.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// How long to wait for the answer: at least a second, since what has begun is finished anyhow.
+    fn patience(self) -> Duration {
+        const PATIENCE_MIN: Duration = Duration::from_secs(1);
+        self.at.saturating_duration_since(Instant::now()).max(PATIENCE_MIN)
+    }
 }

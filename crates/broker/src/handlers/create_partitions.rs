@@ -20,7 +20,7 @@ pub async fn handle(
             let results = names.into_iter().map(|name| CreatePartitionsTopicResult {
                 name,
                 error_code: error.code,
-                error_message: Some(error.message.clone()),
+                error_message: error.clone().message_unless_general(),
             });
             CreatePartitionsResponse { results: results.collect(), ..CreatePartitionsResponse::default() }
         }

@@ -20,7 +20,7 @@ pub async fn handle(
             let topics = names.into_iter().map(|name| CreatableTopicResult {
                 name,
                 error_code: error.code,
-                error_message: Some(error.message.clone()),
+                error_message: error.clone().message_unless_general(),
                 configs: Some(Vec::new()),
                 ..CreatableTopicResult::default()
             });

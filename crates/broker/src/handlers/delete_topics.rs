@@ -29,7 +29,7 @@ pub async fn handle(
                 name,
                 topic_id,
                 error_code,
-                error_message: Some(error.message.clone()),
+                error_message: error.clone().message_unless_general(),
             });
             DeleteTopicsResponse { responses: responses.collect(), ..DeleteTopicsResponse::default() }
         }

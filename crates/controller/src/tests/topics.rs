@@ -75,7 +75,28 @@ fn a_name_given_twice_is_refused_once() {
     let response = cluster.create(vec![topic("a", 1, 1), topic("b", 1, 1), topic("a", 2, 1)]);
     let names: Vec<_> =
         response.topics.iter().map(|topic| (topic.name.as_ref(), topic.error_code.name())).collect();
-    assert_eq!(names, [("a", "INVALID_REQUEST"), ("b", "NONE")]);
+    assert_eq!(names, [("b", "NONE"), ("a", "INVALID_REQUEST")]);
+}
+
+#[test]
+fn what_is_not_looked_at_does_not_count() {
+    let mut cluster = Cluster::of_one(&[]);
+    let topics = vec![topic("a", 20_000, 1), topic("__cluster_metadata", 20_000, 1), topic("a", 1, 1)];
+    let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
+    assert!(!crate::has_topics_to_create(&request));
+    let response = cluster.create_with(request);
+    let codes: Vec<_> = response.topics.iter().map(|topic| topic.error_code.name()).collect();
+    assert_eq!(codes, ["INVALID_REQUEST"; 2]);
+}
+
+/// The code of a request that is refused as a whole.
+fn refusal(
+    cluster: &Cluster,
+    topics: Vec<protocol::create_topics_request::CreatableTopic<'_>>,
+) -> &'static str {
+    let ids: Vec<Uuid> = topics.iter().map(|_| uuid(1)).collect();
+    let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
+    cluster.controller.handle_create_topics(&request, &ids, 0).expect_err("it is too large").code.name()
 }
 
 #[test]
@@ -92,14 +113,8 @@ fn counts_are_checked() {
     ];
     assert_eq!(codes(&mut cluster, topics), expected);
     // The whole request is judged by its sum.
-    assert_eq!(
-        codes(&mut cluster, vec![topic("a", 6000, 1), topic("b", 6000, 1)]),
-        ["POLICY_VIOLATION", "POLICY_VIOLATION"]
-    );
-    assert_eq!(
-        codes(&mut cluster, vec![topic("a", i32::MAX, 1), topic("b", i32::MAX, 1)]),
-        ["POLICY_VIOLATION"; 2]
-    );
+    assert_eq!(refusal(&cluster, vec![topic("a", 6000, 1), topic("b", 6000, 1)]), "POLICY_VIOLATION");
+    assert_eq!(refusal(&cluster, vec![topic("a", i32::MAX, 1), topic("b", i32::MAX, 1)]), "POLICY_VIOLATION");
     assert!(cluster.controller.image().topics().is_empty());
 }
 
@@ -169,7 +184,7 @@ fn records_come_in_kafkas_order() {
         ..CreateTopicsRequest::default()
     };
     let id = cluster.new_id();
-    let outcome = cluster.controller.handle_create_topics(&request, &[id], 0);
+    let outcome = cluster.controller.handle_create_topics(&request, &[id], 0).expect("it is small");
     assert!(outcome.is_atomic);
     assert!(matches!(
         outcome.records.as_slice(),
@@ -259,6 +274,7 @@ fn topics_are_deleted_by_name_or_by_id() {
             by(Some("nobody"), Uuid::ZERO),
             by(None, Uuid::ZERO),
             by(Some("c"), uuid(3)),
+            by(None, Uuid::ZERO),
         ],
         ..DeleteTopicsRequest::default()
     };
@@ -266,12 +282,13 @@ fn topics_are_deleted_by_name_or_by_id() {
     assert_eq!(
         delete(&mut cluster, &request),
         [
-            (name("a"), uuid(1), "NONE"),
-            (name("b"), uuid(2), "NONE"),
-            (None, uuid(9), "UNKNOWN_TOPIC_ID"),
-            (name("nobody"), Uuid::ZERO, "UNKNOWN_TOPIC_OR_PARTITION"),
             (None, Uuid::ZERO, "INVALID_REQUEST"),
             (name("c"), uuid(3), "INVALID_REQUEST"),
+            (None, Uuid::ZERO, "INVALID_REQUEST"),
+            (None, uuid(9), "UNKNOWN_TOPIC_ID"),
+            (name("nobody"), Uuid::ZERO, "UNKNOWN_TOPIC_OR_PARTITION"),
+            (name("a"), uuid(1), "NONE"),
+            (name("b"), uuid(2), "NONE"),
         ]
     );
     let left: Vec<_> =
@@ -282,19 +299,29 @@ fn topics_are_deleted_by_name_or_by_id() {
 #[test]
 fn a_topic_named_twice_is_not_deleted() {
     let mut cluster = Cluster::of_one(&[]);
-    cluster.create(vec![topic("a", 1, 1), topic("b", 1, 1)]);
-    let names = DeleteTopicsRequest {
-        topic_names: vec!["a".into(), "a".into(), "b".into()],
-        topics: vec![DeleteTopicState { name: None, topic_id: uuid(2) }],
-        ..DeleteTopicsRequest::default()
+    cluster.create(vec![topic("a", 1, 1), topic("b", 1, 1), topic("c", 1, 1)]);
+    let (a, b, c) = (uuid(1), uuid(2), uuid(3));
+    let name = |name: &str| Some(name.to_owned());
+    let mut deleted = |names: &[&'static str], ids: &[Uuid]| {
+        let by_id = |id: &Uuid| DeleteTopicState { name: None, topic_id: *id };
+        let request = DeleteTopicsRequest {
+            topic_names: names.iter().map(|name| (*name).into()).collect(),
+            topics: ids.iter().map(by_id).collect(),
+            ..DeleteTopicsRequest::default()
+        };
+        delete(&mut cluster, &request)
     };
-    let codes: Vec<_> = delete(&mut cluster, &names).into_iter().map(|(_, _, code)| code).collect();
+    assert_eq!(deleted(&["a", "a", "a"], &[]), [(name("a"), Uuid::ZERO, "INVALID_REQUEST")]);
+    assert_eq!(deleted(&[], &[a, a]), [(None, a, "INVALID_REQUEST")]);
+    assert_eq!(deleted(&["b"], &[b]), [(name("b"), b, "INVALID_REQUEST")]);
+    assert_eq!(deleted(&["b"], &[b, b]), [(None, b, "INVALID_REQUEST"), (name("b"), b, "INVALID_REQUEST")]);
     assert_eq!(
-        codes,
-        ["INVALID_REQUEST", "INVALID_REQUEST", "NONE"],
-        "b by name maps to an id that was given"
+        deleted(&["c", "c"], &[c]),
+        [(name("c"), Uuid::ZERO, "INVALID_REQUEST"), (name("c"), c, "NONE")]
     );
-    assert!(cluster.controller.image().topics().by_name("a").is_some());
+    let left: Vec<_> =
+        cluster.controller.image().topics().iter().map(|topic| topic.name().to_owned()).collect();
+    assert_eq!(left, ["a", "b"]);
 }
 
 #[test]

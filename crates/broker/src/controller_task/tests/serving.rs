@@ -51,6 +51,7 @@ async fn topics_grow_change_and_go() {
     node.create("a", 1).await;
     let grow = CreatePartitionsRequest {
         topics: vec![CreatePartitionsTopic { name: "a".into(), count: 4, assignments: None }],
+        timeout_ms: 1000,
         ..CreatePartitionsRequest::default()
     };
     let grown = node.handle.create_partitions(grow).await.expect("it is answered");
