@@ -13,6 +13,7 @@ mod dispatch;
 mod fetch_sessions;
 mod handlers;
 mod housekeeping;
+mod listener_view;
 mod local_partitions;
 mod metadata_log;
 mod node;

@@ -76,6 +76,14 @@ impl Node {
         Some((host, i32::from(endpoint.port)))
     }
 
+    /// A broker to send requests for the controller to: every broker hands them on, so that any one that is alive is as
+    /// good as the controller itself, which need not have a listener for clients. This one, if it may serve.
+    #[must_use]
+    pub fn some_alive_broker(&self, image: &MetadataImage) -> Option<i32> {
+        let alive = || image.cluster().brokers().filter(|broker| !broker.fenced).map(|broker| broker.id);
+        alive().find(|id| *id == self.node_id).or_else(|| alive().next())
+    }
+
     /// Creates topics that a client asked for, with the broker's defaults. Who loses a race against another creator
     /// finds the topic all the same, so nothing is reported.
     pub async fn auto_create_topics(&self, names: Vec<String>) {

@@ -1,7 +1,7 @@
 //! One partition of which this node is the leader: the place where the log and its replication meet.
 //!
 //! The writing state (log end, active segment, producer state, in-sync set) is entered by `try_lock`. Who finds it
-//! taken queues the batch for the holder and awaits the answer, so no runtime thread ever parks on a lock that is
+//! taken queues what it wants for the holder and awaits the answer, so no runtime thread ever parks on a lock that is
 //! held across a write. Readers use the log's view and never meet the lock.
 
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::waiters::Waiters;
 
-/// Batches that the holder of the lock appends for others before it lets its own runtime breathe.
+/// Things that the holder of the lock does for others before it lets its own runtime breathe.
 const DRAIN_COUNT_MAX: usize = 64;
 
 /// Why a batch was not appended.
@@ -67,10 +67,15 @@ fn flush_locked(log: &mut UnifiedLog, now_ms: i64) -> Result<bool, StorageError>
     Ok(due)
 }
 
-struct Queued {
-    batches: Bytes,
-    job: Job,
-    answer: oneshot::Sender<AppendResult>,
+/// What waits for whoever holds the lock.
+enum Queued {
+    Append {
+        batches: Bytes,
+        job: Job,
+        answer: oneshot::Sender<AppendResult>,
+    },
+    /// Work on the log that answers by itself; it is told when there is no log any more.
+    Work(Box<dyn FnOnce(Option<&mut State>) + Send>),
 }
 
 struct State {
@@ -190,16 +195,49 @@ impl Partition {
             return result;
         }
         let (answer, answered) = oneshot::channel();
-        {
-            let mut queue = self.queue.lock();
-            queue.push_back(Queued { batches: Bytes::copy_from_slice(batches), job, answer });
-            self.queued_count.store(queue.len(), Ordering::SeqCst);
-        }
+        self.enqueue(Queued::Append { batches: Bytes::copy_from_slice(batches), job, answer });
         self.drain_queue().await;
         answered.await.unwrap_or(Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER)))
     }
 
-    /// Appends what others have queued. Whoever queues calls this after queueing, and whoever leaves the lock looks at
+    /// Runs short `work` on the log for a request: at once if the lock is free, else by its holder.
+    ///
+    /// Returns none when the leadership has ended.
+    pub async fn on_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut UnifiedLog) -> T + Send + 'static,
+    ) -> Option<T> {
+        let mut work = Some(work);
+        let done = {
+            let state = self.state.try_lock();
+            state.map(|mut state| {
+                let state = state.as_mut()?;
+                work.take().map(|work| work(&mut state.log))
+            })
+        };
+        if let Some(result) = done {
+            if self.queued_count.load(Ordering::SeqCst) > 0 {
+                self.drain_queue().await;
+            }
+            return result;
+        }
+        let work = work?;
+        let (answer, answered) = oneshot::channel();
+        self.enqueue(Queued::Work(Box::new(move |state| {
+            // Who asked may have hung up.
+            let _ = answer.send(state.map(|state| work(&mut state.log)));
+        })));
+        self.drain_queue().await;
+        answered.await.ok().flatten()
+    }
+
+    fn enqueue(&self, queued: Queued) {
+        let mut queue = self.queue.lock();
+        queue.push_back(queued);
+        self.queued_count.store(queue.len(), Ordering::SeqCst);
+    }
+
+    /// Does what others have queued. Whoever queues calls this after queueing, and whoever leaves the lock looks at
     /// the queue after leaving: so no entry is left to nobody.
     async fn drain_queue(&self) {
         while self.drain_some() {
@@ -207,15 +245,20 @@ impl Partition {
         }
     }
 
-    /// Appends a bounded number of queued batches; says whether more are waiting and nobody else is at it.
+    /// Does a bounded number of queued things; says whether more are waiting and nobody else is at it.
     fn drain_some(&self) -> bool {
         {
             let Some(mut state) = self.state.try_lock() else { return false };
             for _ in 0..DRAIN_COUNT_MAX {
-                let Some(queued) = self.next_queued() else { break };
-                let result = self.append_locked(state.as_mut(), &queued.batches, &queued.job);
-                // Who asked may have hung up; the batch is in the log all the same.
-                let _ = queued.answer.send(result);
+                match self.next_queued() {
+                    Some(Queued::Append { batches, job, answer }) => {
+                        let result = self.append_locked(state.as_mut(), &batches, &job);
+                        // Who asked may have hung up; the batch is in the log all the same.
+                        let _ = answer.send(result);
+                    }
+                    Some(Queued::Work(work)) => work(state.as_mut()),
+                    None => break,
+                }
             }
         }
         self.queued_count.load(Ordering::SeqCst) > 0
@@ -312,7 +355,8 @@ impl Partition {
         Ok(true)
     }
 
-    /// Runs `work` on the log, waiting for the lock: for rare work such as retention, flush and configuration.
+    /// Runs `work` on the log, waiting for the lock: for rare work such as retention, flush and configuration. Requests
+    /// use [`Partition::on_log`].
     ///
     /// Returns none when the leadership has ended.
     pub fn with_log<T>(&self, work: impl FnOnce(&mut UnifiedLog) -> T) -> Option<T> {
@@ -340,7 +384,12 @@ impl Partition {
     pub fn close(&self) -> Option<UnifiedLog> {
         let state = self.state.lock().take();
         while let Some(queued) = self.next_queued() {
-            let _ = queued.answer.send(Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER)));
+            match queued {
+                Queued::Append { answer, .. } => {
+                    let _ = answer.send(Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER)));
+                }
+                Queued::Work(work) => work(None),
+            }
         }
         self.closed.store(true, Ordering::Release);
         self.waiters.wake_all();

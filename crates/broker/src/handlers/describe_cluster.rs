@@ -34,14 +34,11 @@ pub async fn handle(
             is_fenced: broker.fenced,
         })
     });
-    // Whoever is named here is asked to change the cluster. Any broker hands such requests on, so that one that is alive
-    // is as good as the controller itself, which need not have a listener for clients.
-    let alive = image.cluster().brokers().find(|broker| !broker.fenced);
     let mut response = DescribeClusterResponse {
         error_message: None,
         endpoint_type: BROKERS,
         cluster_id: node.cluster_id.to_string().into(),
-        controller_id: alive.map_or(-1, |broker| broker.id),
+        controller_id: node.some_alive_broker(&image).unwrap_or(-1),
         brokers: brokers.collect(),
         ..DescribeClusterResponse::default()
     };

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use controller::ApiError;
 use protocol::describe_producers_response::{PartitionResponse, ProducerState, TopicResponse};
 use protocol::{DescribeProducersRequest, DescribeProducersResponse, ErrorCode};
 
@@ -14,22 +15,42 @@ pub async fn handle(
     _ctx: &RequestContext<'_>,
     request: DescribeProducersRequest<'_>,
 ) -> DescribeProducersResponse<'static> {
-    let topics = request.topics.iter().map(|topic| TopicResponse {
-        name: Cow::Owned(topic.name.to_string()),
-        partitions: topic.partition_indexes.iter().map(|index| describe(node, &topic.name, *index)).collect(),
-    });
-    DescribeProducersResponse { topics: topics.collect(), ..DescribeProducersResponse::default() }
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        let mut partitions = Vec::with_capacity(topic.partition_indexes.len());
+        for index in &topic.partition_indexes {
+            partitions.push(match check_topic(node, &topic.name) {
+                Ok(()) => describe(node, &topic.name, *index).await,
+                Err(error) => PartitionResponse {
+                    partition_index: *index,
+                    error_code: error.code,
+                    error_message: Some(error.message),
+                    ..PartitionResponse::default()
+                },
+            });
+        }
+        topics.push(TopicResponse { name: Cow::Owned(topic.name.to_string()), partitions });
+    }
+    DescribeProducersResponse { topics, ..DescribeProducersResponse::default() }
 }
 
-fn describe(node: &Node, topic: &str, partition_index: i32) -> PartitionResponse<'static> {
+fn check_topic(node: &Node, name: &str) -> Result<(), ApiError> {
+    controller::validate_topic_name(name)?;
+    match node.image.load().topics().by_name(name) {
+        Some(_) => Ok(()),
+        None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into()),
+    }
+}
+
+async fn describe(node: &Node, topic: &str, partition_index: i32) -> PartitionResponse<'static> {
     let mut response = PartitionResponse { partition_index, ..PartitionResponse::default() };
-    let producers =
-        node.partitions.find(topic, partition_index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION).and_then(
-            |partition| {
-                let states = partition.with_log(|log| log.active_producers());
-                states.ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)
-            },
-        );
+    let producers = match node.partitions.find(topic, partition_index) {
+        None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        Some(partition) => {
+            let states = partition.on_log(|log| log.active_producers()).await;
+            states.ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)
+        }
+    };
     match producers {
         Err(error_code) => response.error_code = error_code,
         Ok(producers) => {

@@ -63,11 +63,7 @@ fn unknown_partitions(request: &DescribeQuorumRequest<'_>) -> DescribeQuorumResp
             })
             .collect(),
     });
-    DescribeQuorumResponse {
-        error_message: None,
-        topics: topics.collect(),
-        ..DescribeQuorumResponse::default()
-    }
+    DescribeQuorumResponse { topics: topics.collect(), ..DescribeQuorumResponse::default() }
 }
 
 fn describe(quorum: &QuorumDescription, version: i16) -> DescribeQuorumResponse<'static> {
@@ -81,7 +77,6 @@ fn describe(quorum: &QuorumDescription, version: i16) -> DescribeQuorumResponse<
     };
     let view = &quorum.view;
     let mut response = of_metadata_partition(PartitionData {
-        error_message: None,
         leader_id: view.leader_id,
         leader_epoch: view.leader_epoch,
         high_watermark: view.high_watermark,
@@ -113,7 +108,7 @@ fn nodes(quorum: &QuorumDescription) -> Vec<QuorumNode<'static>> {
 
 fn of_metadata_partition(partition: PartitionData<'static>) -> DescribeQuorumResponse<'static> {
     let topic = TopicData { topic_name: METADATA_TOPIC.into(), partitions: vec![partition] };
-    DescribeQuorumResponse { error_message: None, topics: vec![topic], ..DescribeQuorumResponse::default() }
+    DescribeQuorumResponse { topics: vec![topic], ..DescribeQuorumResponse::default() }
 }
 
 #[cfg(test)]

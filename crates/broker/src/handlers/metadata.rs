@@ -1,13 +1,16 @@
 //! Metadata (key 3): brokers, topics and their leaders, as clients find their way by.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use metadata::{MetadataImage, TopicImage};
+use metadata::{MetadataImage, PartitionRegistration, TopicImage};
+use protocol::metadata_request::MetadataRequestTopic;
 use protocol::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use protocol::{ErrorCode, MetadataRequest, MetadataResponse, Uuid};
 
 use crate::authorized_operations::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use crate::context::RequestContext;
+use crate::listener_view::{ListenerView, NO_LEADER, Unreachable};
 use crate::node::Node;
 use crate::topic_names::{is_internal, is_valid_topic_name};
 
@@ -15,6 +18,12 @@ use crate::topic_names::{is_internal, is_valid_topic_name};
 const TOPIC_ID_VERSION_MIN: i16 = 12;
 /// First version in which an empty list means none.
 const EMPTY_IS_NONE_VERSION_MIN: i16 = 1;
+/// Last version that hides replicas which cannot be reached, and says so with an error.
+const FILTERING_VERSION_MAX: i16 = 0;
+/// First version whose readers know LISTENER_NOT_FOUND.
+const LISTENER_NOT_FOUND_VERSION_MIN: i16 = 6;
+
+type Topic = MetadataResponseTopic<'static>;
 
 /// Answers from the current image; creates missing topics if both sides allow it.
 pub async fn handle(
@@ -23,39 +32,73 @@ pub async fn handle(
     request: MetadataRequest<'_>,
 ) -> MetadataResponse<'static> {
     let image = node.image.load_full();
-    let topics = match &request.topics {
-        None => all_topics(&image),
-        Some(topics) if topics.is_empty() && ctx.api_version < EMPTY_IS_NONE_VERSION_MIN => {
-            all_topics(&image)
-        }
-        Some(topics) => {
-            let by_id = topics.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_zero());
-            if by_id && ctx.api_version < TOPIC_ID_VERSION_MIN {
-                let refused = |name: &str| refused(name, ErrorCode::INVALID_REQUEST);
-                topics.iter().map(|topic| refused(topic.name.as_deref().unwrap_or_default())).collect()
-            } else {
-                named_topics(node, &image, &request).await
-            }
-        }
+    let view = View {
+        image: &image,
+        brokers: ListenerView::new(&image, ctx.listener_name),
+        api_version: ctx.api_version,
+        with_operations: request.include_topic_authorized_operations,
     };
-    let with_operations = request.include_topic_authorized_operations;
-    let topics = topics.into_iter().map(|mut topic| {
-        if with_operations && topic.error_code == ErrorCode::NONE {
-            topic.topic_authorized_operations = TOPIC_OPERATIONS;
-        }
-        topic
-    });
+    let topics = match request.topics.as_deref() {
+        None => view.all_topics(),
+        Some([]) if ctx.api_version < EMPTY_IS_NONE_VERSION_MIN => view.all_topics(),
+        Some(asked) => match naming(asked, ctx.api_version) {
+            Err(error_code) => return refuse(asked, error_code),
+            Ok(Naming::Ids(ids)) => view.topics_by_id(&ids),
+            Ok(Naming::Names(names)) => {
+                let (topics, missing) = view.topics_by_name(&names);
+                if request.allow_auto_topic_creation && node.config.auto_create_topics_enable {
+                    // The answer stays "unknown", as Kafka's does; the client's next look finds the topic.
+                    node.auto_create_topics(missing).await;
+                }
+                topics
+            }
+        },
+    };
     let mut response = MetadataResponse {
         brokers: brokers(node, ctx, &image),
         cluster_id: Some(Cow::Owned(node.cluster_id.to_string())),
-        controller_id: node.node_id,
-        topics: topics.collect(),
+        controller_id: node.some_alive_broker(&image).unwrap_or(-1),
+        topics,
         ..MetadataResponse::default()
     };
     if request.include_cluster_authorized_operations {
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
     response
+}
+
+/// How a request names its topics, each once.
+enum Naming<'a> {
+    Names(Vec<&'a str>),
+    /// Names beside ids are passed over.
+    Ids(BTreeSet<Uuid>),
+}
+
+fn naming<'a>(asked: &'a [MetadataRequestTopic<'_>], api_version: i16) -> Result<Naming<'a>, ErrorCode> {
+    let is_by_id = |topic: &MetadataRequestTopic<'_>| topic.name.is_none() || !topic.topic_id.is_zero();
+    if api_version < TOPIC_ID_VERSION_MIN && asked.iter().any(is_by_id) {
+        return Err(ErrorCode::INVALID_REQUEST);
+    }
+    let ids: BTreeSet<Uuid> = asked.iter().map(|topic| topic.topic_id).filter(|id| !id.is_zero()).collect();
+    if !ids.is_empty() {
+        return Ok(Naming::Ids(ids));
+    }
+    let mut seen = BTreeSet::new();
+    let names: Option<Vec<&str>> = asked.iter().map(|topic| topic.name.as_deref()).collect();
+    // A topic with neither name nor id: the code is Kafka's.
+    let names = names.ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
+    Ok(Naming::Names(names.into_iter().filter(|name| seen.insert(*name)).collect()))
+}
+
+/// The answer to a request that cannot be understood: no brokers, and the error at each topic.
+fn refuse(asked: &[MetadataRequestTopic<'_>], error_code: ErrorCode) -> MetadataResponse<'static> {
+    let topics = asked.iter().map(|topic| MetadataResponseTopic {
+        error_code,
+        name: Some(Cow::Owned(topic.name.as_deref().unwrap_or_default().to_owned())),
+        topic_id: topic.topic_id,
+        ..MetadataResponseTopic::default()
+    });
+    MetadataResponse { topics: topics.collect(), error_code, ..MetadataResponse::default() }
 }
 
 fn brokers(
@@ -77,82 +120,108 @@ fn brokers(
         .collect()
 }
 
-fn all_topics(image: &MetadataImage) -> Vec<MetadataResponseTopic<'static>> {
-    image.topics().iter().map(|topic| describe(image, topic)).collect()
+/// The metadata in the form one request wants it.
+struct View<'a> {
+    image: &'a MetadataImage,
+    brokers: ListenerView<'a>,
+    api_version: i16,
+    with_operations: bool,
 }
 
-async fn named_topics(
-    node: &Node,
-    image: &MetadataImage,
-    request: &MetadataRequest<'_>,
-) -> Vec<MetadataResponseTopic<'static>> {
-    let asked = request.topics.as_deref().unwrap_or_default();
-    let mut missing = Vec::new();
-    let mut topics: Vec<MetadataResponseTopic<'static>> = Vec::with_capacity(asked.len());
-    for topic in asked {
-        let Some(name) = topic.name.as_deref() else {
-            topics.push(match image.topics().by_id(topic.topic_id) {
-                Some(topic) => describe(image, topic),
-                None => MetadataResponseTopic {
-                    name: None,
-                    topic_id: topic.topic_id,
-                    ..refused("", ErrorCode::UNKNOWN_TOPIC_ID)
-                },
-            });
-            continue;
+impl View<'_> {
+    fn all_topics(&self) -> Vec<Topic> {
+        self.image.topics().iter().map(|topic| self.topic(topic)).collect()
+    }
+
+    fn topics_by_id(&self, ids: &BTreeSet<Uuid>) -> Vec<Topic> {
+        let topics = self.image.topics();
+        let unknown = |id: &Uuid| MetadataResponseTopic {
+            error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+            name: None,
+            topic_id: *id,
+            ..MetadataResponseTopic::default()
         };
-        if topics.iter().any(|known| known.name.as_deref() == Some(name)) {
-            continue;
-        }
-        match image.topics().by_name(name) {
-            Some(topic) => topics.push(describe(image, topic)),
-            None if is_valid_topic_name(name) => {
-                missing.push(name.to_owned());
-                topics.push(refused(name, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+        let missing = ids.iter().filter(|id| topics.by_id(**id).is_none()).map(unknown);
+        missing.chain(ids.iter().filter_map(|id| topics.by_id(*id)).map(|topic| self.topic(topic))).collect()
+    }
+
+    /// Topics that exist, then those that do not; and the names of these that could be created.
+    fn topics_by_name(&self, names: &[&str]) -> (Vec<Topic>, Vec<String>) {
+        let topics = self.image.topics();
+        let mut found: Vec<Topic> = Vec::with_capacity(names.len());
+        let mut missing = Vec::new();
+        let mut unknown = Vec::new();
+        for name in names {
+            match topics.by_name(name) {
+                Some(topic) => found.push(self.topic(topic)),
+                None if is_valid_topic_name(name) => {
+                    missing.push((*name).to_owned());
+                    unknown.push(self.unknown(name, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+                }
+                None => unknown.push(self.unknown(name, ErrorCode::INVALID_TOPIC_EXCEPTION)),
             }
-            None => topics.push(refused(name, ErrorCode::INVALID_TOPIC_EXCEPTION)),
+        }
+        found.extend(unknown);
+        (found, missing)
+    }
+
+    fn unknown(&self, name: &str, error_code: ErrorCode) -> Topic {
+        MetadataResponseTopic {
+            error_code,
+            name: Some(Cow::Owned(name.to_owned())),
+            is_internal: is_internal(name),
+            topic_authorized_operations: self.operations(),
+            ..MetadataResponseTopic::default()
         }
     }
-    if !missing.is_empty() && request.allow_auto_topic_creation && node.config.auto_create_topics_enable {
-        // The answer stays "unknown", as Kafka's does; the client's next look finds the topic.
-        node.auto_create_topics(missing).await;
-    }
-    topics
-}
 
-fn refused(name: &str, error_code: ErrorCode) -> MetadataResponseTopic<'static> {
-    MetadataResponseTopic {
-        error_code,
-        name: Some(Cow::Owned(name.to_owned())),
-        topic_id: Uuid::ZERO,
-        is_internal: is_internal(name),
-        ..MetadataResponseTopic::default()
+    fn topic(&self, topic: &TopicImage) -> Topic {
+        let partitions = topic.partitions().map(|(index, partition)| self.partition(index, partition));
+        MetadataResponseTopic {
+            name: Some(Cow::Owned(topic.name().to_owned())),
+            topic_id: topic.id(),
+            is_internal: is_internal(topic.name()),
+            partitions: partitions.collect(),
+            topic_authorized_operations: self.operations(),
+            ..MetadataResponseTopic::default()
+        }
     }
-}
 
-fn describe(image: &MetadataImage, topic: &TopicImage) -> MetadataResponseTopic<'static> {
-    let partitions = topic.partitions().map(|(partition_index, partition)| {
-        let offline =
-            partition.replicas.iter().filter(|id| image.cluster().broker(**id).is_none_or(|b| b.fenced));
+    fn partition(
+        &self,
+        partition_index: i32,
+        partition: &PartitionRegistration,
+    ) -> MetadataResponsePartition {
+        let replica_nodes = self.shown(&partition.replicas);
+        let isr_nodes = self.shown(&partition.isr);
+        let is_hiding =
+            replica_nodes.len() < partition.replicas.len() || isr_nodes.len() < partition.isr.len();
+        let leader = self.brokers.leader(partition);
+        let error_code = match leader {
+            Ok(_) if is_hiding => ErrorCode::REPLICA_NOT_AVAILABLE,
+            Ok(_) => ErrorCode::NONE,
+            Err(Unreachable::NoListener) if self.api_version >= LISTENER_NOT_FOUND_VERSION_MIN => {
+                ErrorCode::LISTENER_NOT_FOUND
+            }
+            Err(_) => ErrorCode::LEADER_NOT_AVAILABLE,
+        };
         MetadataResponsePartition {
-            error_code: if partition.has_leader() {
-                ErrorCode::NONE
-            } else {
-                ErrorCode::LEADER_NOT_AVAILABLE
-            },
+            error_code,
             partition_index,
-            leader_id: partition.leader,
+            leader_id: leader.unwrap_or(NO_LEADER),
             leader_epoch: partition.leader_epoch,
-            replica_nodes: partition.replicas.clone(),
-            isr_nodes: partition.isr.clone(),
-            offline_replicas: offline.copied().collect(),
+            replica_nodes,
+            isr_nodes,
+            offline_replicas: self.brokers.offline_replicas(partition),
         }
-    });
-    MetadataResponseTopic {
-        name: Some(Cow::Owned(topic.name().to_owned())),
-        topic_id: topic.id(),
-        is_internal: is_internal(topic.name()),
-        partitions: partitions.collect(),
-        ..MetadataResponseTopic::default()
+    }
+
+    fn shown(&self, brokers: &[i32]) -> Vec<i32> {
+        let is_shown = |id: &i32| self.api_version > FILTERING_VERSION_MAX || self.brokers.is_alive(*id);
+        brokers.iter().copied().filter(is_shown).collect()
+    }
+
+    fn operations(&self) -> i32 {
+        if self.with_operations { TOPIC_OPERATIONS } else { Topic::default().topic_authorized_operations }
     }
 }

@@ -105,6 +105,26 @@ async fn who_finds_the_lock_taken_is_answered_by_its_holder() {
     assert_eq!(info.first_offset, 1);
 }
 
+#[tokio::test]
+async fn work_on_a_log_never_waits_for_the_lock() {
+    let f = fixture(LogConfig::default());
+    let now_ms = f.platform.clock.wall_ms();
+    assert_eq!(f.partition.on_log(|log| log.view().log_end_offset()).await, Some(0), "the lock is free");
+    let holder = f.partition.state.lock();
+    let mut queued = Box::pin(f.partition.on_log(|log| log.view().log_end_offset()));
+    let mut too_late = Box::pin(f.partition.on_log(|_| ()));
+    assert!(poll_once(&mut queued).is_none(), "the work waits for the holder");
+    drop(holder);
+    f.partition.append_client(&batch(), true, now_ms).await.unwrap();
+    assert_eq!(poll_once(&mut queued).expect("the answer is there"), Some(1));
+    let holder = f.partition.state.lock();
+    assert!(poll_once(&mut too_late).is_none());
+    drop(holder);
+    f.partition.close();
+    assert_eq!(poll_once(&mut too_late).expect("the answer is there"), None);
+    assert_eq!(f.partition.on_log(|_| ()).await, None);
+}
+
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::Pin::new(future).poll(&mut context) {

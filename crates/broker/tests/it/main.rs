@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod admin;
+mod deadlines;
 mod fetching;
 mod hostile;
+mod metadata;
 mod producing;
 mod restarts;
 mod scram;

@@ -4,8 +4,9 @@ use protocol::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopi
 use protocol::delete_topics_request::DeleteTopicState;
 use protocol::metadata_request::MetadataRequestTopic;
 use protocol::{
-    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode,
-    FetchRequest, MetadataRequest, MetadataResponse,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    DescribeProducersRequest, DescribeProducersResponse, ErrorCode, FetchRequest, MetadataRequest,
+    MetadataResponse,
 };
 use testkit::TestConnection;
 
@@ -103,4 +104,77 @@ async fn deleted_records_are_gone() {
     let mut connection = node.connect().await;
     assert_eq!(fetch(&mut connection, topic, 2).await.error_code, ErrorCode::OFFSET_OUT_OF_RANGE);
     assert_eq!(produce(&mut connection, topic, &batch(&["d"])).await.base_offset, 3);
+}
+
+#[tokio::test]
+async fn records_are_deleted_once_per_partition_and_only_where_that_is_allowed() {
+    let (_node, mut connection, topic) = node_with_topic(&[]).await;
+    create_topic(&mut connection, "compact", 1, &[("cleanup.policy", "compact")]).await;
+    for value in ["a", "b"] {
+        produce(&mut connection, topic, &batch(&[value])).await;
+    }
+    let asked = |name: &'static str, partitions: &[(i32, i64)]| DeleteRecordsTopic {
+        name: name.into(),
+        partitions: partitions
+            .iter()
+            .map(|(partition_index, offset)| DeleteRecordsPartition {
+                partition_index: *partition_index,
+                offset: *offset,
+            })
+            .collect(),
+    };
+    let request = DeleteRecordsRequest {
+        topics: vec![
+            asked("t", &[(0, 2), (9, 0)]),
+            asked("compact", &[(0, 100)]),
+            asked("__consumer_offsets", &[(0, 0)]),
+            asked("t", &[(0, 1), (0, -5), (0, 1)]),
+        ],
+        timeout_ms: 5000,
+    };
+    for version in 0..=2 {
+        let response: DeleteRecordsResponse<'static> = connection.ask(version, &request).await;
+        let told: Vec<_> = response
+            .topics
+            .iter()
+            .flat_map(|topic| topic.partitions.iter().map(move |p| (topic.name.as_ref(), p)))
+            .map(|(name, p)| (name, p.partition_index, p.low_watermark, p.error_code.name()))
+            .collect();
+        let expected = [
+            ("__consumer_offsets", 0, -1, "UNKNOWN_TOPIC_OR_PARTITION"),
+            ("compact", 0, -1, "POLICY_VIOLATION"),
+            ("t", 0, 1, "NONE"),
+            ("t", 9, -1, "UNKNOWN_TOPIC_OR_PARTITION"),
+        ];
+        assert_eq!(told, expected, "v{version}");
+    }
+}
+
+#[tokio::test]
+async fn producers_are_described_or_the_reason_why_not() {
+    let (_node, mut connection, topic) = node_with_topic(&[]).await;
+    produce(&mut connection, topic, &batch_of(Producer { id: 7, epoch: 0, sequence: 0 }, &["a", "b"])).await;
+    let asked = |name: &'static str, indexes: &[i32]| protocol::describe_producers_request::TopicRequest {
+        name: name.into(),
+        partition_indexes: indexes.to_vec(),
+    };
+    let request = DescribeProducersRequest {
+        topics: vec![asked("t", &[0, 9]), asked("nobody", &[0]), asked("a b", &[0])],
+    };
+    let response: DescribeProducersResponse<'static> = connection.ask(0, &request).await;
+    let told: Vec<_> = response
+        .topics
+        .iter()
+        .flat_map(|topic| &topic.partitions)
+        .map(|p| (p.error_code.name(), p.error_message.is_some(), p.active_producers.len()))
+        .collect();
+    let expected = [
+        ("NONE", false, 1),
+        ("UNKNOWN_TOPIC_OR_PARTITION", false, 0),
+        ("UNKNOWN_TOPIC_OR_PARTITION", true, 0),
+        ("INVALID_TOPIC_EXCEPTION", true, 0),
+    ];
+    assert_eq!(told, expected);
+    let producer = &response.topics[0].partitions[0].active_producers[0];
+    assert_eq!((producer.producer_id, producer.producer_epoch, producer.last_sequence), (7, 0, 1));
 }
