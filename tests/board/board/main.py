@@ -106,7 +106,7 @@ class Board:
         if lacking:
             print("%s %s: not yet, needs %s" % (label, suite.name, ", ".join(lacking)), flush=True)
             return
-        if self.asked.broker and suite.settings is None:
+        if self.asked.broker and suite.starts_brokers:
             print("%s %s: left out, it starts its own brokers (--start)" % (label, suite.name), flush=True)
             return
         began = time.monotonic()
@@ -130,7 +130,7 @@ class Board:
     def results(self, suite, label):
         """All runs of the suite that count, and how many of them were made now."""
         if self.key is None:
-            out = runner.run(suite, self.target, label)
+            out = runner.run(suite, self.target, self.served, label)
             found = os.path.join(out, "..", ".last-" + suite.name)
             shutil.rmtree(found, ignore_errors=True)
             cache.keep(out, found, {})
@@ -142,7 +142,7 @@ class Board:
         lack = self.asked.times if self.asked.again else max(0, self.asked.times - have)
         for _ in range(lack):
             began = time.monotonic()
-            out = runner.run(suite, self.target, label)
+            out = runner.run(suite, self.target, self.served, label)
             cache.keep(out, folder, {"version": self.version(), "seconds": round(time.monotonic() - began)})
         return cache.runs(folder), lack
 

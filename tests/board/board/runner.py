@@ -47,8 +47,8 @@ def install(suite, out):
         raise Failed("cannot be installed (exit %s):\n%s" % (code, tail(log)))
 
 
-def run(suite, target, label):
-    """Runs the suite once against `target` (klamm, kafka or host:port); returns the folder with results.json."""
+def run(suite, target, served, label):
+    """Runs the suite once against `target` (klamm, kafka or host:port, with the features `served`); returns the folder with results.json."""
     out = os.path.join(RESULTS, ".running-%d-%s" % (os.getpid(), suite.name))
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
@@ -58,13 +58,13 @@ def run(suite, target, label):
     if adapter:
         more["BROKER_CMD"] = adapter
     try:
-        if suite.settings is not None:
-            more["BOOTSTRAP"] = start(adapter, broker, suite.settings) if adapter else target
+        if not suite.starts_brokers:
+            more["BOOTSTRAP"] = start(adapter, broker, suite.settings(served)) if adapter else target
         log = os.path.join(out, "output.log")
         code = watch(suite, [suite.path], environment(**more), log, suite.limit_s, label)
         if not os.path.exists(os.path.join(out, "results.json")):
             raise Failed("no results (exit %s):\n%s" % (code, tail(log)))
-        if adapter and suite.settings is not None and not features.answers(more["BOOTSTRAP"]):
+        if adapter and not suite.starts_brokers and not features.answers(more["BOOTSTRAP"]):
             raise Failed("the broker no longer answers; its log is in " + broker)
     finally:
         if adapter:

@@ -15,7 +15,8 @@ KEYS = {
     "what": "one line: the client and what its suite is",
     "version": "pinned version",
     "from": "registry that it comes from",
-    "broker": "key=value settings of its broker; `own`: it starts brokers itself through BROKER_CMD",
+    "broker": "key=value settings of its broker (FEATURE?key=value: only if the broker has it); `own`: it starts brokers "
+              "itself through BROKER_CMD",
     "needs": "features without which the suite is not run at all (words of features.py)",
     "files": "other files of tests/board that decide its results (a change makes old results void)",
     "limit_s": "seconds after which the whole suite is ended",
@@ -51,10 +52,19 @@ class Suite:
         return self.head["version"]
 
     @property
-    def settings(self):
-        """Arguments for the adapter's `start`; None if the suite starts its brokers itself."""
-        words = self.head.get("broker", "").split()
-        return None if words == ["own"] else words
+    def starts_brokers(self):
+        return self.head.get("broker") == "own"
+
+    def settings(self, served):
+        """Arguments for the adapter's `start` of a broker with the features `served`."""
+        words = []
+        for word in self.head.get("broker", "").split():
+            feature, mark, setting = word.partition("?")
+            if not mark:
+                words.append(word)
+            elif feature in served:
+                words.append(setting)
+        return words
 
     @property
     def needs(self):

@@ -1,0 +1,102 @@
+"""librdkafka_each.py TESTS OUT: runs librdkafka's test-runner once per test number, several at a time.
+
+A time-out or an assertion ends the whole test-runner, hence one process each. Tests that only use the client's own mock
+cluster are left out of the results. Environment: BOOTSTRAP, PROTOCOL (classic or consumer), FLAGS, ONLY (numbers).
+"""
+
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+import time
+
+import report
+
+TESTS, OUT = map(os.path.abspath, sys.argv[1:3])
+PROTOCOL, BOOTSTRAP = os.environ["PROTOCOL"], os.environ["BOOTSTRAP"]
+PROCESSES = 2
+LIMIT_S = 420
+# The suite's own limits are made for an idle machine.
+TIMEOUT_MULTIPLIER = 2
+# The broker that the suite is told to expect: it knows none newer.
+KAFKA_VERSION = "4.2.0"
+# These go first, so that the end is not one process alone.
+SLOW = ["0113", "0139", "0150", "0174", "0173", "0176", "0102", "0184", "0185", "0177", "0075", "0026", "0091", "0094",
+        "0137", "0018", "0122", "0103"]
+COLOUR = re.compile(r"\x1b\[[0-9;]*m|\x1b\(B")
+
+
+def numbers():
+    """Test numbers in test.c's table; those from 8000 on are tools."""
+    with open(os.path.join(TESTS, "test.c")) as handle:
+        table = handle.read().partition("struct test tests[] =")[2].partition("{NULL}")[0]
+    only = [number for number in os.environ.get("ONLY", "").split(",") if number]
+    found = dict.fromkeys(name.split("_")[0] for name in re.findall(r"_TEST\((\w+),", table))
+    found = [number for number in found if int(number) < 8000 and (not only or number in only)]
+    return sorted(found, key=lambda number: SLOW.index(number) if number in SLOW else len(SLOW))
+
+
+def configuration():
+    path = os.path.join(OUT, "test.conf")
+    with open(path, "w") as handle:
+        handle.write("metadata.broker.list=%s\ntest.topic.random=true\ntest.timeout.multiplier=%d\n"
+                     % (BOOTSTRAP, TIMEOUT_MULTIPLIER))
+    return path
+
+
+def run(number):
+    """One process; returns {test name: result}."""
+    env = dict(os.environ, TESTS=number, RDKAFKA_TEST_CONF=CONFIGURATION, LD_LIBRARY_PATH="../src:../src-cpp",
+               TEST_KAFKA_VERSION=KAFKA_VERSION, TEST_CONSUMER_GROUP_PROTOCOL=PROTOCOL, BROKERS=BOOTSTRAP)
+    log, began = os.path.join(OUT, "%s.log" % number), time.monotonic()
+    with open(log, "w") as output:
+        child = subprocess.Popen(["./test-runner", "-p1"] + os.environ["FLAGS"].split(), cwd=TESTS, env=env,
+                                 stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            code = child.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            code = "time limit of %d s" % LIMIT_S
+    with open(log, errors="replace") as handle:
+        return read(number, COLOUR.sub("", handle.read()), code, round(time.monotonic() - began, 1))
+
+
+def read(number, text, code, secs):
+    """Results in the summary table of one process; without a table the process died in a test."""
+    why = " / ".join(dict.fromkeys(re.findall(r'### Test "[^\n]*\n([^\n]*)', text)))[:300]
+    local = set(re.findall(r"\|\s+(\d{4}\w*)\s+\|\s+SKIPPED[^\n]*negative test flags", text))
+    skips = re.findall(r"TEST[^\n]*[Ss]kipp?ing?[^\n]*|\bSKIP[A-Z]*[^\n]*", text)
+    results = {}
+    for name, state, took in re.findall(r"\|\s+(\d{4}\w*)\s+\|\s+([A-Z]+)\s+\|\s+([\d.]+)s", text):
+        if not name.startswith(number) or name in local:
+            continue
+        status = {"PASSED": "pass", "SKIPPED": "skip"}.get(state, "fail")
+        note = (why or "exit %s" % code) if status == "fail" else ""
+        if status == "skip" and skips:
+            note = re.sub(r"^.*?\|\s*", "", skips[-1])[:160]
+        results["%s/%s" % (PROTOCOL, name)] = {"status": status, "secs": float(took), "note": note}
+    if results or local:
+        return results
+    names = re.findall(r'### Test "(%s_\w+)' % number, text) or sorted(set(re.findall(r"\b(%s_\w+):? " % number, text)))
+    if not names or (code == 0 and "0 test(s)" in text):
+        return {}
+    result = {"status": "fail", "secs": secs, "note": why or "exit %s, no summary" % code}
+    return {"%s/%s" % (PROTOCOL, names[0]): result}
+
+
+CONFIGURATION = configuration()
+
+
+def main():
+    wanted, results = numbers(), {}
+    with concurrent.futures.ThreadPoolExecutor(PROCESSES) as pool:
+        for at, found in enumerate(pool.map(run, wanted)):
+            results.update(found)
+            for name, result in found.items():
+                print("%d/%d %s %s %s" % (at + 1, len(wanted), name, result["status"], result["note"]), flush=True)
+    return report.write(results)
+
+
+sys.exit(main())
