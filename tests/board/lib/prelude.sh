@@ -62,5 +62,30 @@ npm_folder() {
         stop "npm cannot install $*"
 }
 
+# maven_jars NAME POM [ARGUMENT…]: JARS is a folder with the jars that a pom.xml pins, made once.
+maven_jars() {
+    local name=$1 pom=$2
+    shift 2
+    JARS=$WORK/jars-$name-$({ cat "$pom"; echo "$*"; } | md5sum | cut -c1-12)
+    [ -f "$JARS/.whole" ] && return
+    need mvn maven
+    rm -rf "$JARS" && mkdir -p "$JARS" || exit 2
+    echo "installing the jars of $name from Maven Central"
+    cp "$pom" "$JARS/pom.xml"
+    mvn -q -B -f "$JARS/pom.xml" "$@" dependency:copy-dependencies -DoutputDirectory="$JARS" && touch "$JARS/.whole" ||
+        stop "Maven cannot resolve the jars of $name"
+}
+
+# java_classes NAME JARS FILE…: CLASSES is a folder with the compiled files, made once for their contents.
+java_classes() {
+    local name=$1 jars=$2
+    shift 2
+    CLASSES=$WORK/classes-$name-$({ cat "$@"; echo "$jars"; } | md5sum | cut -c1-12)
+    [ -f "$CLASSES/.whole" ] && return
+    rm -rf "$WORK/classes-$name"-* && mkdir -p "$CLASSES" || exit 2
+    echo "compiling $name"
+    javac -nowarn -Xlint:none -proc:none -cp "$jars/*" -d "$CLASSES" "$@" && touch "$CLASSES/.whole" || stop "javac cannot compile $name"
+}
+
 # report KIND FILE…: writes $OUT/results.json and the closing line, and ends the script.
 report() { exec python3 "$LIB/report.py" "$@"; }
