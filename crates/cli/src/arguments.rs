@@ -4,7 +4,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{cluster, completion, consume, dev, group, produce, server, topic};
+use crate::commands::{applets, cluster, completion, consume, dev, group, produce, server, topic};
 use crate::connection::ConnectionArguments;
 
 const EXAMPLES: &str = "Examples:
@@ -12,6 +12,7 @@ const EXAMPLES: &str = "Examples:
   klamm produce hello 'first record'          write a record
   klamm consume hello                         read it back
 
+Kafka's own tools are here too: klamm kafka-topics …, or links to them (klamm applets).
 More: klamm help COMMAND, and docs/cli.md for ranges, formats and exit codes.";
 
 /// A replacement for Apache Kafka: the node and its command line in one program
@@ -45,6 +46,8 @@ pub enum Command {
     Group(group::GroupArguments),
     /// The cluster as a whole
     Cluster(cluster::ClusterArguments),
+    /// Kafka's own tools (kafka-topics, …) by their own names
+    Applets(applets::AppletsArguments),
     /// Write a completion script for a shell
     Completion(completion::CompletionArguments),
 }

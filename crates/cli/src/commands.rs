@@ -1,5 +1,6 @@
 //! One file per command: its options and what it does.
 
+pub mod applets;
 pub mod cluster;
 pub mod completion;
 pub mod consume;

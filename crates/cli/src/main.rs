@@ -1,5 +1,6 @@
 //! `klamm`: the one program. Parses arguments, runs one command, turns its failure into an exit code.
 
+mod applets;
 mod arguments;
 mod base64;
 mod commands;
@@ -29,6 +30,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let began = Instant::now();
+    if let Some((applet, arguments)) = invoked_applet() {
+        return applets::run(applet, &arguments);
+    }
     let arguments = Arguments::parse();
     match run(&arguments, began) {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,12 +49,24 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), Failure> {
         Command::Dev(arguments) => commands::dev::run(arguments, began),
         Command::Server(arguments) => commands::server::run(arguments, began),
         Command::Completion(arguments) => commands::completion::run(arguments),
+        Command::Applets(arguments) => commands::applets::run(arguments),
         Command::Topic(arguments) => block_on(commands::topic::run(arguments, connection)),
         Command::Produce(arguments) => block_on(commands::produce::run(arguments, connection)),
         Command::Consume(arguments) => block_on(commands::consume::run(arguments, connection)),
         Command::Group(arguments) => block_on(commands::group::run(arguments, connection)),
         Command::Cluster(arguments) => block_on(commands::cluster::run(arguments, connection)),
     }
+}
+
+/// One of Kafka's tools, if the program was started under its name or with it as the first word.
+fn invoked_applet() -> Option<(applets::Applet, Vec<String>)> {
+    let mut arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let program = arguments.next()?;
+    if let Some(applet) = applets::find(&program) {
+        return Some((applet, arguments.collect()));
+    }
+    let applet = applets::find(&arguments.next()?)?;
+    Some((applet, arguments.collect()))
 }
 
 /// Runs a client command on this thread alone.

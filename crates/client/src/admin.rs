@@ -8,6 +8,8 @@ mod cluster_view;
 mod configs;
 mod groups;
 mod partitions;
+mod reassignments;
+mod topic_partitions;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -22,14 +24,16 @@ use crate::connection::{Connection, Response};
 use crate::error::ClientError;
 use crate::retry::Retry;
 pub use cluster_view::{
-    ClusterBroker, ClusterDescription, LogDirDescription, QuorumDescription, QuorumNode, QuorumReplica,
-    ReplicaSize,
+    ApiVersionRange, ClusterBroker, ClusterDescription, LogDirDescription, QuorumDescription, QuorumNode,
+    QuorumReplica, ReplicaSize,
 };
 pub use configs::{
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ResourceKind,
 };
 pub use groups::{CommittedOffset, GroupDescription, GroupListing, GroupMember};
-pub use topics::{CreatedTopic, NewTopic};
+pub use reassignments::PartitionReassignment;
+pub use topic_partitions::{EligibleLeaders, TopicDescription};
+pub use topics::{CreatedTopic, NewPartitions, NewTopic};
 
 /// One result per name, in the order asked.
 pub type Outcomes<T> = Vec<(String, Result<T, ClientError>)>;

@@ -57,10 +57,11 @@ mod retry;
 mod topic_partition;
 
 pub use admin::{
-    Admin, ClusterBroker, ClusterDescription, CommittedOffset, ConfigAlteration, ConfigChange, ConfigEntry,
-    ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic, GroupDescription, GroupListing, GroupMember,
-    LogDirDescription, NewTopic, Outcomes, QuorumDescription, QuorumNode, QuorumReplica, ReplicaSize,
-    ResourceKind,
+    Admin, ApiVersionRange, ClusterBroker, ClusterDescription, CommittedOffset, ConfigAlteration,
+    ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic, EligibleLeaders,
+    GroupDescription, GroupListing, GroupMember, LogDirDescription, NewPartitions, NewTopic, Outcomes,
+    PartitionReassignment, QuorumDescription, QuorumNode, QuorumReplica, ReplicaSize, ResourceKind,
+    TopicDescription,
 };
 pub use config::{Acks, AutoOffsetReset, ClientConfig, CompressionLevels, ConfigError, IsolationLevel};
 pub use consumer::{AssignedConsumer, ConsumerRecord, PartitionRecords, StartOffset};

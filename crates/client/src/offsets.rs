@@ -28,6 +28,8 @@ pub enum OffsetSpec {
     EarliestLocal,
     /// The last in tiered storage (KIP-1005).
     LatestTiered,
+    /// The first that is not in tiered storage yet (KIP-1023).
+    EarliestPendingUpload,
     /// That of the first record that is not older than this time, in ms.
     Timestamp(i64),
 }
@@ -40,6 +42,7 @@ impl OffsetSpec {
             OffsetSpec::MaxTimestamp => -3,
             OffsetSpec::EarliestLocal => -4,
             OffsetSpec::LatestTiered => -5,
+            OffsetSpec::EarliestPendingUpload => -6,
             OffsetSpec::Timestamp(ms) => ms.max(0),
         }
     }
@@ -49,6 +52,7 @@ impl OffsetSpec {
             OffsetSpec::MaxTimestamp => 7,
             OffsetSpec::EarliestLocal => 8,
             OffsetSpec::LatestTiered => 9,
+            OffsetSpec::EarliestPendingUpload => 11,
             _ => 1,
         }
     }

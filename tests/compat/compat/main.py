@@ -13,9 +13,10 @@ import time
 
 from . import brokers, clients, serve, toolchain
 from .report import Report
-from .suites import dump, flights, hostile, kill9, smoke
+from .suites import applets, dump, flights, hostile, kill9, smoke
 
-SUITES = {"smoke": smoke, "flights": flights, "kill9": kill9, "dump": dump, "hostile": hostile}
+SUITES = {"smoke": smoke, "flights": flights, "kill9": kill9, "dump": dump, "applets": applets,
+          "hostile": hostile}
 
 
 class Context:
@@ -75,6 +76,9 @@ def install(wanted):
         toolchain.python()
     if wanted("dump"):
         toolchain.kafka_tools()
+    if wanted("applets"):
+        toolchain.kafka_tool_driver()
+        toolchain.klamm()
 
 
 def main():

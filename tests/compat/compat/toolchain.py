@@ -125,6 +125,20 @@ def kafka_tools():
                 "Kafka's DumpLogSegments and ConsoleConsumer from Maven Central; about 60 MB")
 
 
+def kafka_tool_driver():
+    """Class path of our program that runs Kafka's tools in one JVM."""
+    source = os.path.join(ROOT, "kafka-tools", "src", "ToolDriver.java")
+    libs = kafka_tools()
+
+    def build(folder):
+        need("javac", "compiles the driver of Kafka's tools")
+        shell(["javac", "-nowarn", "-cp", class_path(libs), "-d", folder, source])
+
+    classes = make_once(pinned("kafka-tool-driver", source, os.path.join(ROOT, "kafka-tools", "pom.xml")),
+                        "compiling the driver of Kafka's tools", build)
+    return classes + ":" + class_path(libs)
+
+
 def kcat():
     """The command line of kcat, an old librdkafka client."""
     need("kcat", "an old librdkafka client, as people use it from the shell")

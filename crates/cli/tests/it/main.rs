@@ -1,5 +1,6 @@
 //! The program as a person and as a script use it: `klamm` processes against a `klamm` node, on loopback.
 
+mod applets;
 mod node;
 mod records;
 mod server;

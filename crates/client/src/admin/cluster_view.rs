@@ -9,7 +9,8 @@ use protocol::describe_quorum_request;
 use protocol::describe_quorum_response::ReplicaState;
 use protocol::{
     DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
-    DescribeQuorumRequest, DescribeQuorumResponse, ErrorCode, Uuid,
+    DescribeQuorumRequest, DescribeQuorumResponse, ErrorCode, UnregisterBrokerRequest,
+    UnregisterBrokerResponse, Uuid,
 };
 
 use super::Admin;
@@ -36,6 +37,17 @@ pub struct ClusterBroker {
     pub broker: Broker,
     /// Whether it is registered and not to be used at present.
     pub is_fenced: bool,
+}
+
+/// The versions in which a broker serves a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiVersionRange {
+    /// The request's API key, which this client may not know.
+    pub key: i16,
+    /// Lowest version.
+    pub min: i16,
+    /// Highest version.
+    pub max: i16,
 }
 
 /// The metadata quorum.
@@ -113,9 +125,20 @@ impl Admin {
     /// # Errors
     /// When no broker answers in time.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, ClientError> {
+        self.describe_cluster_brokers(false).await
+    }
+
+    /// The same, if `fenced_too` with the brokers that are registered and not to be used at present.
+    ///
+    /// # Errors
+    /// When no broker answers in time.
+    pub async fn describe_cluster_brokers(
+        &self,
+        fenced_too: bool,
+    ) -> Result<ClusterDescription, ClientError> {
         let mut retry = self.cluster.retry("describing the cluster");
         loop {
-            let error = match self.ask_cluster().await {
+            let error = match self.ask_cluster(fenced_too).await {
                 Ok(description) => return Ok(description),
                 Err(ClientError::UnsupportedVersion { .. }) => match self.cluster_from_metadata().await {
                     Ok(description) => return Ok(description),
@@ -127,8 +150,12 @@ impl Admin {
         }
     }
 
-    async fn ask_cluster(&self) -> Result<ClusterDescription, ClientError> {
-        let request = DescribeClusterRequest { endpoint_type: 1, ..DescribeClusterRequest::default() };
+    async fn ask_cluster(&self, include_fenced_brokers: bool) -> Result<ClusterDescription, ClientError> {
+        let request = DescribeClusterRequest {
+            endpoint_type: 1,
+            include_fenced_brokers,
+            ..DescribeClusterRequest::default()
+        };
         let response = self.any(&request).await?;
         let answer = response.decode::<DescribeClusterResponse<'_>>()?;
         if answer.error_code.is_error() {
@@ -153,6 +180,49 @@ impl Admin {
             controller_id: answer.controller_id,
             brokers,
         })
+    }
+
+    /// Which requests each broker serves.
+    ///
+    /// # Errors
+    /// Per broker, when it cannot be reached; as a whole when none can.
+    pub async fn broker_api_versions(
+        &self,
+    ) -> Result<Vec<(Broker, Result<Vec<ApiVersionRange>, ClientError>)>, ClientError> {
+        let metadata = self.cluster.refresh(&Topics::Named(Vec::new()), false).await?;
+        let mut found = Vec::new();
+        for broker in metadata.brokers.values() {
+            let connection = self.cluster.node(broker.id, Lane::Prompt).await;
+            let ranges = connection.map(|connection| {
+                let ranges = connection.versions().ranges();
+                ranges.map(|(key, (min, max))| ApiVersionRange { key, min, max }).collect()
+            });
+            found.push((broker.clone(), ranges));
+        }
+        Ok(found)
+    }
+
+    /// Makes the cluster forget a broker that will not come back.
+    ///
+    /// # Errors
+    /// As the controller says, for example `BROKER_ID_NOT_REGISTERED`.
+    pub async fn unregister_broker(&self, id: i32) -> Result<(), ClientError> {
+        let mut retry = self.cluster.retry(format!("unregistering broker {id}"));
+        loop {
+            let answer = self.any(&UnregisterBrokerRequest { broker_id: id }).await;
+            let error = match answer {
+                Ok(response) => {
+                    let answer = response.decode::<UnregisterBrokerResponse<'_>>()?;
+                    if !answer.error_code.is_error() {
+                        return Ok(());
+                    }
+                    let message = answer.error_message.as_deref();
+                    ClientError::api(format!("broker {id}"), answer.error_code, message)
+                }
+                Err(error) => error,
+            };
+            retry.pause(error).await?;
+        }
     }
 
     async fn cluster_from_metadata(&self) -> Result<ClusterDescription, ClientError> {

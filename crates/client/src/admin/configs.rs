@@ -2,6 +2,8 @@
 //!
 //! Owns the requests for it. It never judges a value: the cluster does.
 
+use std::collections::BTreeMap;
+
 use protocol::describe_configs_request::DescribeConfigsResource;
 use protocol::describe_configs_response::DescribeConfigsResourceResult;
 use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
@@ -10,7 +12,7 @@ use protocol::{
     IncrementalAlterConfigsResponse,
 };
 
-use super::Admin;
+use super::{Admin, Outcomes};
 use crate::cluster::Lane;
 use crate::connection::Connection;
 use crate::error::ClientError;
@@ -219,30 +221,38 @@ impl Admin {
         documentation: bool,
     ) -> Result<Vec<ConfigEntry>, ClientError> {
         let connection = self.for_resource(resource).await?;
-        let version = super::newest(&connection, protocol::ApiKey::DescribeConfigs)?;
-        let request = DescribeConfigsRequest {
-            resources: vec![DescribeConfigsResource {
-                resource_type: resource.kind as i8,
-                resource_name: resource.name.as_str().into(),
-                configuration_keys: None,
-            }],
-            include_synonyms: true,
-            // Version 3 brought documentation.
-            include_documentation: documentation && version >= 3,
-        };
-        let response = connection.call_at(&request, version).await?;
-        let answer = response.decode::<DescribeConfigsResponse<'_>>()?;
-        let Some(result) = answer.results.first() else { return Ok(Vec::new()) };
-        if result.error_code.is_error() {
-            return Err(ClientError::api(
-                resource.to_string(),
-                result.error_code,
-                result.error_message.as_deref(),
-            ));
+        let asked = std::slice::from_ref(resource);
+        let mut answers = ask_at(&connection, asked, documentation).await?;
+        answers.pop().map_or_else(|| Ok(Vec::new()), |(_, result)| result)
+    }
+
+    /// The configs of many topics in one request, by name. The results are in order.
+    ///
+    /// # Errors
+    /// Per topic as the broker says.
+    pub async fn describe_topic_configs(
+        &self,
+        topics: &[String],
+    ) -> Result<Outcomes<Vec<ConfigEntry>>, ClientError> {
+        if topics.is_empty() {
+            return Ok(Vec::new());
         }
-        let mut entries: Vec<ConfigEntry> = result.configs.iter().map(entry).collect();
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+        let mut retry = self.cluster.retry("describing configs");
+        let resources: Vec<ConfigResource> = topics.iter().map(ConfigResource::topic).collect();
+        loop {
+            let answers = match self.cluster.any().await {
+                Ok(connection) => ask_at(&connection, &resources, false).await,
+                Err(error) => Err(error),
+            };
+            match answers {
+                Ok(answers) => {
+                    let mut answers: BTreeMap<String, _> = answers.into_iter().collect();
+                    let in_order = topics.iter().filter_map(|topic| answers.remove_entry(topic));
+                    return Ok(in_order.collect());
+                }
+                Err(error) => retry.pause(error).await?,
+            }
+        }
     }
 
     /// Changes configs, or only checks whether they could be changed. The results are in order.
@@ -285,6 +295,43 @@ impl Admin {
             }
         }
     }
+}
+
+/// Asks one broker. The answers are in the broker's order, by the resources' names.
+async fn ask_at(
+    connection: &Connection,
+    resources: &[ConfigResource],
+    documentation: bool,
+) -> Result<Outcomes<Vec<ConfigEntry>>, ClientError> {
+    let version = super::newest(connection, protocol::ApiKey::DescribeConfigs)?;
+    let asked = resources.iter().map(|resource| DescribeConfigsResource {
+        resource_type: resource.kind as i8,
+        resource_name: resource.name.as_str().into(),
+        configuration_keys: None,
+    });
+    let request = DescribeConfigsRequest {
+        resources: asked.collect(),
+        include_synonyms: true,
+        // Version 3 brought documentation.
+        include_documentation: documentation && version >= 3,
+    };
+    let response = connection.call_at(&request, version).await?;
+    let answer = response.decode::<DescribeConfigsResponse<'_>>()?;
+    let outcomes = answer.results.iter().map(|result| {
+        let name = result.resource_name.to_string();
+        if result.error_code.is_error() {
+            let named = resources.iter().find(|resource| resource.name == name);
+            let subject = named.map_or_else(|| name.clone(), ConfigResource::to_string);
+            return (
+                name,
+                Err(ClientError::api(subject, result.error_code, result.error_message.as_deref())),
+            );
+        }
+        let mut entries: Vec<ConfigEntry> = result.configs.iter().map(entry).collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        (name, Ok(entries))
+    });
+    Ok(outcomes.collect())
 }
 
 fn entry(config: &DescribeConfigsResourceResult<'_>) -> ConfigEntry {

@@ -2,7 +2,7 @@
 //!
 //! Owns the requests for it. It never touches configs of existing topics.
 
-use protocol::create_partitions_request::CreatePartitionsTopic;
+use protocol::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use protocol::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
 use protocol::delete_topics_request::DeleteTopicState;
 use protocol::{
@@ -76,6 +76,24 @@ impl NewTopic {
                 })
                 .collect(),
         }
+    }
+}
+
+/// A number of partitions that a topic is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPartitions {
+    /// The topic.
+    pub topic: String,
+    /// Its partitions, old and new.
+    pub total: i32,
+    /// Node ids of the replicas of each new partition; `None` leaves the choice to the controller.
+    pub assignments: Option<Vec<Vec<i32>>>,
+}
+
+impl NewPartitions {
+    /// A total, with replicas of the controller's choice.
+    pub fn increase_to(topic: impl Into<String>, total: i32) -> NewPartitions {
+        NewPartitions { topic: topic.into(), total, assignments: None }
     }
 }
 
@@ -191,10 +209,10 @@ impl Admin {
     /// Per topic as the controller says, for example `INVALID_PARTITIONS` for a total that is not larger.
     pub async fn create_partitions(
         &self,
-        totals: &[(String, i32)],
+        totals: &[NewPartitions],
         validate_only: bool,
     ) -> Result<Outcomes<()>, ClientError> {
-        let names: Vec<String> = totals.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = totals.iter().map(|new| new.topic.clone()).collect();
         let mut rounds = NameRounds::new(self, "adding partitions", &names);
         while let Some(open) = rounds.open() {
             let answers = self.ask_partitions(totals, &open, validate_only).await;
@@ -205,13 +223,17 @@ impl Admin {
 
     async fn ask_partitions(
         &self,
-        totals: &[(String, i32)],
+        totals: &[NewPartitions],
         open: &[&str],
         validate_only: bool,
     ) -> Result<Outcomes<()>, ClientError> {
-        let topics = totals.iter().filter(|(name, _)| open.contains(&&**name)).map(|(name, total)| {
-            CreatePartitionsTopic { name: name.as_str().into(), count: *total, assignments: None }
-        });
+        let assignment = |brokers: &Vec<i32>| CreatePartitionsAssignment { broker_ids: brokers.clone() };
+        let topics =
+            totals.iter().filter(|new| open.contains(&&*new.topic)).map(|new| CreatePartitionsTopic {
+                name: new.topic.as_str().into(),
+                count: new.total,
+                assignments: new.assignments.as_ref().map(|all| all.iter().map(assignment).collect()),
+            });
         let request = CreatePartitionsRequest {
             topics: topics.collect(),
             timeout_ms: self.timeout_ms(),

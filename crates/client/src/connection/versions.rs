@@ -22,6 +22,11 @@ impl VersionTable {
         VersionTable { address, ranges: ranges.into_iter().collect() }
     }
 
+    /// All ranges, by API key.
+    pub fn ranges(&self) -> impl Iterator<Item = (i16, (i16, i16))> {
+        self.ranges.iter().map(|(key, range)| (*key, *range))
+    }
+
     /// The newest version of `api` between `min` and `max` that the broker speaks.
     pub fn pick(&self, api: ApiKey, min: i16, max: i16) -> Result<i16, ClientError> {
         let broker = self.ranges.get(&(api as i16)).copied();

@@ -7,7 +7,7 @@ use protocol::{ApiKey, ErrorCode};
 use super::fake_broker::{FakeCluster, Fault};
 use crate::{
     Admin, ClientError, ConfigAlteration, ConfigChange, ConfigResource, ConfigSource, IsolationLevel,
-    NewTopic, OffsetSpec, TopicPartition,
+    NewPartitions, NewTopic, OffsetSpec, TopicPartition,
 };
 
 async fn setup(nodes: i32) -> (FakeCluster, Admin) {
@@ -58,7 +58,10 @@ async fn topics_are_created_described_grown_and_deleted() {
     assert_eq!(error.to_string(), "a: TOPIC_ALREADY_EXISTS: it is there");
     assert!(error.hint().is_some());
 
-    let grown = admin.create_partitions(&[("a".to_owned(), 5), ("b".to_owned(), 1)], false).await.unwrap();
+    let grown = admin
+        .create_partitions(&[NewPartitions::increase_to("a", 5), NewPartitions::increase_to("b", 1)], false)
+        .await
+        .unwrap();
     assert!(grown[0].1.is_ok());
     assert_eq!(code(&grown[1].1), Some(ErrorCode::INVALID_PARTITIONS));
     let described = admin.describe_topics(&names(&["b", "a", "nope"])).await.unwrap();

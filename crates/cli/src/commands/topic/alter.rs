@@ -1,6 +1,6 @@
 //! `klamm topic alter`.
 
-use client::{Admin, ConfigAlteration, ConfigChange, ConfigResource};
+use client::{Admin, ConfigAlteration, ConfigChange, ConfigResource, NewPartitions};
 
 use crate::connection::{key_value, report_each};
 use crate::failure::Failure;
@@ -55,8 +55,9 @@ pub async fn run(arguments: &AlterArguments, admin: &Admin) -> Result<(), Failur
         output::print(&format!("{} {verb}: {}\n", arguments.topic, keys.join(", ")))?;
     }
     if let Some(total) = arguments.partitions {
-        let outcomes =
-            admin.create_partitions(&[(arguments.topic.clone(), total)], arguments.dry_run).await?;
+        let outcomes = admin
+            .create_partitions(&[NewPartitions::increase_to(&arguments.topic, total)], arguments.dry_run)
+            .await?;
         report_each(outcomes, |name, ()| format!("{name} {verb}: {total} partitions"))?;
     }
     Ok(())

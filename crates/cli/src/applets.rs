@@ -1,0 +1,148 @@
+//! Kafka's own command-line tools, under their own names, with their options, output and exit codes.
+//!
+//! Owns which there are and how one is started: `klamm kafka-topics …`, or a link to the program that is called
+//! `kafka-topics` or `kafka-topics.sh`. Scripts written for Kafka's tools go on working; what a person types is better
+//! served by `klamm topic` and its sisters. An applet prints what scripts read byte for byte as Kafka's tool does, and
+//! help texts in its own words. It never prints a stack trace.
+
+mod hash_order;
+mod java_exception;
+mod kafka_broker_api_versions;
+mod kafka_cluster;
+mod kafka_delete_records;
+mod kafka_get_offsets;
+mod kafka_log_dirs;
+mod kafka_topics;
+#[allow(dead_code, reason = "kafka-consumer-groups, which comes next, uses the rest")]
+mod options;
+mod subcommand_line;
+mod tool_client;
+mod topic_filter;
+mod uuid_argument;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+use options::OptionDef;
+
+/// The version of Kafka whose tools these are, for `--version`.
+const KAFKA_VERSION: &str = "4.4.0";
+
+/// One of Kafka's tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applet {
+    /// `kafka-broker-api-versions`.
+    BrokerApiVersions,
+    /// `kafka-cluster`.
+    Cluster,
+    /// `kafka-delete-records`.
+    DeleteRecords,
+    /// `kafka-get-offsets`.
+    GetOffsets,
+    /// `kafka-log-dirs`.
+    LogDirs,
+    /// `kafka-topics`.
+    Topics,
+}
+
+/// All applets, by name.
+pub const APPLETS: &[(&str, Applet)] = &[
+    ("kafka-broker-api-versions", Applet::BrokerApiVersions),
+    ("kafka-cluster", Applet::Cluster),
+    ("kafka-delete-records", Applet::DeleteRecords),
+    ("kafka-get-offsets", Applet::GetOffsets),
+    ("kafka-log-dirs", Applet::LogDirs),
+    ("kafka-topics", Applet::Topics),
+];
+
+/// How an applet ends when it does not end well.
+#[derive(Debug)]
+pub enum ToolError {
+    /// The arguments make no sense: the reason and all options go to standard error.
+    Usage(String),
+    /// The reason goes to standard error.
+    Failed(String),
+    /// Everything has been said.
+    Exit(u8),
+}
+
+impl ToolError {
+    fn usage(reason: impl Into<String>) -> ToolError {
+        ToolError::Usage(reason.into())
+    }
+
+    fn failed(reason: impl Into<String>) -> ToolError {
+        ToolError::Failed(reason.into())
+    }
+}
+
+impl fmt::Display for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ToolError::Usage(reason) | ToolError::Failed(reason) => f.write_str(reason),
+            ToolError::Exit(code) => write!(f, "exit code {code}"),
+        }
+    }
+}
+
+impl From<Failure> for ToolError {
+    fn from(failure: Failure) -> ToolError {
+        ToolError::Failed(failure.message)
+    }
+}
+
+/// The applet of this name, which may be a path and end with `.sh`.
+pub fn find(name: &str) -> Option<Applet> {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let name = name.strip_suffix(".sh").unwrap_or(name);
+    APPLETS.iter().find(|(known, _)| *known == name).map(|(_, applet)| *applet)
+}
+
+/// Runs an applet.
+pub fn run(applet: Applet, arguments: &[String]) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("the machine gives no event queue: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(applet.run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ToolError::Exit(code)) => ExitCode::from(code),
+        Err(ToolError::Failed(reason)) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+        Err(ToolError::Usage(reason)) => {
+            eprint!("{reason}\n{}", options::help(applet.options()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Applet {
+    fn options(self) -> &'static [OptionDef] {
+        match self {
+            Applet::BrokerApiVersions => kafka_broker_api_versions::OPTIONS,
+            Applet::DeleteRecords => kafka_delete_records::OPTIONS,
+            Applet::GetOffsets => kafka_get_offsets::OPTIONS,
+            Applet::LogDirs => kafka_log_dirs::OPTIONS,
+            Applet::Topics => kafka_topics::OPTIONS,
+            // Its usage depends on its command, and it prints it itself.
+            Applet::Cluster => &[],
+        }
+    }
+
+    async fn run(self, arguments: &[String]) -> Result<(), ToolError> {
+        match self {
+            Applet::BrokerApiVersions => kafka_broker_api_versions::run(arguments).await,
+            Applet::Cluster => kafka_cluster::run(arguments).await,
+            Applet::DeleteRecords => kafka_delete_records::run(arguments).await,
+            Applet::GetOffsets => kafka_get_offsets::run(arguments).await,
+            Applet::LogDirs => kafka_log_dirs::run(arguments).await,
+            Applet::Topics => kafka_topics::run(arguments).await,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.lang.reflect.InvocationTargetException;
+import java.nio.charset.StandardCharsets;
+import org.apache.kafka.common.utils.Exit;
+
+/**
+ * Runs Kafka's command-line tools one after the other in one JVM, because each start of a JVM costs more than all the
+ * tool does. A line of JSON comes in for each run ({"main": class, "args": [...], "stdin": text}) and one goes out
+ * ({"code": exit code, "out": text, "err": text}).
+ */
+public class ToolDriver {
+    /** What a tool's call of exit becomes. */
+    private static final class Exited extends Error {
+        Exited() {
+            super("exit", null, false, false);
+        }
+    }
+
+    /** Exit code of the tool that runs; a tool that calls exit twice has ended with the first. */
+    private static Integer exitCode;
+    private static ByteArrayOutputStream out;
+    private static ByteArrayOutputStream err;
+
+    public static void main(String[] arguments) throws Exception {
+        ObjectMapper json = new ObjectMapper();
+        BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        PrintStream answers = new PrintStream(System.out, true, "UTF-8");
+        Exit.setExitProcedure((code, message) -> ended(code));
+        Exit.setHaltProcedure((code, message) -> ended(code));
+        // Nothing is left to be shut down when a tool has returned, and the JVM goes on.
+        Exit.setShutdownHookAdder((name, hook) -> { });
+        for (String line = requests.readLine(); line != null; line = requests.readLine()) {
+            answers.println(json.writeValueAsString(run(json.readTree(line), json)));
+        }
+        answers.flush();
+        Runtime.getRuntime().halt(0);
+    }
+
+    private static void ended(int code) {
+        if (exitCode == null) {
+            exitCode = code;
+            mute();
+        }
+        throw new Exited();
+    }
+
+    /** Whatever is printed after the end would not have been printed. */
+    private static void mute() {
+        System.out.flush();
+        System.err.flush();
+        System.setOut(new PrintStream(new ByteArrayOutputStream()));
+        System.setErr(new PrintStream(new ByteArrayOutputStream()));
+    }
+
+    private static JsonNode run(JsonNode request, ObjectMapper json) throws Exception {
+        String[] arguments = new String[request.get("args").size()];
+        for (int i = 0; i < arguments.length; i++) {
+            arguments[i] = request.get("args").get(i).asText();
+        }
+        exitCode = null;
+        out = new ByteArrayOutputStream();
+        err = new ByteArrayOutputStream();
+        System.setIn(new ByteArrayInputStream(request.get("stdin").asText().getBytes(StandardCharsets.UTF_8)));
+        System.setOut(new PrintStream(out, true, "UTF-8"));
+        System.setErr(new PrintStream(err, true, "UTF-8"));
+        try {
+            Class.forName(request.get("main").asText()).getMethod("main", String[].class).invoke(null, (Object) arguments);
+            exitCode = exitCode == null ? 0 : exitCode;
+        } catch (InvocationTargetException wrapped) {
+            if (exitCode == null) {
+                System.err.print("Exception in thread \"main\" ");
+                wrapped.getCause().printStackTrace();
+                exitCode = 1;
+            }
+        }
+        mute();
+        return json.createObjectNode().put("code", exitCode).put("out", out.toString("UTF-8")).put("err", err.toString("UTF-8"));
+    }
+}
