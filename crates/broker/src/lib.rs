@@ -4,17 +4,20 @@
 //! means is decided in one handler per API key, what may happen to a log in `storage`, what to a group in
 //! `group-coordinator`, what to the cluster in `controller`.
 
+mod alter_configs;
 mod api_versions;
 mod authorized_operations;
 mod context;
 mod controller_task;
 mod coordinator_task;
+mod current_config;
 mod dispatch;
 mod fetch_sessions;
 mod handlers;
 mod housekeeping;
 mod listener_view;
 mod local_partitions;
+mod loggers;
 mod metadata_log;
 mod node;
 mod offsets_partitions;
@@ -25,4 +28,5 @@ mod topic_names;
 mod waiters;
 
 pub use api_versions::{SERVED, Served};
+pub use loggers::{LOGGERS, LogLevel, LogLevels, Loggers};
 pub use running::{RunningNode, StartError};

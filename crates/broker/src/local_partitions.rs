@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{BrokerConfig, TopicConfig};
+use config::TopicConfig;
 use metadata::{
     ConfigResource, ConfigResourceType, MetadataDelta, MetadataImage, PartitionRegistration, TopicImage,
 };
@@ -14,6 +14,7 @@ use protocol::Uuid;
 use replication::LeaderConfig;
 use storage::{LogConfig, LogDir, StorageError};
 
+use crate::current_config::CurrentConfig;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
 
@@ -24,7 +25,7 @@ pub struct LocalPartitions {
     /// The machine.
     pub platform: Platform,
     /// What topics inherit.
-    pub config: Arc<BrokerConfig>,
+    pub config: Arc<CurrentConfig>,
     /// Where logs live.
     pub log_dir: Arc<LogDir>,
     /// The table that requests look into.
@@ -153,18 +154,15 @@ impl LocalPartitions {
     }
 
     fn topic_config(&self, image: &MetadataImage, topic: &str) -> TopicConfig {
-        let of = |resource: ConfigResource| image.configs().get(&resource).cloned().unwrap_or_default();
-        let cluster = of(ConfigResource::new(ConfigResourceType::Broker, ""));
-        let node = of(ConfigResource::new(ConfigResourceType::Broker, self.node_id.to_string()));
-        let overrides = of(ConfigResource::topic(topic));
-        if cluster.is_empty() && node.is_empty() {
-            return TopicConfig::resolve(&self.config, &overrides);
+        let config = self.config.load();
+        match image.configs().topic(topic) {
+            Some(overrides) => TopicConfig::resolve(&config, overrides),
+            None => config.topic_defaults.clone(),
         }
-        TopicConfig::resolve(&self.config.with_dynamic(&cluster, &node), &overrides)
     }
 
     fn log_config(&self, config: &TopicConfig) -> LogConfig {
-        LogConfig::new(config, self.config.transaction.producer_id_expiration_ms.into())
+        LogConfig::new(config, self.config.load().transaction.producer_id_expiration_ms.into())
     }
 }
 

@@ -15,7 +15,9 @@ use storage::LogDir;
 use crate::context::RequestContext;
 use crate::controller_task::ControllerHandle;
 use crate::coordinator_task::GroupCoordinatorHandle;
+use crate::current_config::CurrentConfig;
 use crate::fetch_sessions::FetchSessions;
+use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::topic_names::is_valid_topic_name;
 
@@ -25,6 +27,10 @@ pub struct Node {
     pub platform: Platform,
     /// The configuration the node was started with.
     pub config: Arc<BrokerConfig>,
+    /// The configuration as of the published metadata.
+    pub current_config: Arc<CurrentConfig>,
+    /// Levels of its loggers.
+    pub loggers: Arc<Loggers>,
     /// `node.id`.
     pub node_id: i32,
     /// The cluster's id, as in `meta.properties`.

@@ -28,9 +28,11 @@ use crate::controller_task::{
     self, ControllerError, ControllerSettings, LocalBroker, MetadataPublisher, StartedController,
 };
 use crate::coordinator_task::{self, GroupCoordinatorHandle};
+use crate::current_config::CurrentConfig;
 use crate::fetch_sessions::FetchSessions;
 use crate::housekeeping::Housekeeping;
 use crate::local_partitions::LocalPartitions;
+use crate::loggers::Loggers;
 use crate::node::{Node, is_every_address};
 use crate::offsets_partitions::OffsetsPartitions;
 use crate::partitions::Partitions;
@@ -86,6 +88,19 @@ impl RunningNode {
         config: BrokerConfig,
         runtimes: Vec<Handle>,
     ) -> Result<Self, StartError> {
+        Self::start_with_loggers(platform, config, runtimes, Arc::new(Loggers::silent())).await
+    }
+
+    /// As [`RunningNode::start`], with loggers whose levels clients may change.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_with_loggers(
+        platform: Platform,
+        config: BrokerConfig,
+        runtimes: Vec<Handle>,
+        loggers: Arc<Loggers>,
+    ) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let (log_dir, recovery) = open_log_dir(&platform, &config).await?;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -97,10 +112,11 @@ impl RunningNode {
             controller_task::start(&platform, settings).await?;
 
         let partitions = Arc::new(Partitions::default());
+        let current_config = Arc::new(CurrentConfig::new(config.clone(), &image.load()));
         let local = LocalPartitions {
             node_id: config.node_id,
             platform: platform.clone(),
-            config: config.clone(),
+            config: current_config.clone(),
             log_dir: log_dir.clone(),
             partitions: partitions.clone(),
         };
@@ -109,7 +125,9 @@ impl RunningNode {
         let groups = start_groups(&platform, &config, &partitions, &published);
         let mut tasks = JoinSet::new();
         let (fault_sender, fault) = watch::channel(None);
-        let publisher = Arc::new(Publisher { local, published, groups: groups.clone() });
+        let publisher =
+            Publisher { config: current_config.clone(), local, published, groups: groups.clone() };
+        let publisher = Arc::new(publisher);
         tasks.spawn(async move {
             if let Err(error) = task.run(publisher).await {
                 tracing::error!(%error, "the controller has failed");
@@ -139,6 +157,8 @@ impl RunningNode {
             log_dir,
             stopping,
             config: config.clone(),
+            current_config,
+            loggers,
         });
         let listeners = Listeners::new(node.clone(), listener_config(&config), runtimes);
         for bound in bound {
@@ -242,6 +262,7 @@ fn close_all(logs: Vec<UnifiedLog>) -> bool {
 
 /// Hands metadata to the partitions first, then tells the groups.
 struct Publisher {
+    config: Arc<CurrentConfig>,
     local: LocalPartitions,
     published: Arc<ArcSwap<MetadataImage>>,
     groups: GroupCoordinatorHandle,
@@ -249,6 +270,7 @@ struct Publisher {
 
 impl MetadataPublisher for Publisher {
     fn publish(&self, image: &Arc<MetadataImage>, delta: &MetadataDelta) {
+        self.config.apply(image, delta);
         self.local.apply(image, delta);
         self.published.store(image.clone());
         let deleted = delta.deleted_topics();

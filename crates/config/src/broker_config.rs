@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::config_def::{DefaultValue, find};
 use crate::config_error::ConfigError;
-use crate::keys::{BROKER, BROKER_DYNAMIC_ONLY, TOPIC, obsolete};
+use crate::keys::{BROKER, TOPIC, obsolete};
 use crate::layers::{LayerReader, Layers};
 use crate::listener::{self, Endpoint, SecurityProtocol};
 use crate::notice::{self, Notice};
@@ -14,8 +14,12 @@ use crate::synonyms::{listener_override_base, topic_synonyms};
 use crate::topic_config::TopicConfig;
 use crate::value::{self, Value};
 
+mod dynamic;
+mod reconfiguration;
+mod rules;
 mod sections;
 
+pub use dynamic::DynamicTarget;
 pub use sections::{
     CleanerConfig, ConnectionConfig, GroupConfig, LogDirConfig, MetadataLogConfig, QuorumConfig,
     TransactionConfig,
@@ -105,7 +109,7 @@ impl BrokerConfig {
         }
         let mut file = properties;
         apply_single_node_defaults(&mut file);
-        let layers = Layers { file, ..Layers::default() };
+        let layers = Layers::new(file, BTreeMap::new(), BTreeMap::new());
         let (config, rule_errors) = BrokerConfig::resolve(layers);
         errors.extend(rule_errors);
         if !config.controller_listeners.is_empty() {
@@ -122,50 +126,6 @@ impl BrokerConfig {
     pub fn from_pairs(pairs: &[(&str, &str)]) -> Result<BrokerConfig, Vec<ConfigError>> {
         let properties = pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         BrokerConfig::from_properties(properties).map(|loaded| loaded.config)
-    }
-
-    /// The same node after a change at run time: `cluster` is set for all brokers, `node` for this one.
-    /// A stored value that is refused is passed over, so that a node always starts.
-    pub fn with_dynamic(
-        &self,
-        cluster: &BTreeMap<String, String>,
-        node: &BTreeMap<String, String>,
-    ) -> BrokerConfig {
-        let keep = |layer: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-            let is_good = |(name, text): &(&String, &String)| check_dynamic(name, text).is_ok();
-            layer.iter().filter(is_good).map(|(name, text)| (name.clone(), text.clone())).collect()
-        };
-        let layers = Layers { file: self.layers.file.clone(), cluster: keep(cluster), node: keep(node) };
-        let (config, errors) = BrokerConfig::resolve(layers);
-        if errors.is_empty() { config } else { self.clone() }
-    }
-
-    /// Validates a change of broker configs: `is_cluster_default` when it is for all brokers.
-    ///
-    /// # Errors
-    /// A key is unknown, read-only, not to be set for all brokers, or its value is refused.
-    pub fn validate_dynamic(
-        &self,
-        changes: &BTreeMap<String, String>,
-        is_cluster_default: bool,
-    ) -> Result<(), ConfigError> {
-        use crate::config_def::UpdateMode;
-        for (name, text) in changes {
-            let def = check_dynamic(name, text)?;
-            let is_listener_key = listener_override_base(name).is_some();
-            if is_cluster_default && (def.update_mode == UpdateMode::PerBroker || is_listener_key) {
-                return Err(ConfigError::request(format!(
-                    "Cannot update these configs at default cluster level: {name}. It is set for one broker."
-                )));
-            }
-        }
-        let mut layers = self.layers.clone();
-        let layer = if is_cluster_default { &mut layers.cluster } else { &mut layers.node };
-        layer.extend(changes.iter().map(|(name, text)| (name.clone(), text.clone())));
-        match BrokerConfig::resolve(layers).1.into_iter().next() {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
     }
 
     /// The effective value of any broker key, `None` for a name that is in no table.
@@ -204,7 +164,7 @@ impl BrokerConfig {
             topic_defaults: topic_defaults(&layers),
             layers: Layers::default(),
         };
-        check_rules(&config, read);
+        rules::check(&config, read);
         let errors = reader.finish();
         (BrokerConfig { layers, ..config }, errors)
     }
@@ -230,17 +190,6 @@ fn check_key(name: &str, text: &str) -> Result<Option<Notice>, ConfigError> {
         Some(old) => Ok(Some(Notice::meaningless(name, old.reason))),
         None => Err(ConfigError::invalid(notice::unknown_key(name))),
     }
-}
-
-fn check_dynamic(name: &str, text: &str) -> Result<&'static crate::config_def::ConfigDef, ConfigError> {
-    let base = listener_override_base(name).unwrap_or(name);
-    let Some(def) = find(BROKER, base).or_else(|| find(BROKER_DYNAMIC_ONLY, base)) else {
-        return Err(ConfigError::invalid(notice::unknown_key(name)));
-    };
-    if def.is_read_only() {
-        return Err(ConfigError::request(format!("Cannot update these configs dynamically: {name}")));
-    }
-    value::parse(def, Some(text)).map(|_| def)
 }
 
 /// Fills what a node that stands alone need not say.
@@ -340,106 +289,6 @@ impl Addresses {
             .unwrap_or_default()
             .to_ascii_uppercase();
         Addresses { listeners, advertised, controller, inter_broker }
-    }
-}
-
-fn check_rules(config: &BrokerConfig, read: &mut LayerReader<'_>) {
-    check_roles(config, read);
-    check_listeners(config, read);
-    let mut require = |is_met: bool, message: &str| {
-        if !is_met {
-            read.refuse(ConfigError::invalid(message));
-        }
-    };
-    let topic = &config.topic_defaults;
-    require(topic.segment_ms >= 1, "log.roll.ms must be greater than or equal to 1");
-    require(topic.segment_jitter_ms >= 0, "log.roll.jitter.ms must be greater than or equal to 0");
-    require(
-        topic.retention_ms >= 1 || topic.retention_ms == -1,
-        "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
-    );
-    require(
-        topic.min_compaction_lag_ms <= topic.max_compaction_lag_ms,
-        "log.cleaner.min.compaction.lag.ms must not be greater than log.cleaner.max.compaction.lag.ms",
-    );
-    let connection = &config.connection;
-    require(
-        connection.queued_max_request_bytes <= 0
-            || connection.queued_max_request_bytes >= i64::from(connection.socket_request_max_bytes),
-        "queued.max.request.bytes must be larger or equal to socket.request.max.bytes",
-    );
-    let group = &config.group;
-    require(
-        group.min_session_timeout_ms <= group.max_session_timeout_ms,
-        "group.min.session.timeout.ms must not be greater than group.max.session.timeout.ms",
-    );
-    require(group.offset_metadata_max_bytes >= 0, "offset.metadata.max.bytes must not be negative");
-}
-
-fn check_roles(config: &BrokerConfig, read: &mut LayerReader<'_>) {
-    let broker_id = read.int("broker.id");
-    let roles = read.list("process.roles").unwrap_or_default();
-    let voters = read.list("controller.quorum.voters").unwrap_or_default();
-    if broker_id != config.node_id {
-        read.refuse(ConfigError::invalid(format!(
-            "node.id ({}) and broker.id ({broker_id}) are two names of one value; remove broker.id",
-            config.node_id
-        )));
-    }
-    if roles.len() != 2 {
-        read.refuse(ConfigError::invalid(format!(
-            "process.roles={} is not possible yet: every Klamm node is broker and controller; \
-             set process.roles=broker,controller or remove the line",
-            roles.join(",")
-        )));
-    }
-    let own = format!("{}@", config.node_id);
-    let has_others = voters.len() > 1 || voters.first().is_some_and(|voter| !voter.starts_with(&own));
-    if has_others {
-        read.refuse(ConfigError::invalid(format!(
-            "controller.quorum.voters={} names other nodes, and clusters of several nodes are not possible yet; \
-             name only node {} or remove the line",
-            voters.join(","),
-            config.node_id
-        )));
-    }
-}
-
-fn check_listeners(config: &BrokerConfig, read: &mut LayerReader<'_>) {
-    if config.listeners.is_empty() {
-        read.refuse(ConfigError::invalid(
-            "There must be at least one broker listener. Perhaps all listeners appear in controller.listener.names?",
-        ));
-    }
-    for endpoint in config.listeners.iter().chain(&config.controller_listeners) {
-        if endpoint.security_protocol != SecurityProtocol::Plaintext {
-            read.refuse(ConfigError::invalid(format!(
-                "listener {endpoint} speaks {}, and only PLAINTEXT is possible yet; \
-                 change listeners or listener.security.protocol.map",
-                endpoint.security_protocol.name()
-            )));
-        }
-    }
-    let is_bound = |name: &str| config.listeners.iter().any(|endpoint| endpoint.listener_name == name);
-    for endpoint in config.advertised_listeners.iter().flatten() {
-        if !is_bound(&endpoint.listener_name) {
-            read.refuse(ConfigError::invalid(format!(
-                "advertised.listeners names {}, which is not among listeners",
-                endpoint.listener_name
-            )));
-        }
-        if matches!(endpoint.host.as_deref(), None | Some("0.0.0.0" | "::")) {
-            read.refuse(ConfigError::invalid(format!(
-                "advertised.listeners={endpoint} gives clients no address they can reach; \
-                 write a host name or address, or remove the line and Klamm answers each client with one that it can reach"
-            )));
-        }
-    }
-    let named_inter_broker = read.text("inter.broker.listener.name");
-    if let Some(name) = named_inter_broker.filter(|name| !is_bound(&name.to_ascii_uppercase())) {
-        read.refuse(ConfigError::invalid(format!(
-            "inter.broker.listener.name={name} is not among listeners"
-        )));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::broker_config::{BrokerConfig, broker_value_for_topic};
 use crate::config_def::{ConfigDef, ConfigType, find};
 use crate::keys::{BROKER, BROKER_DYNAMIC_ONLY, CLIENT_METRICS, GROUP, TOPIC};
 use crate::layers::ConfigSource;
-use crate::synonyms::{broker_synonyms, group_synonym, listener_override_base, topic_synonyms};
+use crate::synonyms::{broker_synonyms, group_synonym, listener_override_key, topic_synonyms};
 use crate::value::{self, Value};
 
 /// Another name under which a value is set, strongest first.
@@ -40,8 +40,8 @@ pub struct ConfigEntry {
     pub synonyms: Vec<ConfigSynonym>,
     /// Type; `None` for a key that is in no table (`UNKNOWN` on the wire).
     pub kind: Option<ConfigType>,
-    /// What it does.
-    pub documentation: &'static str,
+    /// What it does; `None` for a name that is in no table of documented keys.
+    pub documentation: Option<&'static str>,
 }
 
 impl ConfigEntry {
@@ -99,32 +99,62 @@ pub fn describe_client_metrics(overrides: &BTreeMap<String, String>) -> Vec<Conf
     }))
 }
 
+/// Keys of a topic that is being created with these overrides, sorted: texts as somebody wrote them, never parsed, and
+/// no synonyms. CreateTopics answers with them.
+pub fn describe_new_topic(broker: &BrokerConfig, overrides: &BTreeMap<String, String>) -> Vec<ConfigEntry> {
+    let is_shown = |def: &&ConfigDef| !def.internal || overrides.contains_key(def.name);
+    let entries = TOPIC.iter().filter(is_shown).map(|def| {
+        let (value, source) = match overrides.get(def.name) {
+            Some(text) => (Some(text.clone()), ConfigSource::Topic),
+            None => written_for_topic(broker, def)
+                .unwrap_or_else(|| (value::default_value(def).to_text(), ConfigSource::Default)),
+        };
+        ConfigEntry {
+            name: Cow::Borrowed(def.name),
+            value,
+            source,
+            is_read_only: false,
+            is_sensitive: def.is_sensitive(),
+            synonyms: Vec::new(),
+            kind: Some(def.kind),
+            documentation: Some(def.documentation),
+        }
+    });
+    sorted(entries)
+}
+
+/// What is written under the broker keys that stand in for a topic key: strongest layer first, in it the finest unit.
+fn written_for_topic(broker: &BrokerConfig, def: &ConfigDef) -> Option<(Option<String>, ConfigSource)> {
+    broker.layers.iter().find_map(|(layer, source)| {
+        topic_synonyms(def.name).iter().find_map(|synonym| {
+            let text = layer.get(synonym.name)?;
+            let text = match synonym.factor {
+                1 => text.clone(),
+                factor => (text.trim().parse::<i64>().unwrap_or(0).saturating_mul(factor)).to_string(),
+            };
+            Some((Some(text), source))
+        })
+    })
+}
+
 /// Sorted keys of this broker.
 pub fn describe_broker(broker: &BrokerConfig) -> Vec<ConfigEntry> {
-    let known = BROKER.iter().filter(|def| !def.internal).map(|def| {
+    let is_shown = |def: &ConfigDef| !def.internal;
+    let known = BROKER.iter().filter(|def| is_shown(def)).map(|def| {
         let shown = broker.layers.value(def).unwrap_or_else(|_| value::default_value(def));
-        broker_entry(broker, Cow::Borrowed(def.name), Some(def), shown.to_text())
+        broker_entry(broker, Cow::Borrowed(def.name), shown.to_text())
     });
-    let mut others: BTreeMap<&String, &String> = BTreeMap::new();
-    for (layer, _) in broker.layers.iter() {
-        for (name, text) in layer {
-            if find(BROKER, name).is_none_or(|def| def.internal) {
-                others.entry(name).or_insert(text);
-            }
-        }
-    }
-    let others = others.into_iter().map(|(name, text)| {
-        let def = definition_of(name);
-        broker_entry(broker, Cow::Owned(name.clone()), def, Some(text.clone()))
-    });
+    let is_other = |name: &str| find(BROKER, name).is_none_or(|def| def.internal);
+    let others = broker.layers.effective().iter().filter(|(name, _)| is_other(name));
+    let others =
+        others.map(|(name, text)| broker_entry(broker, Cow::Owned(name.clone()), Some(text.clone())));
     sorted(known.chain(others))
 }
 
 /// What is set for all brokers at run time, sorted.
 pub fn describe_cluster_default(broker: &BrokerConfig) -> Vec<ConfigEntry> {
-    let entries = broker.layers.cluster.iter().map(|(name, text)| {
-        let def = definition_of(name);
-        let mut entry = broker_entry(broker, Cow::Owned(name.clone()), def, Some(text.clone()));
+    let entries = broker.layers.cluster().iter().map(|(name, text)| {
+        let mut entry = broker_entry(broker, Cow::Owned(name.clone()), Some(text.clone()));
         entry.synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
         entry.source = entry.synonyms.first().map_or(ConfigSource::Default, |synonym| synonym.source);
         entry
@@ -132,27 +162,27 @@ pub fn describe_cluster_default(broker: &BrokerConfig) -> Vec<ConfigEntry> {
     sorted(entries)
 }
 
-fn definition_of(name: &str) -> Option<&'static ConfigDef> {
-    let base = listener_override_base(name).unwrap_or(name);
-    find(BROKER, base).or_else(|| find(BROKER_DYNAMIC_ONLY, base))
+/// The key that gives a broker setting its type: itself, or what it overrides for one listener.
+fn typing_definition(name: &str) -> Option<&'static ConfigDef> {
+    let own = find(BROKER, name).or_else(|| find(BROKER_DYNAMIC_ONLY, name));
+    own.or_else(|| find(BROKER, listener_override_key(name)?))
 }
 
-fn broker_entry(
-    broker: &BrokerConfig,
-    name: Cow<'static, str>,
-    def: Option<&'static ConfigDef>,
-    value: Option<String>,
-) -> ConfigEntry {
-    let is_sensitive = def.is_none_or(|def| def.is_sensitive());
+fn broker_entry(broker: &BrokerConfig, name: Cow<'static, str>, value: Option<String>) -> ConfigEntry {
+    let kind = typing_definition(&name).map(|def| def.kind);
+    let is_sensitive = kind.is_none_or(|kind| kind == ConfigType::Password);
     let synonyms = broker_synonym_list(broker, &name, is_sensitive);
+    let documented = find(BROKER, &name);
+    let is_dynamic =
+        documented.or_else(|| find(BROKER_DYNAMIC_ONLY, &name)).is_some_and(|def| !def.is_read_only());
     ConfigEntry {
         value: if is_sensitive { None } else { value },
         source: synonyms.first().map_or(ConfigSource::Default, |synonym| synonym.source),
-        is_read_only: def.is_none_or(|def| def.is_read_only()),
+        is_read_only: !is_dynamic,
         is_sensitive,
         synonyms,
-        kind: def.map(|def| def.kind),
-        documentation: def.map_or("", |def| def.documentation),
+        kind,
+        documentation: documented.map(|def| def.documentation),
         name,
     }
 }
@@ -160,10 +190,10 @@ fn broker_entry(
 /// All settings of a broker key under its own and its other names, strongest first. Settings that stand before the first
 /// one under the key's own name are left out, as in Kafka: they override other keys, not this one.
 fn broker_synonym_list(broker: &BrokerConfig, name: &str, is_sensitive: bool) -> Vec<ConfigSynonym> {
-    let listener_base = listener_override_base(name);
+    let overridden = listener_override_key(name);
     let names: Vec<&str> = match broker_synonyms(name) {
         Some(group) => group.iter().map(|synonym| synonym.name).collect(),
-        None => std::iter::once(name).chain(listener_base).collect(),
+        None => std::iter::once(name).chain(overridden).collect(),
     };
     let shown = |text: &str| (!is_sensitive).then(|| text.to_owned());
     let mut list = Vec::new();
@@ -226,7 +256,7 @@ fn resource_entry(
         is_sensitive: false,
         synonyms,
         kind: Some(def.kind),
-        documentation: def.documentation,
+        documentation: Some(def.documentation),
     }
 }
 
@@ -244,7 +274,7 @@ fn unknown_entry((name, _): (&String, &String)) -> ConfigEntry {
             source: ConfigSource::Topic,
         }],
         kind: None,
-        documentation: "",
+        documentation: None,
     }
 }
 

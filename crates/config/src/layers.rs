@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::config_def::{ConfigDef, find};
 use crate::config_error::ConfigError;
 use crate::keys::BROKER;
+use crate::synonyms::broker_synonyms;
 use crate::value::{self, Value};
 
 /// Where a value comes from; the numbers are those of DescribeConfigs' `ConfigSource`.
@@ -38,24 +39,63 @@ impl ConfigSource {
     }
 }
 
-/// What somebody set, layer by layer, as text.
+/// What somebody set, layer by layer, as text, and what of it counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layers {
-    /// Run time, this broker.
-    pub node: BTreeMap<String, String>,
-    /// Run time, all brokers.
-    pub cluster: BTreeMap<String, String>,
-    /// File and command line.
-    pub file: BTreeMap<String, String>,
+    node: BTreeMap<String, String>,
+    cluster: BTreeMap<String, String>,
+    file: BTreeMap<String, String>,
+    effective: BTreeMap<String, String>,
 }
 
 impl Layers {
-    /// The text that counts for `name` and where it was set.
-    pub fn get(&self, name: &str) -> Option<(&str, ConfigSource)> {
-        self.iter().find_map(|(layer, source)| layer.get(name).map(|text| (text.as_str(), source)))
+    /// Puts layers on top of each other: `file` at the bottom, then what is set for all brokers, then for this one.
+    ///
+    /// Who sets a key at run time means the thing it stands for: the layers below lose their settings of all keys that
+    /// are other names of it, be they more specific or less.
+    pub fn new(
+        file: BTreeMap<String, String>,
+        cluster: BTreeMap<String, String>,
+        node: BTreeMap<String, String>,
+    ) -> Layers {
+        let mut effective = file.clone();
+        for layer in [&cluster, &node] {
+            for (name, text) in layer {
+                for synonym in broker_synonyms(name).unwrap_or_default() {
+                    effective.remove(synonym.name);
+                }
+                effective.insert(name.clone(), text.clone());
+            }
+        }
+        Layers { node, cluster, file, effective }
     }
 
-    /// The layers, strongest first.
+    /// Set at run time for this broker.
+    pub fn node(&self) -> &BTreeMap<String, String> {
+        &self.node
+    }
+
+    /// Set at run time for all brokers.
+    pub fn cluster(&self) -> &BTreeMap<String, String> {
+        &self.cluster
+    }
+
+    /// Set in the file or on the command line.
+    pub fn file(&self) -> &BTreeMap<String, String> {
+        &self.file
+    }
+
+    /// The text that counts for `name`, if somebody set one.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.effective.get(name).map(String::as_str)
+    }
+
+    /// Every name with the text that counts, sorted by name.
+    pub fn effective(&self) -> &BTreeMap<String, String> {
+        &self.effective
+    }
+
+    /// The layers as they were set, strongest first.
     pub fn iter(&self) -> impl Iterator<Item = (&BTreeMap<String, String>, ConfigSource)> {
         [
             (&self.node, ConfigSource::DynamicBroker),
@@ -71,7 +111,7 @@ impl Layers {
     /// What was set is refused.
     pub fn value(&self, def: &ConfigDef) -> Result<Value, ConfigError> {
         match self.get(def.name) {
-            Some((text, _)) => value::parse(def, Some(text)),
+            Some(text) => value::parse(def, Some(text)),
             None => Ok(value::default_value(def)),
         }
     }

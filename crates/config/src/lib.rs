@@ -23,20 +23,20 @@ mod topic_config;
 mod describe;
 
 pub use broker_config::{
-    BrokerConfig, CleanerConfig, ConnectionConfig, GroupConfig, LoadedConfig, LogDirConfig,
+    BrokerConfig, CleanerConfig, ConnectionConfig, DynamicTarget, GroupConfig, LoadedConfig, LogDirConfig,
     MetadataLogConfig, QuorumConfig, TransactionConfig,
 };
 pub use config_def::{ConfigDef, ConfigType, DefaultValue, Effect, Importance, UpdateMode, find};
 pub use config_error::{ConfigError, ConfigErrorKind};
 pub use describe::{
     ConfigEntry, ConfigSynonym, describe_broker, describe_client_metrics, describe_cluster_default,
-    describe_group, describe_topic,
+    describe_group, describe_new_topic, describe_topic,
 };
 pub use layers::{ConfigSource, Layers};
 pub use listener::{Endpoint, SecurityProtocol, parse_endpoints, parse_protocol_map};
 pub use notice::{Notice, nearest};
 pub use properties::{PROPERTIES_BYTES_MAX, parse_properties};
-pub use resource_config::{validate_client_metrics, validate_group_configs};
+pub use resource_config::{client_match, validate_client_metrics, validate_group_configs};
 pub use synonyms::{Synonym, topic_synonyms};
 pub use topic_config::{
     CleanupPolicy, CompressionType, TimestampType, TopicConfig, validate_topic_config, validate_topic_configs,

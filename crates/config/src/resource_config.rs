@@ -103,6 +103,7 @@ pub fn validate_group_configs(
     broker: &BrokerConfig,
     overrides: &BTreeMap<String, String>,
 ) -> Result<(), ConfigError> {
+    check_tags(overrides)?;
     let parsed = parse_all(overrides, GROUP, |name| {
         ConfigError::invalid(format!("Unknown group config name: {name}"))
     })?;
@@ -123,7 +124,7 @@ pub fn validate_group_configs(
             _ => {}
         }
     }
-    check_streams(broker, &parsed, overrides)?;
+    check_streams(broker, &parsed)?;
     for [session_key, heartbeat_key, session_default, heartbeat_default] in &GROUP_TIMEOUTS {
         let session = int_or(&parsed, session_key, broker, session_default);
         let heartbeat = int_or(&parsed, heartbeat_key, broker, heartbeat_default);
@@ -142,11 +143,17 @@ pub fn validate_group_configs(
     }
 }
 
-fn check_streams(
-    broker: &BrokerConfig,
-    parsed: &BTreeMap<&str, Value>,
-    overrides: &BTreeMap<String, String>,
-) -> Result<(), ConfigError> {
+/// Lists lose their duplicates when they are parsed; of tags there may be none to lose.
+fn check_tags(overrides: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+    let key = "streams.rack.aware.assignment.tags";
+    let tags: Vec<&str> = overrides.get(key).map_or("", String::as_str).split(',').map(str::trim).collect();
+    match tags.iter().enumerate().any(|(at, tag)| tags[..at].contains(tag)) {
+        true => Err(ConfigError::invalid(format!("{key} must not contain duplicate tag keys."))),
+        false => Ok(()),
+    }
+}
+
+fn check_streams(broker: &BrokerConfig, parsed: &BTreeMap<&str, Value>) -> Result<(), ConfigError> {
     if let Some(Value::Int(value)) = parsed.get("streams.task.offset.interval.ms") {
         let min = int_of(broker, "group.streams.min.task.offset.interval.ms").unwrap_or(i32::MIN);
         if *value < min {
@@ -163,18 +170,14 @@ fn check_streams(
             Value::List(known)
         )));
     }
-    let tags_key = "streams.rack.aware.assignment.tags";
-    if let (Some(text), Some(Value::List(tags))) = (overrides.get(tags_key), parsed.get(tags_key)) {
-        let written = text.split(',').filter(|tag| !tag.trim().is_empty()).count();
-        if written != tags.len() {
-            return Err(ConfigError::invalid(format!("{tags_key} must not contain duplicate tag keys.")));
-        }
-    }
     Ok(())
 }
 
 /// Bounds of `interval.ms` of a client-metrics subscription, in milliseconds (KIP-714).
 const INTERVAL_MS: std::ops::RangeInclusive<i32> = 100..=3_600_000;
+
+/// Memory at most that one compiled expression of `match` takes.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// What a client-metrics subscription may match on (KIP-714).
 const MATCH_NAMES: [&str; 6] = [
@@ -185,6 +188,22 @@ const MATCH_NAMES: [&str; 6] = [
     "client_source_address",
     "client_source_port",
 ];
+
+/// One item of `match`: what it looks at, and the expression that the whole of it must match. `None` when it is malformed.
+///
+/// Expressions run in time linear to their input, so that look-around and back references are malformed.
+pub fn client_match(pattern: &str) -> Option<(&'static str, regex::Regex)> {
+    let (name, expression) = pattern.trim_end_matches('=').split_once('=')?;
+    let name = MATCH_NAMES.into_iter().find(|known| *known == name.trim())?;
+    if expression.contains('=') {
+        return None;
+    }
+    let whole = format!("^(?:{})$", expression.trim());
+    let regex = regex::RegexBuilder::new(&whole).size_limit(PATTERN_BYTES_MAX).build().ok()?;
+    // The parts of a broken expression could become whole between our brackets.
+    regex::RegexBuilder::new(expression.trim()).size_limit(PATTERN_BYTES_MAX).build().ok()?;
+    Some((name, regex))
+}
 
 /// Validates the overrides of a client-metrics subscription.
 ///
@@ -207,15 +226,10 @@ pub fn validate_client_metrics(
             "Invalid value {interval} for interval.ms, interval must be between 100 and 3600000 (1 hour)"
         )));
     }
-    if let Some(Value::List(patterns)) = parsed.get("match") {
-        for pattern in patterns {
-            let is_valid = pattern.split_once('=').is_some_and(|(name, expression)| {
-                MATCH_NAMES.contains(&name.trim()) && !expression.is_empty() && !expression.contains('=')
-            });
-            if !is_valid {
-                return Err(ConfigError::invalid(format!("Illegal client matching pattern: {pattern}")));
-            }
-        }
+    if let Some(Value::List(patterns)) = parsed.get("match")
+        && let Some(pattern) = patterns.iter().find(|pattern| client_match(pattern).is_none())
+    {
+        return Err(ConfigError::invalid(format!("Illegal client matching pattern: {pattern}")));
     }
     Ok(())
 }

@@ -116,3 +116,18 @@ pub fn broker_synonyms(name: &str) -> Option<&'static [Synonym]> {
 pub fn listener_override_base(name: &str) -> Option<&str> {
     name.strip_prefix("listener.name.")?.split_once('.').map(|(_, base)| base)
 }
+
+/// Keys that are set for one SASL mechanism of a listener: `listener.name.<listener>.<mechanism>.<key>`.
+const MECHANISM_KEYS: [&str; 5] = [
+    "connections.max.reauth.ms",
+    "sasl.jaas.config",
+    "sasl.login.callback.handler.class",
+    "sasl.login.class",
+    "sasl.server.callback.handler.class",
+];
+
+/// The key that a listener override stands before: its base key without the name of a SASL mechanism.
+pub fn listener_override_key(name: &str) -> Option<&str> {
+    let base = listener_override_base(name)?;
+    Some(MECHANISM_KEYS.into_iter().find(|key| base.ends_with(key)).unwrap_or(base))
+}

@@ -215,45 +215,68 @@ fn is_digits(text: &str) -> bool {
 }
 
 fn check_share_offset_reset(name: &str, value: &Value) -> Result<(), ConfigError> {
-    let why = "the value must be latest, earliest or of the form by_duration:PnDTnHnMn.nS, \
-               where the duration is in ISO-8601 form and not negative";
-    let refuse = || Err(ConfigError::value(name, value, why));
-    let Value::Text(text) = value else { return refuse() };
-    let lower = text.to_ascii_lowercase();
-    match lower.strip_prefix("by_duration:") {
-        None if lower == "latest" || lower == "earliest" => Ok(()),
-        Some(duration) if is_iso_duration(duration) => Ok(()),
-        _ => refuse(),
+    let Value::Text(text) = value else {
+        return Err(ConfigError::value(name, "null", "the value must not be null"));
+    };
+    let is_valid = match text.strip_prefix("by_duration:") {
+        None => text == "latest" || text == "earliest",
+        Some(duration) => is_iso_duration(duration),
+    };
+    if is_valid {
+        return Ok(());
     }
+    let why = format!(
+        "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest' or of the \
+         format 'by_duration:<PnDTnHnMn.nS>'."
+    );
+    Err(ConfigError::value(name, value, &why))
 }
 
-/// `PnDTnHnMn.nS` in lower case: units in order, at least one, a fraction only on seconds.
+/// A duration of ISO 8601 as `java.time` reads it, `PnDTnHnMn.nS` in any case with signs anywhere, that is not negative.
 fn is_iso_duration(text: &str) -> bool {
-    let Some(body) = text.strip_prefix('p') else { return false };
-    let (date, time) = match body.split_once('t') {
-        Some((date, time)) => (date, Some(time)),
-        None => (body, None),
-    };
-    if !date.is_empty() && !date.strip_suffix('d').is_some_and(is_digits) {
-        return false;
-    }
-    let Some(time) = time else { return !date.is_empty() };
-    let mut rest = time;
-    for unit in ['h', 'm'] {
-        if let Some((count, after)) = rest.split_once(unit) {
-            if !is_digits(count) {
-                return false;
+    iso_duration_nanos(&text.to_ascii_uppercase()).is_some_and(|nanos| nanos >= 0)
+}
+
+fn iso_duration_nanos(text: &str) -> Option<i128> {
+    const SECOND_NANOS: i128 = 1_000_000_000;
+    let (sign, rest) = split_sign(text);
+    let mut rest = rest.strip_prefix('P')?;
+    let mut nanos = 0;
+    let mut is_time = false;
+    let mut has_any = false;
+    for (unit, seconds) in [('D', 86_400), ('T', 0), ('H', 3600), ('M', 60)] {
+        if unit == 'T' {
+            if let Some(time) = rest.strip_prefix('T') {
+                (rest, is_time, has_any) = (time, true, false);
             }
-            rest = after;
+        } else if let Some((count, after)) = rest.split_once(unit).filter(|_| unit == 'D' || is_time) {
+            nanos += whole_number(count)? * seconds * SECOND_NANOS;
+            (rest, has_any) = (after, true);
         }
     }
-    if rest.is_empty() {
-        return !time.is_empty();
+    if let Some(seconds) = rest.strip_suffix('S').filter(|_| is_time) {
+        let (whole, fraction) = seconds.split_once(['.', ',']).unwrap_or((seconds, ""));
+        if fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let part: i128 = format!("{fraction:0<9}").parse().ok()?;
+        let sign = if whole.starts_with('-') { -1 } else { 1 };
+        nanos += whole_number(whole)? * SECOND_NANOS + sign * part;
+        (rest, has_any) = ("", true);
     }
-    let Some(seconds) = rest.strip_suffix('s') else { return false };
-    match seconds.split_once('.') {
-        None => is_digits(seconds),
-        Some((whole, fraction)) => is_digits(whole) && (fraction.is_empty() || is_digits(fraction)),
+    (rest.is_empty() && has_any).then_some(sign * nanos)
+}
+
+fn whole_number(text: &str) -> Option<i128> {
+    let (sign, digits) = split_sign(text);
+    let number: i64 = is_digits(digits).then(|| digits.parse().ok())??;
+    Some(sign * i128::from(number))
+}
+
+fn split_sign(text: &str) -> (i128, &str) {
+    match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
     }
 }
 

@@ -9,20 +9,12 @@ use protocol::create_topics_request::CreatableTopic;
 use protocol::{ClearElrRecord, ConfigRecord, ErrorCode, MetadataRecord};
 
 use crate::bootstrap::MIN_INSYNC_REPLICAS;
+use crate::config_alterations::{AlterOperation, KeyAlteration};
 use crate::topic_name::validate_topic_name;
 use crate::{ApiError, Controller};
 
-/// Longest stored value: strings of older protocol versions carry their length in 15 bits.
-const CONFIG_VALUE_BYTES_MAX: usize = i16::MAX as usize;
-
-/// What happens to one key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ConfigOperation {
-    Set(String),
-    Delete,
-    Append(String),
-    Subtract(String),
-}
+/// Longest stored value, counted as Java counts: strings of older protocol versions carry their length in 15 bits.
+const CONFIG_VALUE_LENGTH_MAX: usize = i16::MAX as usize;
 
 /// The configuration a topic is created with.
 #[derive(Debug, Clone, Default)]
@@ -71,18 +63,19 @@ impl Controller {
         self.image().configs().get(resource).map(|configs| configs.as_ref().clone()).unwrap_or_default()
     }
 
-    /// What `operation` makes of a key; `None` takes it away.
+    /// What an alteration makes of a key; `None` takes it away.
     pub(crate) fn operate(
         &self,
         resource: &ConfigResource,
-        key: &str,
-        operation: ConfigOperation,
+        alteration: &KeyAlteration,
     ) -> Result<Option<String>, ApiError> {
-        let (verb, operand) = match &operation {
-            ConfigOperation::Set(value) => return Ok(Some(value.clone())),
-            ConfigOperation::Delete => return Ok(None),
-            ConfigOperation::Append(operand) => ("APPEND", operand),
-            ConfigOperation::Subtract(operand) => ("SUBTRACT", operand),
+        let KeyAlteration { key, operation, value } = alteration;
+        let operand = value.as_deref().unwrap_or_default();
+        let verb = match operation {
+            AlterOperation::Set => return Ok(Some(operand.to_owned())),
+            AlterOperation::Delete | AlterOperation::Unknown(_) => return Ok(None),
+            AlterOperation::Append => "APPEND",
+            AlterOperation::Subtract => "SUBTRACT",
         };
         let def = match resource.resource_type {
             ConfigResourceType::Topic => find(TOPIC, key),
@@ -94,19 +87,7 @@ impl Controller {
             return Err(ApiError::new(ErrorCode::INVALID_CONFIG, message));
         };
         let current = self.image().configs().value(resource, key).or(def.default_text()).unwrap_or("");
-        let mut parts: Vec<&str> = current.split(',').filter(|part| !part.is_empty()).collect();
-        for part in operand.split(',') {
-            match operation {
-                ConfigOperation::Append(_) if !parts.contains(&part) => parts.push(part),
-                ConfigOperation::Subtract(_) => {
-                    if let Some(index) = parts.iter().position(|present| *present == part) {
-                        parts.remove(index);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(Some(parts.join(",")))
+        Ok(Some(change_list(current, *operation, operand)))
     }
 
     /// Checks a change against the rules of its resource and turns it into records.
@@ -153,15 +134,7 @@ impl Controller {
                 validate_topic_name(name)?;
                 config::validate_topic_configs(&self.config, before, after)?;
             }
-            ConfigResourceType::Broker => {
-                let is_cluster_default = name.is_empty();
-                let cluster = self.current_configs(&ConfigResource::cluster());
-                let base = match is_cluster_default {
-                    true => self.static_config.clone(),
-                    false => self.static_config.with_dynamic(&cluster, &BTreeMap::new()),
-                };
-                base.validate_dynamic(after, is_cluster_default)?;
-            }
+            ConfigResourceType::Broker => validate_broker_name(name)?,
             ConfigResourceType::ClientMetrics => config::validate_client_metrics(name, after)?,
             ConfigResourceType::Group => {
                 if name.is_empty() {
@@ -251,9 +224,42 @@ fn config_record(resource: &ConfigResource, key: &str, value: Option<&str>) -> M
     })
 }
 
+/// A list, as text, with the items of `operand` added to it or taken out of it.
+///
+/// Items are compared letter for letter, and only what the present list says twice can be taken out twice.
+pub fn change_list(current: &str, operation: AlterOperation, operand: &str) -> String {
+    let mut parts: Vec<&str> = current.split(',').filter(|part| !part.is_empty()).collect();
+    for part in operand.split(',') {
+        match operation {
+            AlterOperation::Append if !parts.contains(&part) => parts.push(part),
+            AlterOperation::Subtract => {
+                if let Some(index) = parts.iter().position(|present| *present == part) {
+                    parts.remove(index);
+                }
+            }
+            _ => {}
+        }
+    }
+    parts.join(",")
+}
+
+fn validate_broker_name(name: &str) -> Result<(), ApiError> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    match name.parse::<i32>() {
+        Err(_) => Err(invalid_request("Unable to parse broker name as a base 10 number.")),
+        Ok(id) if id < 0 => Err(invalid_request("Invalid negative broker ID.")),
+        Ok(_) => Ok(()),
+    }
+}
+
 fn check_length(value: &str) -> Result<(), ApiError> {
-    if value.len() > CONFIG_VALUE_BYTES_MAX {
-        let message = format!("A configuration value cannot exceed {CONFIG_VALUE_BYTES_MAX} bytes.");
+    if value.encode_utf16().count() > CONFIG_VALUE_LENGTH_MAX {
+        let message = format!(
+            "The configuration value cannot be added because it exceeds the maximum value size of \
+             {CONFIG_VALUE_LENGTH_MAX} bytes."
+        );
         return Err(ApiError::new(ErrorCode::INVALID_CONFIG, message));
     }
     Ok(())

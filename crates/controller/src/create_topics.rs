@@ -338,7 +338,7 @@ fn describe(
     config: &config::BrokerConfig,
     overrides: &BTreeMap<String, String>,
 ) -> Vec<CreatableTopicConfigs<'static>> {
-    config::describe_topic(config, overrides)
+    config::describe_new_topic(config, overrides)
         .into_iter()
         .map(|entry| CreatableTopicConfigs {
             name: entry.name,

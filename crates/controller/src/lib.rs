@@ -11,6 +11,7 @@ mod assign_directories;
 mod bootstrap;
 mod broker_lifecycle;
 mod broker_sessions;
+mod config_alterations;
 mod config_change;
 mod controller;
 mod create_partitions;
@@ -26,6 +27,8 @@ mod topic_name;
 
 pub use api_error::ApiError;
 pub use bootstrap::bootstrap_records;
+pub use config_alterations::{AlterOperation, ConfigAlterations, KeyAlteration, ResourceAlteration};
+pub use config_change::change_list;
 pub use controller::{Controller, ControllerConfig};
 pub use create_partitions::has_topics_to_grow;
 pub use create_topics::{PARTITIONS_PER_REQUEST_MAX, has_topics_to_create};

@@ -14,20 +14,20 @@ pub const TOPIC_NAME_LENGTH_MAX: usize = 249;
 pub fn validate_topic_name(name: &str) -> Result<(), ApiError> {
     let invalid = |reason: String| Err(ApiError::new(ErrorCode::INVALID_TOPIC_EXCEPTION, reason));
     if name.is_empty() {
-        return invalid("Topic name is invalid: it is empty".to_owned());
+        return invalid("Topic name is invalid: the empty string is not allowed".to_owned());
     }
     if name == "." || name == ".." {
         return invalid(format!("Topic name is invalid: '{name}' is not allowed"));
     }
     if name.len() > TOPIC_NAME_LENGTH_MAX {
         return invalid(format!(
-            "Topic name is invalid: its length {} is larger than {TOPIC_NAME_LENGTH_MAX}: {name}",
-            name.len()
+            "Topic name is invalid: the length of '{name}' is longer than the max allowed length {TOPIC_NAME_LENGTH_MAX}"
         ));
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')) {
         return invalid(format!(
-            "Topic name is invalid: '{name}' has characters other than ASCII letters, digits, '.', '_' and '-'"
+            "Topic name is invalid: '{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and \
+             '-'"
         ));
     }
     Ok(())

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use config::BrokerConfig;
 use controller::{
-    ApiError, Controller, Outcome, has_topics_to_create, has_topics_to_delete, has_topics_to_grow,
+    ApiError, ConfigAlterations, Controller, Outcome, has_topics_to_create, has_topics_to_delete,
+    has_topics_to_grow,
 };
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{
-    AlterConfigsRequest, AlterConfigsResponse, AlterUserScramCredentialsRequest,
-    AlterUserScramCredentialsResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
-    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse, Uuid,
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, BrokerHeartbeatRequest,
+    BrokerHeartbeatResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
+    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, Uuid,
 };
 use raft::{QuorumView, VoterSet};
 use tokio::sync::{mpsc, oneshot};
@@ -131,26 +130,15 @@ impl ControllerHandle {
         .await
     }
 
-    /// Replaces configurations.
+    /// Changes configurations; one result for each resource.
     ///
     /// # Errors
-    /// NOT_CONTROLLER when the node stops. Resources that cannot be changed are in the answer.
+    /// NOT_CONTROLLER when the node stops. Resources that cannot be changed have their error in the answer.
     pub async fn alter_configs(
         &self,
-        request: AlterConfigsRequest<'static>,
-    ) -> Result<AlterConfigsResponse<'static>, ApiError> {
+        request: ConfigAlterations,
+    ) -> Result<Vec<Result<(), ApiError>>, ApiError> {
         self.ask(move |controller, _| Ok(controller.handle_alter_configs(&request))).await
-    }
-
-    /// Changes configurations key by key.
-    ///
-    /// # Errors
-    /// As [`ControllerHandle::alter_configs`].
-    pub async fn incremental_alter_configs(
-        &self,
-        request: IncrementalAlterConfigsRequest<'static>,
-    ) -> Result<IncrementalAlterConfigsResponse<'static>, ApiError> {
-        self.ask(move |controller, _| Ok(controller.handle_incremental_alter_configs(&request))).await
     }
 
     /// Stores and removes SCRAM credentials.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{BrokerConfig, ConfigEntry};
+use config::{BrokerConfig, ConfigEntry, ConfigSource};
 use metadata::{ConfigResource, ConfigResourceType, MetadataImage};
 use protocol::describe_configs_request::DescribeConfigsResource;
 use protocol::describe_configs_response::{
@@ -14,8 +14,8 @@ use protocol::describe_configs_response::{
 use protocol::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode};
 
 use crate::context::RequestContext;
+use crate::loggers::LogLevel;
 use crate::node::Node;
-use crate::topic_names::is_valid_topic_name;
 
 /// A refused resource: error code and what to do about it.
 type Refusal = (ErrorCode, String);
@@ -26,38 +26,47 @@ pub async fn handle(
     _ctx: &RequestContext<'_>,
     request: DescribeConfigsRequest<'_>,
 ) -> DescribeConfigsResponse<'static> {
+    let is_unknown = |resource: &DescribeConfigsResource<'_>| {
+        ConfigResourceType::from_id(resource.resource_type).is_none()
+    };
+    if request.resources.iter().any(is_unknown) {
+        // Kafka gives up the whole request when it looks up who may see what.
+        let results = request.resources.iter().map(|resource| {
+            let message = ErrorCode::INVALID_REQUEST.message().to_owned();
+            refusal(resource, (ErrorCode::INVALID_REQUEST, message))
+        });
+        return DescribeConfigsResponse { throttle_time_ms: 0, results: results.collect() };
+    }
     let image = node.image.load_full();
-    let view = ConfigView::new(&node.config, node.node_id, image);
+    let view = ConfigView { node, broker: node.current_config.load_full(), image, nothing: BTreeMap::new() };
     let results = request.resources.iter().map(|resource| view.result(resource, &request)).collect();
     DescribeConfigsResponse { throttle_time_ms: 0, results }
 }
 
-/// The broker's configuration as of one image.
-struct ConfigView {
-    broker: BrokerConfig,
-    node_id: i32,
+fn refusal(resource: &DescribeConfigsResource<'_>, refusal: Refusal) -> DescribeConfigsResult<'static> {
+    DescribeConfigsResult {
+        error_code: refusal.0,
+        error_message: Some(refusal.1.into()),
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone().into_owned().into(),
+        ..DescribeConfigsResult::default()
+    }
+}
+
+/// Everything that is shown, as of one moment.
+struct ConfigView<'a> {
+    node: &'a Node,
+    broker: Arc<BrokerConfig>,
     image: Arc<MetadataImage>,
     nothing: BTreeMap<String, String>,
 }
 
-impl ConfigView {
-    fn new(config: &BrokerConfig, node_id: i32, image: Arc<MetadataImage>) -> ConfigView {
-        let nothing = BTreeMap::new();
-        let cluster = image.configs().get(&ConfigResource::cluster()).map_or(&nothing, Arc::as_ref);
-        let own = image.configs().get(&ConfigResource::broker(node_id)).map_or(&nothing, Arc::as_ref);
-        ConfigView { broker: config.with_dynamic(cluster, own), node_id, image, nothing }
-    }
-
+impl ConfigView<'_> {
     fn result(
         &self,
         resource: &DescribeConfigsResource<'_>,
         request: &DescribeConfigsRequest<'_>,
     ) -> DescribeConfigsResult<'static> {
-        let mut result = DescribeConfigsResult {
-            resource_type: resource.resource_type,
-            resource_name: resource.resource_name.clone().into_owned().into(),
-            ..DescribeConfigsResult::default()
-        };
         match self.entries(resource) {
             Ok(entries) => {
                 let is_wanted = |entry: &ConfigEntry| match &resource.configuration_keys {
@@ -65,14 +74,15 @@ impl ConfigView {
                     _ => true,
                 };
                 let wanted = entries.into_iter().filter(is_wanted);
-                result.configs = wanted.map(|entry| to_wire(entry, request)).collect();
+                DescribeConfigsResult {
+                    resource_type: resource.resource_type,
+                    resource_name: resource.resource_name.clone().into_owned().into(),
+                    configs: wanted.map(|entry| to_wire(entry, request)).collect(),
+                    ..DescribeConfigsResult::default()
+                }
             }
-            Err((error_code, message)) => {
-                result.error_code = error_code;
-                result.error_message = Some(message.into());
-            }
+            Err(reason) => refusal(resource, reason),
         }
-        result
     }
 
     fn entries(&self, resource: &DescribeConfigsResource<'_>) -> Result<Vec<ConfigEntry>, Refusal> {
@@ -88,7 +98,7 @@ impl ConfigView {
             }
             Some(ConfigResourceType::BrokerLogger) => {
                 self.check_node_id(name, "")?;
-                Ok(Vec::new())
+                Ok(self.node.loggers.describe().into_iter().map(logger_entry).collect())
             }
             Some(ConfigResourceType::ClientMetrics) => {
                 refuse_empty(name, "Client metrics subscription name must not be empty")?;
@@ -98,19 +108,14 @@ impl ConfigView {
                 refuse_empty(name, "Group name must not be empty")?;
                 Ok(config::describe_group(&self.broker, self.stored(ConfigResourceType::Group, name)))
             }
-            None => {
-                invalid(format!("Unexpected resource type {} for resource {name}", resource.resource_type))
-            }
+            None => invalid(format!("Unsupported resource type: {}", resource.resource_type)),
         }
     }
 
     fn topic(&self, name: &str) -> Result<Vec<ConfigEntry>, Refusal> {
-        if !is_valid_topic_name(name) {
-            return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, format!("Topic name is invalid: '{name}'")));
-        }
+        controller::validate_topic_name(name).map_err(|error| (error.code, error.message.into_owned()))?;
         if self.image.topics().by_name(name).is_none() {
-            let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-            return Err((code, code.message().to_owned()));
+            return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()));
         }
         Ok(config::describe_topic(&self.broker, self.stored(ConfigResourceType::Topic, name)))
     }
@@ -123,13 +128,26 @@ impl ConfigView {
     fn check_node_id(&self, name: &str, or_empty: &str) -> Result<(), Refusal> {
         refuse_empty(name, "Broker id must not be empty")?;
         match name.parse::<i32>() {
-            Ok(id) if id == self.node_id => Ok(()),
+            Ok(id) if id == self.node.node_id => Ok(()),
             Ok(_) => invalid(format!(
                 "Unexpected broker id, expected {} {or_empty}but received {name}",
-                self.node_id
+                self.node.node_id
             )),
             Err(_) => invalid(format!("Broker id must be an integer, but it is: {name}")),
         }
+    }
+}
+
+fn logger_entry((name, level): (String, LogLevel)) -> ConfigEntry {
+    ConfigEntry {
+        name: name.into(),
+        value: Some(level.name().to_owned()),
+        source: ConfigSource::DynamicBrokerLogger,
+        is_read_only: false,
+        is_sensitive: false,
+        synonyms: Vec::new(),
+        kind: None,
+        documentation: Some(""),
     }
 }
 
@@ -145,6 +163,8 @@ fn to_wire(
     entry: ConfigEntry,
     request: &DescribeConfigsRequest<'_>,
 ) -> DescribeConfigsResourceResult<'static> {
+    // Words about a logger come unasked, and there are none.
+    let is_documented = request.include_documentation || entry.source == ConfigSource::DynamicBrokerLogger;
     let synonyms = if request.include_synonyms { entry.synonyms } else { Vec::new() };
     DescribeConfigsResourceResult {
         name: entry.name,
@@ -161,6 +181,6 @@ fn to_wire(
             })
             .collect(),
         config_type: entry.kind.map_or(0, config::ConfigType::id),
-        documentation: request.include_documentation.then(|| entry.documentation.into()),
+        documentation: entry.documentation.filter(|_| is_documented).map(Into::into),
     }
 }

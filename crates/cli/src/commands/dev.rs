@@ -41,7 +41,7 @@ pub struct DevArguments {
 /// # Errors
 /// The node does not start.
 pub fn run(arguments: &DevArguments, began: Instant) -> Result<(), Failure> {
-    logging::begin(LevelFilter::WARN)?;
+    let loggers = logging::begin(LevelFilter::WARN)?;
     let memory = if arguments.memory { Some(make_memory_dir()?) } else { None };
     let dir = memory.as_ref().map_or(arguments.data.as_path(), MemoryDir::path);
     let mut properties = BTreeMap::new();
@@ -56,7 +56,7 @@ pub fn run(arguments: &DevArguments, began: Instant) -> Result<(), Failure> {
         true => "data in memory, gone at the end".to_owned(),
         false => format!("data in {} (use --memory to keep nothing)", shown_path(&arguments.data)),
     };
-    node_process::run(config, began, |ready| banner(ready, &place))
+    node_process::run(config, loggers, began, |ready| banner(ready, &place))
 }
 
 fn make_memory_dir() -> Result<MemoryDir, Failure> {

@@ -33,7 +33,7 @@ pub struct ServerArguments {
 /// # Errors
 /// The file cannot be read or the node does not start.
 pub fn run(arguments: &ServerArguments, began: Instant) -> Result<(), Failure> {
-    logging::begin(LevelFilter::INFO)?;
+    let loggers = logging::begin(LevelFilter::INFO)?;
     let mut properties = match &arguments.config {
         Some(path) => read_properties(path)?,
         None => BTreeMap::new(),
@@ -44,7 +44,7 @@ pub fn run(arguments: &ServerArguments, began: Instant) -> Result<(), Failure> {
     }
     let config = node_process::load(properties)?;
     let (node_id, dirs) = (config.node_id, config.log_dir.log_dirs.join(", "));
-    node_process::run(config, began, |ready| greeting(ready, node_id, &dirs))
+    node_process::run(config, loggers, began, |ready| greeting(ready, node_id, &dirs))
 }
 
 fn read_properties(path: &PathBuf) -> Result<BTreeMap<String, String>, Failure> {

@@ -55,15 +55,22 @@ impl ConnectionConfig {
     }
 }
 
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-%._:".contains(c))
+}
+
 fn parse_overrides(read: &mut LayerReader<'_>, text: &str) -> Vec<(String, i32)> {
     let mut overrides = Vec::new();
     for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
         let parsed =
             entry.rsplit_once(':').map(|(address, limit)| (address.trim(), limit.trim().parse::<i32>()));
         match parsed {
-            Some((address, Ok(limit))) if !address.is_empty() && limit >= 0 => {
+            Some((address, Ok(limit))) if limit >= 0 && is_host(address) => {
                 overrides.push((address.to_owned(), limit));
             }
+            Some((address, Ok(_))) if !is_host(address) => read.refuse(ConfigError::invalid(format!(
+                "max.connections.per.ip.overrides contains invalid addresses : {address}"
+            ))),
             _ => read.refuse(ConfigError::value(
                 "max.connections.per.ip.overrides",
                 text,

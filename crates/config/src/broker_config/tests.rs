@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::BrokerConfig;
-use crate::layers::ConfigSource;
+use super::{BrokerConfig, DynamicTarget};
+use crate::config_error::ConfigErrorKind;
 use crate::value::Value;
 
 fn refusals(pairs: &[(&str, &str)]) -> String {
@@ -32,7 +32,7 @@ fn nothing_set_is_a_single_node_with_kafkas_defaults() {
     assert_eq!(config.group.offsets_topic_replication_factor, 1);
     assert_eq!(config.group.offsets_retention_ms, 7 * 24 * 3_600_000);
     assert_eq!(config.topic_defaults, crate::topic_config::TopicConfig::default());
-    assert_eq!(config.layers.get("node.id"), Some(("1", ConfigSource::StaticBroker)));
+    assert_eq!(config.layers.get("node.id"), Some("1"));
 }
 
 #[test]
@@ -101,29 +101,96 @@ fn a_bad_stored_value_is_passed_over() {
     assert_eq!(changed.topic_defaults.max_message_bytes, 1_048_588);
 }
 
+/// What a running broker says to these settings, being all that its target has.
+fn change(config: &BrokerConfig, target: DynamicTarget, wanted: &[(&str, &str)]) -> String {
+    match config.validate_dynamic(target, &layer(wanted)) {
+        Ok(()) => "fine".to_owned(),
+        Err(error) => {
+            assert_eq!(error.kind, ConfigErrorKind::InvalidRequest, "{}", error.message);
+            error.message
+        }
+    }
+}
+
 #[test]
 fn dynamic_changes_are_validated() {
     let config = BrokerConfig::from_pairs(&[]).expect("valid");
-    let check = |name, text, is_default| {
-        config.validate_dynamic(&layer(&[(name, text)]), is_default).map_err(|error| error.message)
-    };
-    assert_eq!(check("log.retention.ms", "1000", true), Ok(()));
-    assert_eq!(check("leader.replication.throttled.rate", "1000", false), Ok(()));
+    let node = |wanted: &[(&str, &str)]| change(&config, DynamicTarget::Node, wanted);
+    let cluster = |wanted: &[(&str, &str)]| change(&config, DynamicTarget::Cluster, wanted);
+    assert_eq!(cluster(&[("log.retention.ms", "1000")]), "fine");
+    assert_eq!(node(&[("leader.replication.throttled.rate", "1000")]), "fine");
+    assert_eq!(node(&[("a.plugins.key", "1"), ("listener.name.plaintext.num.partitions", "x")]), "fine");
     assert_eq!(
-        check("num.partitions", "3", false).unwrap_err(),
-        "Cannot update these configs dynamically: num.partitions"
-    );
-    assert!(
-        check("listeners", "PLAINTEXT://:1", true).unwrap_err().starts_with("Cannot update these configs at")
+        node(&[("num.partitions", "3"), ("auto.create.topics.enable", "no"), ("message.max.bytes", "x")]),
+        "Cannot update these configs dynamically: [auto.create.topics.enable, num.partitions]"
     );
     assert_eq!(
-        check("log.retention.ms", "0", true).unwrap_err(),
+        cluster(&[("listeners", "PLAINTEXT://:1")]),
+        "Cannot update these configs at default cluster level, broker id must be specified: [listeners]"
+    );
+    assert_eq!(
+        cluster(&[("log.retention.ms", "0")]),
         "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"
     );
     assert_eq!(
-        check("message.max.bytes", "-1", true).unwrap_err(),
+        cluster(&[("message.max.bytes", "-1")]),
         "Invalid value -1 for configuration message.max.bytes: Value must be at least 0"
     );
+    assert_eq!(
+        node(&[("listener.name.plaintext.max.connections", "x")]),
+        "Invalid value x for configuration max.connections: Not a number of type INT"
+    );
+    assert!(node(&[("ssl.keystore.password", "x")]).ends_with("listener prefix: [ssl.keystore.password]"));
+    assert_eq!(node(&[("listener.name.plaintext.ssl.keystore.password", "x")]), "fine");
+    assert_eq!(cluster(&[("listener.name.plaintext.max.connections", "9")]), "fine");
+    assert!(cluster(&[("listener.name.plaintext.ssl.keystore.password", "x")]).contains("cluster level"));
+    assert_eq!(
+        cluster(&[("group.share.assignment.interval.ms", "15001")]),
+        "group.share.assignment.interval.ms must be less than or equal to group.share.max.assignment.interval.ms"
+    );
+}
+
+#[test]
+fn a_running_broker_takes_small_steps() {
+    let config = BrokerConfig::from_pairs(&[("log.cleaner.threads", "4")]).expect("valid");
+    let node = |wanted: &[(&str, &str)]| change(&config, DynamicTarget::Node, wanted);
+    for (threads, is_fine) in [("3", false), ("4", true), ("16", true), ("17", false)] {
+        let answer = node(&[("num.io.threads", threads)]);
+        assert_eq!(answer == "fine", is_fine, "{threads}: {answer}");
+    }
+    assert!(node(&[("log.cleaner.threads", "9")]).ends_with("more than double the current value 4"));
+    assert!(node(&[("log.cleaner.threads", "1")]).ends_with("less than half the current value 4"));
+    assert!(node(&[("log.cleaner.dedupe.buffer.size", "4194304")]).contains("at least 1MB per cleaner"));
+    assert_eq!(node(&[("metric.reporters", "")]), "fine");
+    assert!(node(&[("metric.reporters", "a.Class")]).contains("cannot be loaded"));
+    assert!(
+        node(&[("log.retention.bytes", "9"), ("log.local.retention.bytes", "10")])
+            .ends_with("Value must not be more than log.retention.bytes property value: 9")
+    );
+    assert!(node(&[("cordoned.log.dirs", "/nowhere")]).ends_with("Missing entries : /nowhere"));
+    assert_eq!(node(&[("cordoned.log.dirs", "*")]), "fine");
+    assert!(node(&[("listeners", "OTHER://:1")]).contains("No security protocol"));
+    assert!(node(&[("listeners", "SSL://:1")]).contains("only PLAINTEXT"));
+    let more = ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,OTHER:PLAINTEXT");
+    assert_eq!(node(&[("listeners", "PLAINTEXT://:9092,OTHER://:1"), more]), "fine");
+    assert!(node(&[("listeners", "OTHER://:1"), more]).starts_with("PLAINTEXT: a listener"));
+}
+
+#[test]
+fn a_setting_at_run_time_hides_other_names_of_the_same_thing() {
+    let config = BrokerConfig::from_pairs(&[("log.retention.hours", "24"), ("log.roll.hours", "3")]);
+    let changed = config.expect("valid").with_dynamic(&layer(&[("log.retention.ms", "5")]), &BTreeMap::new());
+    assert_eq!(changed.topic_defaults.retention_ms, 5);
+    assert_eq!(changed.value("log.retention.hours"), Some(Value::Int(168)), "the file's 24 is hidden");
+    assert_eq!(changed.value("log.roll.hours"), Some(Value::Int(3)));
+}
+
+#[test]
+fn an_interval_outside_of_new_bounds_is_brought_within_them() {
+    let config = BrokerConfig::from_pairs(&[("group.consumer.max.assignment.interval.ms", "2000")]);
+    let stored = layer(&[("group.consumer.assignment.interval.ms", "9000")]);
+    let changed = config.expect("valid").with_dynamic(&stored, &BTreeMap::new());
+    assert_eq!(changed.value("group.consumer.assignment.interval.ms"), Some(Value::Int(2000)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{validate_client_metrics, validate_group_configs};
+use super::{client_match, validate_client_metrics, validate_group_configs};
 use crate::broker_config::BrokerConfig;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 
@@ -55,4 +55,28 @@ fn client_metrics_values() {
     assert_eq!(kind(metrics("s", &[("interval.ms", "99")])), ConfigErrorKind::InvalidRequest);
     assert_eq!(kind(metrics("s", &[("nothing", "1")])), ConfigErrorKind::InvalidRequest);
     assert_eq!(kind(metrics("s", &[("match", "color=red")])), ConfigErrorKind::InvalidConfig);
+}
+
+#[test]
+fn client_matches_are_expressions_of_the_whole_value() {
+    let matches = |pattern, value| client_match(pattern).map(|(name, regex)| (name, regex.is_match(value)));
+    assert_eq!(matches(" client_id = a.*b ", "a-b"), Some(("client_id", true)));
+    assert_eq!(matches("client_id=a|b", "ab"), Some(("client_id", false)));
+    assert_eq!(
+        matches("client_id=a=", "a"),
+        Some(("client_id", true)),
+        "Java's split drops what is empty at the end"
+    );
+    for bad in [
+        "client_id",
+        "client_id=",
+        "client_id==",
+        "a=b=c",
+        "colour=red",
+        "client_id=[",
+        "client_id=a)(b",
+        "client_id=(?!x)a",
+    ] {
+        assert_eq!(matches(bad, ""), None, "{bad}");
+    }
 }

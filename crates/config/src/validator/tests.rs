@@ -107,18 +107,34 @@ fn throttled_replicas() {
 fn share_offset_reset_takes_durations() {
     for good in [
         "latest",
-        "EARLIEST",
+        "earliest",
         "by_duration:P1D",
         "by_duration:PT1H30M",
         "by_duration:P2DT0.5S",
         "by_duration:pt5m",
+        "by_duration:-PT-1S",
+        "by_duration:P1DT-1H+2,5S",
+        "by_duration:PT0S",
     ] {
         check("share.auto.offset.reset", good, &format!("ok {good}"));
     }
     let def = find(GROUP, "share.auto.offset.reset").expect("known");
-    for bad in
-        ["none", "by_duration:", "by_duration:P", "by_duration:PT", "by_duration:P1H", "by_duration:PT-1S"]
-    {
+    for bad in [
+        "none",
+        "Latest",
+        "BY_DURATION:P1D",
+        "by_duration",
+        "by_duration:",
+        "by_duration:P",
+        "by_duration:PT",
+        "by_duration:P1DT",
+        "by_duration:P1H",
+        "by_duration:PT-1S",
+        "by_duration:-P1D",
+        "by_duration:PT1S1M",
+        "by_duration:PT9223372036854775808S",
+        "by_duration:PT1.0123456789S",
+    ] {
         assert!(value::parse(def, Some(bad)).is_err(), "{bad}");
     }
 }

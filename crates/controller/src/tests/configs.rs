@@ -7,6 +7,7 @@ use protocol::{
 };
 
 use super::cluster::{Cluster, topic, with_configs};
+use crate::ApiError;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -43,9 +44,13 @@ fn alter_all(
     cluster: &mut Cluster,
     resources: Vec<incremental_alter_configs_request::AlterConfigsResource<'_>>,
 ) -> Vec<&'static str> {
-    let request = IncrementalAlterConfigsRequest { resources, validate_only: false };
-    let outcome = cluster.controller.handle_incremental_alter_configs(&request);
-    cluster.apply(outcome).responses.iter().map(|response| response.error_code.name()).collect()
+    let request = IncrementalAlterConfigsRequest { resources, validate_only: false }.into();
+    let outcome = cluster.controller.handle_alter_configs(&request);
+    cluster.apply(outcome).iter().map(code).collect()
+}
+
+fn code(result: &Result<(), ApiError>) -> &'static str {
+    result.as_ref().err().map_or("NONE", |error| error.code.name())
 }
 
 fn alter(cluster: &mut Cluster, resource_type: i8, name: &str, changes: &[Change<'_>]) -> &'static str {
@@ -67,9 +72,9 @@ fn replace(
         resource_name: name.into(),
         configs: configs.collect(),
     };
-    let request = AlterConfigsRequest { resources: vec![resource], validate_only: false };
+    let request = AlterConfigsRequest { resources: vec![resource], validate_only: false }.into();
     let outcome = cluster.controller.handle_alter_configs(&request);
-    cluster.apply(outcome).responses[0].error_code.name()
+    code(&cluster.apply(outcome)[0])
 }
 
 fn stored(cluster: &Cluster, resource: &ConfigResource) -> Vec<(String, String)> {
@@ -130,7 +135,6 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     assert_eq!(alter(&mut cluster, TOPIC, "", &set("retention.ms", "1")), "INVALID_REQUEST");
     assert_eq!(alter(&mut cluster, TOPIC, "a/b", &set("retention.ms", "1")), "INVALID_TOPIC_EXCEPTION");
     assert_eq!(alter(&mut cluster, TOPIC, "a", &[("retention.ms", SET, None)]), "INVALID_REQUEST");
-    assert_eq!(alter(&mut cluster, TOPIC, "a", &[("retention.ms", 9, Some("1"))]), "INVALID_REQUEST");
     let twice = [("retention.ms", SET, Some("1")), ("retention.ms", DELETE, None)];
     assert_eq!(alter(&mut cluster, TOPIC, "a", &twice), "INVALID_REQUEST");
     assert_eq!(alter(&mut cluster, 99, "a", &set("retention.ms", "1")), "INVALID_REQUEST");
@@ -185,9 +189,10 @@ fn brokers_are_configured_together_or_alone() {
     let before = cluster.next_offset;
     assert_eq!(alter(&mut cluster, BROKER, "", &set("log.retention.ms", "5000")), "NONE");
     assert_eq!(cluster.next_offset, before + 1, "a broker is told again even if the value stays");
-    assert_eq!(alter(&mut cluster, BROKER, "2", &set("log.retention.ms", "1")), "INVALID_REQUEST");
+    assert_eq!(alter(&mut cluster, BROKER, "2", &set("log.retention.ms", "1")), "BROKER_ID_NOT_REGISTERED");
     assert_eq!(alter(&mut cluster, BROKER, "x", &set("log.retention.ms", "1")), "INVALID_REQUEST");
-    assert_ne!(alter(&mut cluster, BROKER, "1", &set("node.id", "3")), "NONE", "it is fixed at start");
+    assert_eq!(alter(&mut cluster, BROKER, "-1", &set("log.retention.ms", "1")), "INVALID_REQUEST");
+    assert_eq!(alter(&mut cluster, BROKER, "1", &set("a.plugins.key", "3")), "NONE", "plugins may have keys");
     cluster.failover();
     assert_eq!(cluster.controller.config().topic_defaults.retention_ms, 5000);
 }
@@ -205,7 +210,7 @@ fn with_elr_min_insync_replicas_is_one_value_for_the_cluster() {
         ],
         validate_only: false,
     };
-    let outcome = cluster.controller.handle_incremental_alter_configs(&request);
+    let outcome = cluster.controller.handle_alter_configs(&request.into());
     let cleared: Vec<_> = outcome
         .records
         .iter()
@@ -225,28 +230,25 @@ fn validation_alone_writes_nothing() {
         resources: vec![incremental(TOPIC, "a", &[("retention.ms", SET, Some("1"))])],
         validate_only: true,
     };
-    let outcome = cluster.controller.handle_incremental_alter_configs(&request);
+    let outcome = cluster.controller.handle_alter_configs(&request.into());
     assert!(outcome.records.is_empty());
-    assert_eq!(cluster.apply(outcome).responses[0].error_code.name(), "NONE");
+    assert_eq!(code(&cluster.apply(outcome)[0]), "NONE");
 }
 
 #[test]
-fn loggers_are_unknown_by_any_name() {
+fn loggers_are_not_stored() {
     let mut cluster = Cluster::of_one(&[]);
-    let change = |name, operation, value| [(name, operation, value)];
-    assert_eq!(
-        alter(&mut cluster, BROKER_LOGGER, "1", &change("kafka", SET, Some("INFO"))),
-        "INVALID_CONFIG"
-    );
-    assert_eq!(alter(&mut cluster, BROKER_LOGGER, "1", &change("kafka", DELETE, None)), "INVALID_CONFIG");
-    assert_eq!(
-        alter(&mut cluster, BROKER_LOGGER, "1", &change("kafka", APPEND, Some("x"))),
-        "INVALID_REQUEST"
-    );
-    assert_eq!(
-        alter(&mut cluster, BROKER_LOGGER, "2", &change("kafka", SET, Some("INFO"))),
-        "INVALID_REQUEST"
-    );
+    let change = [("kafka", SET, Some("INFO"))];
+    assert_eq!(alter(&mut cluster, BROKER_LOGGER, "1", &change), "INVALID_REQUEST");
+}
+
+#[test]
+fn an_unknown_operation_fails_the_whole_request_as_in_kafka() {
+    let mut cluster = with_topic();
+    let good = incremental(TOPIC, "a", &[("retention.ms", SET, Some("1"))]);
+    let odd = incremental(GROUP, "g", &[("consumer.session.timeout.ms", 9, Some("50000"))]);
+    assert_eq!(alter_all(&mut cluster, vec![good, odd]), ["UNKNOWN_SERVER_ERROR", "UNKNOWN_SERVER_ERROR"]);
+    assert_eq!(stored(&cluster, &ConfigResource::topic("a")), pairs(&[("retention.ms", "5")]));
 }
 
 #[test]
