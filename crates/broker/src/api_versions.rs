@@ -41,15 +41,23 @@ pub const SERVED: &[Served] = &[
     serve(ApiKey::DescribeLogDirs, 1, 5),
     serve(ApiKey::CreatePartitions, 0, 3),
     serve(ApiKey::DeleteGroups, 0, 3),
+    serve(ApiKey::ElectLeaders, 0, 2),
     serve(ApiKey::IncrementalAlterConfigs, 0, 1),
+    serve(ApiKey::AlterPartitionReassignments, 0, 1),
+    serve(ApiKey::ListPartitionReassignments, 0, 0),
     serve(ApiKey::OffsetDelete, 0, 0),
     serve(ApiKey::DescribeUserScramCredentials, 0, 0),
     serve(ApiKey::AlterUserScramCredentials, 0, 0),
     serve(ApiKey::DescribeQuorum, 0, 2),
+    serve(ApiKey::UpdateFeatures, 0, 2),
     serve(ApiKey::DescribeCluster, 0, 2),
     serve(ApiKey::DescribeProducers, 0, 0),
+    serve(ApiKey::UnregisterBroker, 0, 0),
     serve(ApiKey::ListConfigResources, 0, 1),
     serve(ApiKey::DescribeTopicPartitions, 0, 0),
+    serve(ApiKey::AddRaftVoter, 0, 1),
+    serve(ApiKey::RemoveRaftVoter, 0, 0),
+    serve(ApiKey::UnregisterController, 0, 0),
 ];
 
 const fn serve(key: ApiKey, min: i16, max: i16) -> Served {

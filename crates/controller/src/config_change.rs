@@ -215,7 +215,11 @@ pub(crate) fn clear_elr_records(
     config_records.iter().filter_map(clear).collect()
 }
 
-fn config_record(resource: &ConfigResource, key: &str, value: Option<&str>) -> MetadataRecord<'static> {
+pub(crate) fn config_record(
+    resource: &ConfigResource,
+    key: &str,
+    value: Option<&str>,
+) -> MetadataRecord<'static> {
     MetadataRecord::Config(ConfigRecord {
         resource_type: resource.resource_type.id(),
         resource_name: resource.name.clone().into(),

@@ -6,6 +6,7 @@
 //! a clock, draws no random number: time, seeds and new ids come in as values.
 
 mod alter_configs;
+mod alter_reassignments;
 mod api_error;
 mod assign_directories;
 mod bootstrap;
@@ -17,13 +18,17 @@ mod controller;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
+mod elect_leaders;
+mod list_reassignments;
 mod outcome;
 mod partition_change;
 mod placement;
 mod producer_ids;
+mod reassignment;
 mod registration;
 mod scram_credentials;
 mod topic_name;
+mod update_features;
 
 pub use api_error::ApiError;
 pub use bootstrap::bootstrap_records;
@@ -33,9 +38,11 @@ pub use controller::{Controller, ControllerConfig};
 pub use create_partitions::has_topics_to_grow;
 pub use create_topics::{PARTITIONS_PER_REQUEST_MAX, has_topics_to_create};
 pub use delete_topics::has_topics_to_delete;
+pub use list_reassignments::ongoing_reassignments;
 pub use outcome::{Outcome, RECORDS_PER_REQUEST_MAX};
 pub use producer_ids::{PRODUCER_ID_BLOCK_SIZE, ProducerIdsBlock};
 pub use topic_name::{TOPIC_NAME_LENGTH_MAX, validate_topic_name};
+pub use update_features::QuorumFeatures;
 
 #[cfg(test)]
 mod tests;

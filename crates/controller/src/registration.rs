@@ -8,11 +8,14 @@ use protocol::register_controller_record::{ControllerEndpoint, ControllerFeature
 use protocol::{
     BrokerRegistrationRequest, BrokerRegistrationResponse, ControllerRegistrationRequest,
     ControllerRegistrationResponse, ErrorCode, MetadataRecord, RegisterBrokerRecord,
-    RegisterControllerRecord, UnregisterBrokerRecord, Uuid,
+    RegisterControllerRecord, UnregisterBrokerRecord, UnregisterControllerRecord, Uuid,
 };
 
 use crate::partition_change::Departure;
 use crate::{ApiError, Controller, Outcome};
+
+/// First `metadata.version` with the record that unregisters a controller (4.4-IV2).
+const CONTROLLER_UNREGISTRATION_VERSION_MIN: i16 = 33;
 
 impl Controller {
     /// A broker asks to become part of the cluster (KIP-631). `next_offset` is where the first of the returned records
@@ -75,6 +78,32 @@ impl Controller {
         Ok(Outcome::gradual(records, ()))
     }
 
+    /// Takes a controller out of the cluster (KIP-1312).
+    ///
+    /// # Errors
+    /// INVALID_REQUEST for a voter or this controller itself; UNSUPPORTED_VERSION; CONTROLLER_ID_NOT_REGISTERED.
+    pub fn handle_unregister_controller(
+        &self,
+        controller_id: i32,
+        voters: &[i32],
+    ) -> Result<Outcome<()>, ApiError> {
+        if controller_id == self.node_id || voters.contains(&controller_id) {
+            let message =
+                format!("Controller {controller_id} is active or a voter, and cannot be unregistered.");
+            return Err(ApiError::new(ErrorCode::INVALID_REQUEST, message));
+        }
+        if self.features().level(METADATA_VERSION) < CONTROLLER_UNREGISTRATION_VERSION_MIN {
+            let message = "The metadata.version is too old for controllers to be unregistered.";
+            return Err(ApiError::new(ErrorCode::UNSUPPORTED_VERSION, message));
+        }
+        if self.image().cluster().controller(controller_id).is_none() {
+            let message = format!("Controller {controller_id} is not registered.");
+            return Err(ApiError::new(ErrorCode::CONTROLLER_ID_NOT_REGISTERED, message));
+        }
+        let record = UnregisterControllerRecord { controller_id };
+        Ok(Outcome::atomic(vec![MetadataRecord::UnregisterController(record)], ()))
+    }
+
     /// A controller makes itself known with its listeners and features (KIP-919).
     pub fn handle_controller_registration(
         &self,
@@ -108,18 +137,27 @@ impl Controller {
         )
     }
 
+    /// Checks that a request is meant for this cluster; one that names none is.
+    ///
+    /// # Errors
+    /// INCONSISTENT_CLUSTER_ID.
+    pub fn check_cluster_id(&self, named: Option<&str>) -> Result<(), ApiError> {
+        match named {
+            Some(named) if named != self.cluster_id => {
+                let message = format!("Expected cluster ID {}, but got cluster ID {named}", self.cluster_id);
+                Err(ApiError::new(ErrorCode::INCONSISTENT_CLUSTER_ID, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_registration(
         &self,
         now_ms: i64,
         request: &BrokerRegistrationRequest<'_>,
         is_same_incarnation: bool,
     ) -> Result<(), ApiError> {
-        if request.cluster_id != self.cluster_id {
-            return Err(ApiError::new(
-                ErrorCode::INCONSISTENT_CLUSTER_ID,
-                format!("Expected cluster ID {}, but got cluster ID {}", self.cluster_id, request.cluster_id),
-            ));
-        }
+        self.check_cluster_id(Some(&request.cluster_id))?;
         let existing = self.image().cluster().broker(request.broker_id);
         let is_alive = existing.is_some_and(|broker| self.sessions.is_valid(broker.id, broker.epoch, now_ms));
         if is_alive && !is_same_incarnation {

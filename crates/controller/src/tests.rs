@@ -2,6 +2,9 @@
 
 mod cluster;
 mod configs;
+mod elections;
+mod features;
 mod lifecycle;
+mod reassignments;
 mod scram_credentials;
 mod topics;

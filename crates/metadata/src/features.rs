@@ -19,6 +19,31 @@ pub const METADATA_VERSION_MINIMUM: i16 = 7;
 /// Newest `metadata.version`: 4.4-IV2.
 pub const METADATA_VERSION_LATEST: i16 = 33;
 
+/// Features of Kafka 4.4 that this node knows by name only: for everyone here they are at level 0.
+const ABSENT_FEATURES: [&str; 4] =
+    ["group.version", "share.version", "streams.version", "transaction.version"];
+/// Levels of `metadata.version` that brought new or changed metadata records, ascending.
+const METADATA_CHANGES: [i16; 11] = [7, 8, 11, 13, 14, 15, 17, 23, 30, 32, METADATA_VERSION_LATEST];
+
+/// Says whether there is a feature of this name, supported here or not.
+pub fn is_known_feature(name: &str) -> bool {
+    ABSENT_FEATURES.contains(&name) || SUPPORTED_FEATURES.iter().any(|feature| feature.name == name)
+}
+
+/// The feature and its level that a level of another feature needs.
+pub fn feature_dependency(name: &str, level: i16) -> Option<(&'static str, i16)> {
+    match name {
+        ELIGIBLE_LEADER_REPLICAS_VERSION if level >= 1 => Some((METADATA_VERSION, 23)),
+        _ => None,
+    }
+}
+
+/// Says whether two levels of `metadata.version` write different records: going back would lose some.
+pub fn metadata_differs(level: i16, other: i16) -> bool {
+    let (low, high) = (level.min(other), level.max(other));
+    METADATA_CHANGES.iter().any(|change| (low + 1..=high).contains(change))
+}
+
 /// A feature this node can work with, and the levels it speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SupportedFeature {

@@ -74,6 +74,11 @@ impl PartitionRegistration {
         self.leader != NO_LEADER
     }
 
+    /// True if its first replica leads.
+    pub fn has_preferred_leader(&self) -> bool {
+        self.replicas.first() == Some(&self.leader)
+    }
+
     /// Id of the directory of this broker's replica; `None` if the broker has none or the record named no directories.
     pub fn directory(&self, broker_id: i32) -> Option<Uuid> {
         let index = self.replicas.iter().position(|replica| *replica == broker_id)?;

@@ -20,6 +20,7 @@ mod raft;
 mod replayed_batch;
 mod replica_key;
 mod snapshot;
+mod voter_change;
 mod voters;
 
 pub use batch::{RecordGroup, encode_snapshot_batches};
@@ -33,4 +34,5 @@ pub use raft::Raft;
 pub use replayed_batch::ReplayedBatch;
 pub use replica_key::ReplicaKey;
 pub use snapshot::{SnapshotId, SnapshotInfo};
+pub use voter_change::VoterChangeError;
 pub use voters::{Endpoint, KRAFT_VERSION_LATEST, Voter, VoterSet};

@@ -32,6 +32,11 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Ids of the quorum's voters.
+    pub(super) fn voter_ids(&self) -> Vec<i32> {
+        self.raft.voters().iter().map(|voter| voter.key.id).collect()
+    }
+
     /// A new random id (RFC 4122 version 4). Its text never begins with a dash, which command lines take for an option.
     pub(super) fn new_id(&self) -> Uuid {
         loop {

@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use config::BrokerConfig;
 use controller::{
-    ApiError, ConfigAlterations, Controller, Outcome, has_topics_to_create, has_topics_to_delete,
+    ApiError, ConfigAlterations, Controller, Outcome, QuorumFeatures, has_topics_to_create, has_topics_to_delete,
     has_topics_to_grow,
 };
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{
-    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, BrokerHeartbeatRequest,
-    BrokerHeartbeatResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
-    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, Uuid,
+    AddRaftVoterRequest, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ElectLeadersRequest, ElectLeadersResponse, ErrorCode, RemoveRaftVoterRequest, UpdateFeaturesRequest, UpdateFeaturesResponse, Uuid,
 };
-use raft::{QuorumView, VoterSet};
+use raft::{QuorumView, ReplicaKey, VoterChangeError, VoterSet};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -26,6 +24,8 @@ pub(super) const REQUESTS_WAITING_MAX: usize = 1024;
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// "The default" for partitions and replication factor.
 const DEFAULT_COUNT: i16 = -1;
+/// Name of the controllers' listener where none is configured.
+const DEFAULT_CONTROLLER_LISTENER: &str = "CONTROLLER";
 /// How often a stopping broker asks whether it may go, and how many times.
 const SHUTDOWN_POLL: Duration = Duration::from_millis(20);
 const SHUTDOWN_POLLS_MAX: usize = 100;
@@ -150,6 +150,105 @@ impl ControllerHandle {
         request: AlterUserScramCredentialsRequest<'static>,
     ) -> Result<AlterUserScramCredentialsResponse<'static>, ApiError> {
         self.ask(move |controller, _| Ok(controller.handle_alter_user_scram_credentials(&request))).await
+    }
+
+    /// Elects leaders.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::create_topics`]; INVALID_REQUEST for an unknown type of election.
+    pub async fn elect_leaders(
+        &self,
+        request: ElectLeadersRequest<'static>,
+    ) -> Result<ElectLeadersResponse<'static>, ApiError> {
+        let deadline = Deadline::after(request.timeout_ms);
+        self.ask_until(deadline, move |controller, _| {
+            deadline.check(request.topic_partitions.as_ref().is_none_or(|asked| !asked.is_empty()))?;
+            controller.handle_elect_leaders(&request)
+        })
+        .await
+    }
+
+    /// Moves replicas.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::create_topics`].
+    pub async fn alter_partition_reassignments(
+        &self,
+        request: AlterPartitionReassignmentsRequest<'static>,
+    ) -> Result<AlterPartitionReassignmentsResponse<'static>, ApiError> {
+        let deadline = Deadline::after(request.timeout_ms);
+        self.ask_until(deadline, move |controller, _| {
+            deadline.check(!request.topics.is_empty())?;
+            Ok(controller.handle_alter_partition_reassignments(&request))
+        })
+        .await
+    }
+
+    /// Finalizes levels of features.
+    ///
+    /// # Errors
+    /// NOT_CONTROLLER when the node stops. What cannot be is in the answer.
+    pub async fn update_features(
+        &self,
+        request: UpdateFeaturesRequest<'static>,
+    ) -> Result<UpdateFeaturesResponse<'static>, ApiError> {
+        self.ask(move |controller, context| {
+            let voters = context.voter_ids();
+            let kraft_version = context.raft.kraft_version();
+            let quorum = QuorumFeatures { kraft_version, voters: &voters };
+            Ok(controller.handle_update_features(&request, quorum))
+        })
+        .await
+    }
+
+    /// Takes a broker out of the cluster.
+    ///
+    /// # Errors
+    /// NOT_CONTROLLER when the node stops; BROKER_ID_NOT_REGISTERED.
+    pub async fn unregister_broker(&self, broker_id: i32) -> Result<(), ApiError> {
+        self.ask(move |controller, _| controller.handle_unregister_broker(broker_id)).await
+    }
+
+    /// Takes a controller out of the cluster.
+    ///
+    /// # Errors
+    /// NOT_CONTROLLER when the node stops; INVALID_REQUEST, UNSUPPORTED_VERSION, CONTROLLER_ID_NOT_REGISTERED.
+    pub async fn unregister_controller(&self, controller_id: i32) -> Result<(), ApiError> {
+        self.ask(move |controller, context| {
+            controller.handle_unregister_controller(controller_id, &context.voter_ids())
+        })
+        .await
+    }
+
+    /// Says why a voter cannot be added to the quorum of this node alone.
+    ///
+    /// # Errors
+    /// NOT_CONTROLLER when the node stops; otherwise the reason.
+    pub async fn add_raft_voter(&self, request: AddRaftVoterRequest<'static>) -> Result<(), ApiError> {
+        let default_listener = match self.config.controller_listeners.first() {
+            Some(listener) => listener.listener_name.clone(),
+            None => DEFAULT_CONTROLLER_LISTENER.to_owned(),
+        };
+        self.ask(move |controller, context| {
+            controller.check_cluster_id(request.cluster_id.as_deref())?;
+            let voter = ReplicaKey::new(request.voter_id, request.voter_directory_id);
+            let names: Vec<&str> = request.listeners.iter().map(|listener| listener.name.as_ref()).collect();
+            Err(refused(&context.raft.reason_against_adding(voter, &names, &default_listener)))
+        })
+        .await
+    }
+
+    /// Says why a voter cannot be removed from the quorum of this node alone.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::add_raft_voter`].
+    pub async fn remove_raft_voter(&self, request: RemoveRaftVoterRequest<'static>) -> Result<(), ApiError> {
+        self.ask(move |controller, context| {
+            controller.check_cluster_id(request.cluster_id.as_deref())?;
+            let voter = ReplicaKey::new(request.voter_id, request.voter_directory_id);
+            Err(refused(&context.raft.reason_against_removing(voter)))
+        })
+        .await
     }
 
     /// A producer id that nobody ever had.
@@ -280,6 +379,18 @@ impl ControllerHandle {
 
 fn topic_config(name: &'static str, value: String) -> CreatableTopicConfig<'static> {
     CreatableTopicConfig { name: name.into(), value: Some(value.into()) }
+}
+
+/// A change of the voter set that cannot be, in Kafka's codes.
+fn refused(reason: &VoterChangeError) -> ApiError {
+    let code = match reason {
+        VoterChangeError::NoVoter(_) | VoterChangeError::NoEndpoint(_) => ErrorCode::INVALID_REQUEST,
+        VoterChangeError::StaticVoters => ErrorCode::UNSUPPORTED_VERSION,
+        VoterChangeError::Duplicate(_) => ErrorCode::DUPLICATE_VOTER,
+        VoterChangeError::NotCaughtUp(_) => ErrorCode::REQUEST_TIMED_OUT,
+        VoterChangeError::Unknown(_) | VoterChangeError::Last(_) => ErrorCode::VOTER_NOT_FOUND,
+    };
+    ApiError::new(code, reason.to_string())
 }
 
 /// How long a client waits for a request to be done.

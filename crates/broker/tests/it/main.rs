@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod admin;
+mod cluster_admin;
 mod deadlines;
 mod fetching;
 mod hostile;

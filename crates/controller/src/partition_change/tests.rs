@@ -1,9 +1,9 @@
 //! ISR, ELR and leader of one partition after each kind of event.
 
-use metadata::{LeaderRecoveryState, PartitionRegistration};
+use metadata::{ClusterImage, LeaderRecoveryState, PartitionRegistration};
 use protocol::Uuid;
 
-use super::{Election, PartitionChange};
+use super::{ChangeRules, Election, PartitionChange};
 
 /// A partition, and who is alive.
 struct Case {
@@ -65,15 +65,15 @@ impl Case {
 
     fn change(&self, target_isr: Vec<i32>, unclean_shutdown: Option<i32>) -> String {
         let is_acceptable_leader = |id: i32| self.alive.contains(&id);
-        let change = PartitionChange {
-            partition: &self.partition,
+        let rules = ChangeRules {
             is_acceptable_leader: &is_acceptable_leader,
+            cluster: &ClusterImage::default(),
             min_isr: self.min_isr,
             is_elr_enabled: self.is_elr_enabled,
-            election: self.election,
-            target_isr,
-            unclean_shutdown,
         };
+        let mut change = PartitionChange::new(&self.partition, rules, self.election);
+        change.target_isr = target_isr;
+        change.unclean_shutdown = unclean_shutdown;
         let Some(record) = change.build(Uuid::ZERO, 0) else { return "nothing".to_owned() };
         let mut words = Vec::new();
         let mut list = |name: &str, ids: &Option<Vec<i32>>| {
