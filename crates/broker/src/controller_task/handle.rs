@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use config::BrokerConfig;
 use controller::{
-    ApiError, ConfigAlterations, Controller, Outcome, QuorumFeatures, has_topics_to_create, has_topics_to_delete,
-    has_topics_to_grow,
+    ApiError, ConfigAlterations, Controller, Outcome, QuorumFeatures, has_topics_to_create,
+    has_topics_to_delete, has_topics_to_grow,
 };
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{
-    AddRaftVoterRequest, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ElectLeadersRequest, ElectLeadersResponse, ErrorCode, RemoveRaftVoterRequest, UpdateFeaturesRequest, UpdateFeaturesResponse, Uuid,
+    AddRaftVoterRequest, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, BrokerHeartbeatRequest,
+    BrokerHeartbeatResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
+    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ElectLeadersRequest,
+    ElectLeadersResponse, ErrorCode, RemoveRaftVoterRequest, UpdateFeaturesRequest, UpdateFeaturesResponse,
+    Uuid,
 };
 use raft::{QuorumView, ReplicaKey, VoterChangeError, VoterSet};
 use tokio::sync::{mpsc, oneshot};
