@@ -174,6 +174,7 @@ impl BrokerConfig {
 fn check_key(name: &str, text: &str) -> Result<Option<Notice>, ConfigError> {
     if let Some(def) = find(BROKER, name) {
         value::parse(def, Some(text))?;
+        notice::check_refused(def, text)?;
         return Ok(notice::of_known_key(def, text));
     }
     if let Some(base) = listener_override_base(name) {

@@ -81,6 +81,8 @@ pub enum Effect {
     NotYet(&'static str),
     /// The key steers something that a native binary does not have.
     Meaningless(&'static str),
+    /// A node with the key set does not start: to ignore it would let happen what its author forbids.
+    Refused(&'static str),
 }
 
 /// The value of a key that nobody set, in Kafka's text form (lists joined by `,`).

@@ -37,7 +37,7 @@ pub use listener::{Endpoint, SecurityProtocol, parse_endpoints, parse_protocol_m
 pub use notice::{Notice, nearest};
 pub use properties::{PROPERTIES_BYTES_MAX, parse_properties};
 pub use resource_config::{client_match, validate_client_metrics, validate_group_configs};
-pub use synonyms::{Synonym, topic_synonyms};
+pub use synonyms::{Synonym, broker_synonyms, group_synonym, topic_synonyms};
 pub use topic_config::{
     CleanupPolicy, CompressionType, TimestampType, TopicConfig, validate_topic_config, validate_topic_configs,
 };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config_def::{ConfigDef, Effect};
+use crate::config_error::ConfigError;
 use crate::keys::BROKER;
 
 /// Longest name that is compared with known ones; the longest real key has 70 letters.
@@ -43,6 +44,17 @@ pub(crate) fn of_known_key(def: &ConfigDef, text: &str) -> Option<Notice> {
         Effect::NotYet(reason) if !is_default => Some(Notice::not_yet(def.name, reason)),
         Effect::Meaningless(reason) => Some(Notice::meaningless(def.name, reason)),
         _ => None,
+    }
+}
+
+/// Refuses a key that must not be ignored and cannot be honoured, unless it is set to what counts without it.
+pub(crate) fn check_refused(def: &ConfigDef, text: &str) -> Result<(), ConfigError> {
+    match def.effect {
+        Effect::Refused(reason) if !text.trim().is_empty() && def.default_text() != Some(text.trim()) => {
+            let name = def.name;
+            Err(ConfigError::invalid(format!("{name}={text} is not possible: {reason}; remove the line")))
+        }
+        _ => Ok(()),
     }
 }
 

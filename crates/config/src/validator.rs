@@ -1,5 +1,7 @@
 //! The rules that parsed values obey, with Kafka's messages.
 
+use std::fmt;
+
 use crate::config_error::ConfigError;
 use crate::value::Value;
 
@@ -74,6 +76,34 @@ impl Validator {
             Validator::Voters => check_items(name, value, "{id}@{host}:{port}", is_voter),
             Validator::ThrottledReplicas => check_throttled_replicas(name, value),
             Validator::ShareOffsetReset => check_share_offset_reset(name, value),
+        }
+    }
+}
+
+/// What is allowed, in the words of the documentation; empty when everything of the type is.
+impl fmt::Display for Validator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Validator::Any | Validator::NonNull => Ok(()),
+            Validator::AtLeast(min) => write!(f, "{min} or more"),
+            Validator::Between(min, max) => write!(f, "{min} to {max}"),
+            Validator::ZeroTo(max) => write!(f, "0 to {max}"),
+            Validator::GzipLevel => f.write_str("1 to 9, or -1"),
+            Validator::OneOf(allowed) => f.write_str(&allowed.join(", ")),
+            Validator::OneOfIgnoreCase(allowed) => write!(f, "{} in any case", allowed.join(", ")),
+            Validator::ListOf { values, empty_allowed, .. } => {
+                let one = if *empty_allowed { "" } else { "at least one" };
+                match (values.is_empty(), one.is_empty()) {
+                    (true, _) => f.write_str(one),
+                    (false, true) => write!(f, "of {}", values.join(", ")),
+                    (false, false) => write!(f, "{one} of {}", values.join(", ")),
+                }
+            }
+            Validator::NonEmpty => f.write_str("not empty"),
+            Validator::Servers => f.write_str("host:port"),
+            Validator::Voters => f.write_str("id@host:port"),
+            Validator::ThrottledReplicas => f.write_str("*, or partition:broker"),
+            Validator::ShareOffsetReset => f.write_str("earliest, latest or by_duration:PnDTnHnMn.nS"),
         }
     }
 }

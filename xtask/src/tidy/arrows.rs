@@ -70,7 +70,7 @@ pub(crate) static ROOMS: &[Room] = &[
     room("sim", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),
     room("bench", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),
     room("differential", Kind::Tool, &["records"]),
-    room("xtask", Kind::Tool, &[]),
+    room("xtask", Kind::Tool, &["config"]),
 ];
 
 /// Crates that words and cores never reach, not even through others.

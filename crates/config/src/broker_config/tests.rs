@@ -212,6 +212,17 @@ fn what_is_not_possible_yet_is_refused_not_ignored() {
 }
 
 #[test]
+fn what_forbids_and_cannot_be_asked_is_refused() {
+    let text = refusals(&[
+        ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+        ("create.topic.policy.class.name", "a.b.Policy"),
+    ]);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("create.topic.policy.class.name=a.b.Policy is not possible"), "{text}");
+    assert_eq!(notices(&[("authorizer.class.name", "")]), [""; 0]);
+}
+
+#[test]
 fn listener_keys_must_agree() {
     let refused = |key, text| refusals(&[(key, text)]);
     assert!(

@@ -7,8 +7,8 @@ use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{High, Low, Medium};
 use crate::config_def::UpdateMode::{ClusterWide, PerBroker, ReadOnly};
 use crate::keys::effects::{
-    CLEANER, CONSUMER_GROUPS, JAVA_CLASS, JVM, METRICS, NOT_YET, PURGATORY, QUOTAS, REPLICATION, SECURITY,
-    SHARE_GROUPS, STREAMS_GROUPS, THREADS, TIERED, TRANSACTIONS,
+    AUTHORIZER, CLEANER, CONSUMER_GROUPS, JAVA_CLASS, JVM, METRICS, NOT_YET, POLICY, PURGATORY, QUOTAS,
+    REPLICATION, SECURITY, SHARE_GROUPS, STREAMS_GROUPS, THREADS, TIERED, TRANSACTIONS,
 };
 use crate::keys::{internal, key};
 use crate::validator::Validator::{
@@ -25,13 +25,13 @@ pub static BROKER: &[ConfigDef] = &[
         "First wait before a broker retries adding a partition to a transaction by itself."),
     key("advertised.listeners", List, Null, ListOf { values: &[], empty_allowed: false, null_allowed: true }, High, ReadOnly, Enforced,
         "Addresses that clients are told to connect to. When unset, every client is told an address of this node that its own connection has shown to work."),
-    key("alter.config.policy.class.name", Class, Null, Any, Low, ReadOnly, JAVA_CLASS,
+    key("alter.config.policy.class.name", Class, Null, Any, Low, ReadOnly, POLICY,
         "Class that may veto changes of configuration."),
     key("alter.log.dirs.replication.quota.window.num", Int, Text("11"), AtLeast(1), Low, ReadOnly, QUOTAS,
         "Samples kept to measure the rate of moves between log directories."),
     key("alter.log.dirs.replication.quota.window.size.seconds", Int, Text("1"), AtLeast(1), Low, ReadOnly, QUOTAS,
         "Length of one sample of the rate of moves between log directories."),
-    key("authorizer.class.name", String, Text(""), NonNull, Low, ReadOnly, SECURITY,
+    key("authorizer.class.name", String, Text(""), NonNull, Low, ReadOnly, AUTHORIZER,
         "Name of the authorizer that decides who may do what; empty allows everything."),
     key("auto.create.topics.enable", Boolean, Text("true"), Any, High, ReadOnly, Enforced,
         "Whether a topic is created when a client asks for the metadata of one that does not exist."),
@@ -47,7 +47,7 @@ pub static BROKER: &[ConfigDef] = &[
         "Name of the place this node stands in. Clients and replica placement can prefer near or spread-out replicas by it."),
     key("broker.session.timeout.ms", Int, Text("9000"), Any, Medium, ReadOnly, Enforced,
         "A broker whose heartbeats stay out for this long is fenced by the controller."),
-    key("client.quota.callback.class", Class, Null, Any, Low, ReadOnly, JAVA_CLASS,
+    key("client.quota.callback.class", Class, Null, Any, Low, ReadOnly, POLICY,
         "Class that decides which quota applies to a client."),
     key("compression.gzip.level", Int, Text("-1"), GzipLevel, Medium, ClusterWide, Enforced,
         "Level used when the broker itself compresses with gzip; -1 is the codec's own choice."),
@@ -103,7 +103,7 @@ pub static BROKER: &[ConfigDef] = &[
         "How long a broker waits for the controller's answer on a connection."),
     key("cordoned.log.dirs", List, Text(""), ListOf { values: &[], empty_allowed: true, null_allowed: true }, Medium, PerBroker, REPLICATION,
         "Log directories that receive no new partitions; * means all of them."),
-    key("create.topic.policy.class.name", Class, Null, Any, Low, ReadOnly, JAVA_CLASS,
+    key("create.topic.policy.class.name", Class, Null, Any, Low, ReadOnly, POLICY,
         "Class that may veto the creation of topics."),
     key("default.replication.factor", Int, Text("1"), Any, Medium, ReadOnly, Enforced,
         "Replicas of a topic whose creator does not say how many."),

@@ -20,3 +20,8 @@ pub(crate) const JVM: Effect = Effect::Meaningless("it steers the Java platform,
 pub(crate) const PURGATORY: Effect =
     Effect::Meaningless("Klamm has no purgatory: waiting requests are woken directly");
 pub(crate) const THREADS: Effect = Effect::Meaningless("Klamm sizes its own threads");
+
+pub(crate) const POLICY: Effect =
+    Effect::Refused("it names a Java class that may forbid what clients ask for, and Klamm can load none");
+pub(crate) const AUTHORIZER: Effect =
+    Effect::Refused("authorization is not built yet, and without it everybody may do everything");

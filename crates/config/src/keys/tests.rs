@@ -38,7 +38,7 @@ fn every_key_is_documented_in_a_sentence() {
 fn every_reason_ends_a_sentence_that_starts_with_the_key() {
     let reason = |def: &'static ConfigDef| match def.effect {
         Effect::Enforced => None,
-        Effect::NotYet(reason) | Effect::Meaningless(reason) => Some(reason),
+        Effect::NotYet(reason) | Effect::Meaningless(reason) | Effect::Refused(reason) => Some(reason),
     };
     for reason in BROKER.iter().chain(TOPIC).chain(GROUP).filter_map(reason) {
         assert!(!reason.ends_with('.') && reason.len() > 10, "{reason:?}");
