@@ -60,4 +60,19 @@ impl Blocking {
             }
         }
     }
+
+    /// Starts `call` where it may block, at once: for the few calls that must not wait behind others, such as the write
+    /// that answers wait for. The caller bounds how many there are.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(&self, call: impl FnOnce() + Send + 'static) {
+        match &self.pool {
+            Pool::Sim(pool) => {
+                let pool = pool.clone();
+                drop(tokio::spawn(async move { pool.run(call).await }));
+            }
+            Pool::Threads(_) => drop(tokio::task::spawn_blocking(call)),
+        }
+    }
 }

@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 pub use os::OsDisk;
 
+/// What writes past the page cache are aligned to.
+pub const DIRECT_BLOCK_BYTES: usize = 4096;
+
 /// Files and directories. Every error names the action and the path, and keeps the kind of its cause.
 pub trait Disk: Send + Sync {
     /// Opens a file.
@@ -113,6 +116,13 @@ pub trait File: Send + Sync {
         self.write_vectored_at(&[IoSlice::new(bytes)], position)
     }
 
+    /// Writes all of `bytes` at `position` and makes them durable, in one step where the file was opened with
+    /// [`OpenMode::Direct`]; then position, length and the buffer's address have to be multiples of [`DIRECT_BLOCK_BYTES`].
+    fn write_durable_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.write_at(bytes, position)?;
+        self.sync_data()
+    }
+
     /// Reads until the buffer is full or the file ends; gives the count of bytes read.
     fn read_full_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let mut filled = 0;
@@ -152,6 +162,8 @@ pub enum OpenMode {
     Create,
     /// For reading and writing; the file must not exist.
     CreateNew,
+    /// For [`File::write_durable_at`] of whole blocks, past the page cache where the file system can; created if missing.
+    Direct,
 }
 
 /// One name in a directory.

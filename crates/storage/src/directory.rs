@@ -5,12 +5,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use platform::{Disk, Rng};
 
 use crate::error::StorageError;
 use crate::open_files::OpenFiles;
+use crate::wal::Wal;
 
 /// The shared half of a log directory.
 pub(crate) struct Directory {
@@ -19,11 +21,39 @@ pub(crate) struct Directory {
     rng: Rng,
     offline: OnceLock<String>,
     open_files: OpenFiles,
+    wal: OnceLock<Wal>,
+    views_made: AtomicU64,
 }
 
 impl Directory {
     pub(crate) fn new(path: PathBuf, disk: Arc<dyn Disk>, rng: Rng, max_open_files: usize) -> Self {
-        Self { path, disk, rng, offline: OnceLock::new(), open_files: OpenFiles::new(max_open_files) }
+        Self {
+            path,
+            disk,
+            rng,
+            offline: OnceLock::new(),
+            open_files: OpenFiles::new(max_open_files),
+            wal: OnceLock::new(),
+            views_made: AtomicU64::new(0),
+        }
+    }
+
+    /// The write-ahead log.
+    ///
+    /// # Panics
+    /// Before the directory's opening is over.
+    pub(crate) fn wal(&self) -> &Wal {
+        self.wal.get().expect("the write-ahead log is there before any log is written")
+    }
+
+    /// Puts the write-ahead log in place, once.
+    pub(crate) fn set_wal(&self, wal: Wal) {
+        assert!(self.wal.set(wal).is_ok(), "a directory has one write-ahead log");
+    }
+
+    /// A number for a view, unlike that of any other of this directory.
+    pub(crate) fn next_view_number(&self) -> u64 {
+        self.views_made.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -16,10 +16,16 @@ pub(crate) const RECOVERY_POINT_CHECKPOINT: &str = "recovery-point-offset-checkp
 pub(crate) const LOG_START_CHECKPOINT: &str = "log-start-offset-checkpoint";
 /// Per partition: the high watermark.
 pub(crate) const HIGH_WATERMARK_CHECKPOINT: &str = "replication-offset-checkpoint";
+/// Begins the name of each file of the write-ahead log; a number follows. Ours, not Kafka's, which passes over files
+/// beside its logs.
+pub(crate) const WAL_PREFIX: &str = "klamm-wal-";
 /// Per partition directory: the topic id.
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 /// Per partition directory: where each leader epoch starts.
 pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
+
+/// Per partition directory, once its log was cut: how often. Ours, not Kafka's, which passes over it.
+pub(crate) const GENERATION: &str = "klamm-generation";
 
 /// Suffix of a segment's records.
 pub(crate) const LOG_SUFFIX: &str = ".log";
@@ -65,7 +71,12 @@ pub(crate) fn segment_path(dir: &Path, base_offset: i64, suffix: &str) -> PathBu
 
 /// Whether a name at the top of a log directory is known, so that it need not be reported as foreign.
 pub(crate) fn is_top_level_file(name: &str) -> bool {
-    TOP_LEVEL_FILES.contains(&name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name))
+    TOP_LEVEL_FILES.contains(&name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name)) || is_wal_file(name)
+}
+
+/// Whether this is a file of the write-ahead log.
+pub(crate) fn is_wal_file(name: &str) -> bool {
+    name.strip_prefix(WAL_PREFIX).is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 /// What a directory inside a log directory is.
@@ -178,7 +189,7 @@ pub(crate) fn file_kind(name: &str) -> FileKind {
         return FileKind::Known;
     }
     let base = name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name);
-    if [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT, "quorum-state"].contains(&base) {
+    if [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT, GENERATION, "quorum-state"].contains(&base) {
         return if base == name { FileKind::Known } else { FileKind::Temporary };
     }
     let Some((offset, suffix)) = offset_prefix(name) else { return FileKind::Foreign };

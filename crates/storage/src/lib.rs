@@ -25,6 +25,7 @@ mod recovery_report;
 mod scan;
 mod segment;
 mod view;
+mod wal;
 
 pub use epoch_cache::{EpochEndOffset, EpochEntry};
 pub use error::{AppendError, ReadError, StorageError};
@@ -36,7 +37,8 @@ pub use producer_state::{PRODUCERS_MAX, RETAINED_BATCHES};
 pub use recovery_report::{Cut, DamagedLog, Rebuilt, RecoveryReport};
 pub use scan::BadBatch;
 pub use segment::TimestampOffset;
-pub use view::{FetchSlice, LogView};
+pub use view::{DurableEndListener, FetchSlice, LogView};
+pub use wal::{WalConfig, WalReplay, WalTicket};
 
 #[cfg(test)]
 mod tests;

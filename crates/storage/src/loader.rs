@@ -17,12 +17,12 @@ use crate::directory::Directory;
 use crate::epoch_cache::EpochCache;
 use crate::error::StorageError;
 use crate::layout::{
-    CUT_SUFFIX, DELETED_SUFFIX, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, PARTITION_METADATA,
-    TIME_INDEX_SUFFIX, log_dir_name, segment_path,
+    CUT_SUFFIX, DELETED_SUFFIX, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX,
+    PARTITION_METADATA, TIME_INDEX_SUFFIX, log_dir_name, segment_path,
 };
 use crate::log::{LoadedLog, UnifiedLog};
 use crate::log_config::LogConfig;
-use crate::marker_files::decode_partition_metadata;
+use crate::marker_files::{decode_generation, decode_partition_metadata};
 use crate::producer_state::ProducerState;
 use crate::recovery_report::{Cut, RecoveryReport};
 use crate::scan::{BadBatch, BatchScan, LARGE_WINDOW_BYTES, Step};
@@ -80,8 +80,9 @@ pub(crate) fn load(
             .damaged(format!("{name} is left of an interrupted compaction, which cannot be completed yet")));
     }
     let topic_id = loader.read_topic_id()?;
+    let generation = loader.read_generation()?;
     loader.load_segments(window)?;
-    loader.finish(topic_id)
+    loader.finish(topic_id, generation)
 }
 
 struct Loader<'a, 'r> {
@@ -116,6 +117,14 @@ impl Loader<'_, '_> {
 
     fn damaged(&self, reason: String) -> StorageError {
         StorageError::Damaged { log: self.name(), reason }
+    }
+
+    fn read_generation(&self) -> Result<u32, StorageError> {
+        if !self.files.has_generation {
+            return Ok(0);
+        }
+        let bytes = self.disk().read(&self.dir.join(GENERATION))?;
+        decode_generation(&bytes).ok_or_else(|| self.damaged(format!("its file {GENERATION} is not whole")))
     }
 
     fn read_topic_id(&mut self) -> Result<Option<Uuid>, StorageError> {
@@ -388,7 +397,7 @@ impl Loader<'_, '_> {
     }
 
     /// Puts the parts together.
-    fn finish(mut self, topic_id: Option<Uuid>) -> Result<UnifiedLog, StorageError> {
+    fn finish(mut self, topic_id: Option<Uuid>, generation: u32) -> Result<UnifiedLog, StorageError> {
         let first = self.segments[0].base_offset();
         let log_start_offset = self.request.log_start_offset.map_or(first, |start| start.max(first));
         if log_start_offset > self.end.offset {
@@ -408,10 +417,12 @@ impl Loader<'_, '_> {
             log_start_offset,
             log_end_offset: end_offset,
             durable_end_offset: durable_end_offset.min(end_offset),
+            checkpointed: self.request.recovery_point.min(end_offset),
             high_watermark: self.request.high_watermark.unwrap_or(0).clamp(log_start_offset, end_offset),
             segments: self.segments,
             epochs: self.epochs,
         });
+        view.set_generation(generation);
         Ok(UnifiedLog::new(LoadedLog {
             view: Arc::new(view),
             config: Arc::clone(&self.request.config),

@@ -18,6 +18,7 @@ use crate::producer_state::ProducerState;
 use crate::segment::Segment;
 use crate::view::{LogView, SegmentList};
 
+mod ahead;
 mod append;
 mod flush;
 mod retention;
@@ -56,6 +57,8 @@ pub struct UnifiedLog {
     /// The largest epoch in the epoch cache, -1 if it is empty.
     latest_epoch: i32,
     unflushed: Unflushed,
+    /// The write-ahead log was asked to make the log's names durable, or they are.
+    names_ahead: bool,
     /// Files out of use, to be removed when their time comes.
     waiting: Vec<WaitingFiles>,
 }
@@ -168,6 +171,7 @@ impl UnifiedLog {
             snapshots: loaded.snapshots,
             latest_epoch,
             unflushed,
+            names_ahead: !loaded.names_unsure,
             waiting: Vec::new(),
         }
     }
@@ -182,10 +186,15 @@ impl UnifiedLog {
         &self.config
     }
 
-    /// Puts another configuration in force. Segments rolled so far keep their form.
-    pub fn update_config(&mut self, config: impl Into<Arc<LogConfig>>) {
+    /// Puts another configuration in force. Segments rolled so far keep their form. A log that becomes durable is made so
+    /// from its beginning, which may block.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn update_config(&mut self, config: impl Into<Arc<LogConfig>>) -> Result<(), StorageError> {
         self.config = config.into();
         self.active.jitter_ms = draw_jitter(self.view.directory(), &self.config);
+        self.secure_tail()
     }
 
     /// Tells a log that has no topic id which one it has.

@@ -55,6 +55,9 @@ pub struct LogConfig {
     pub timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`.
     pub timestamp_after_max_ms: i64,
+    /// `durability.mode` is `durable`, or `flush.messages` asks for flushes: appends go to the write-ahead log, and count
+    /// once they are on stable storage.
+    pub durable: bool,
     /// `flush.messages`: unflushed records after which a flush is due.
     pub flush_messages: i64,
     /// `flush.ms`: age of the oldest unflushed record at which a flush is due.
@@ -96,6 +99,7 @@ impl LogConfig {
             },
             timestamp_before_max_ms: topic.message_timestamp_before_max_ms,
             timestamp_after_max_ms: topic.message_timestamp_after_max_ms,
+            durable: topic.flush_messages != i64::MAX,
             flush_messages: topic.flush_messages,
             flush_ms: topic.flush_ms,
             file_delete_delay_ms: topic.file_delete_delay_ms,

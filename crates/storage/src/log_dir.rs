@@ -24,9 +24,11 @@ use crate::producer_state::ProducerState;
 use crate::recovery_report::RecoveryReport;
 use crate::segment::Segment;
 use crate::view::{LogView, ViewStart};
+use crate::wal::{WalConfig, WalTicket};
 
 mod checkpoints;
 mod open;
+mod write_ahead;
 
 use checkpoints::Checkpoints;
 
@@ -47,6 +49,8 @@ pub struct LogDirConfig {
     pub format: Option<String>,
     /// The configuration with which logs are opened; [`LogDir::take_log`] puts a log's own in force.
     pub log_config: Arc<LogConfig>,
+    /// Sizes of the write-ahead log.
+    pub wal: WalConfig,
     /// How many segment files may be open at once; those with unflushed bytes always are.
     pub max_open_files: usize,
 }
@@ -59,6 +63,7 @@ impl LogDirConfig {
             cluster_id: None,
             format: None,
             log_config: Arc::default(),
+            wal: WalConfig::default(),
             max_open_files: DEFAULT_MAX_OPEN_FILES,
         }
     }
@@ -184,7 +189,7 @@ impl LogDir {
             state.loaded.remove(&key).expect("it was found above")
         };
         log.assign_topic_id(topic_id)?;
-        log.update_config(config);
+        log.update_config(config)?;
         Ok(Some(log))
     }
 
@@ -227,6 +232,7 @@ impl LogDir {
             log_start_offset: 0,
             log_end_offset: 0,
             durable_end_offset: 0,
+            checkpointed: 0,
             high_watermark: 0,
             segments,
             epochs: EpochCache::default(),

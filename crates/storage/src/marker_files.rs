@@ -1,4 +1,4 @@
-//! The two one-line files: the clean-shutdown marker and `partition.metadata`.
+//! The small files: the clean-shutdown marker, `partition.metadata`, and how often a log was cut.
 //!
 //! Owns their syntax. It never touches the disk and never decides what a missing marker means.
 
@@ -44,6 +44,18 @@ pub(crate) fn decode_partition_metadata(bytes: &[u8]) -> Result<Uuid, String> {
         Ok(id) if !id.is_zero() => Ok(id),
         _ => Err(format!("its topic_id '{id}' is not a topic id")),
     }
+}
+
+/// How often a log was cut, with a checksum.
+pub(crate) fn encode_generation(generation: u32) -> Vec<u8> {
+    let bytes = generation.to_be_bytes();
+    [bytes, crc32c::crc32c(&bytes).to_be_bytes()].concat()
+}
+
+/// The number in such a file; `None` if it is damaged.
+pub(crate) fn decode_generation(bytes: &[u8]) -> Option<u32> {
+    let (number, crc) = bytes.split_first_chunk::<4>()?;
+    (crc == crc32c::crc32c(number).to_be_bytes()).then(|| u32::from_be_bytes(*number))
 }
 
 #[cfg(test)]

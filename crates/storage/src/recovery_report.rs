@@ -33,6 +33,8 @@ pub struct RecoveryReport {
     pub foreign: Vec<PathBuf>,
     /// Foreign names beyond those listed.
     pub foreign_unlisted: usize,
+    /// What the write-ahead log gave.
+    pub wal: crate::wal::WalReplay,
     /// Logs of deleted topics whose files are still to be removed.
     pub pending_deletes: usize,
 }

@@ -13,3 +13,4 @@ mod retention;
 mod roll;
 mod timestamps;
 mod truncate;
+mod write_ahead;

@@ -5,8 +5,8 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -18,6 +18,7 @@ use crate::epoch_cache::{EpochCache, EpochEntry};
 use crate::error::{ReadError, StorageError};
 use crate::layout::LOG_SUFFIX;
 use crate::segment::{Segment, SegmentFault, TimestampOffset};
+use crate::wal::WalTicket;
 
 mod positions;
 
@@ -35,13 +36,29 @@ pub struct LogView {
     dir: Arc<Path>,
     log_start_offset: AtomicI64,
     log_end_offset: AtomicI64,
+    /// Everything before it is in flushed segments.
+    recovery_point: AtomicI64,
+    /// The recovery point that the checkpoint file on disk tells.
+    checkpointed: AtomicI64,
     durable_end_offset: AtomicI64,
+    /// Counts truncations; what the write-ahead log says of an earlier generation is void.
+    generation: AtomicU32,
+    /// Unlike that of any other view of the directory.
+    number: u64,
+    listener: Mutex<Option<Weak<dyn DurableEndListener>>>,
     high_watermark: AtomicI64,
     size_bytes: AtomicU64,
     deleted: AtomicBool,
     segments: ArcSwap<SegmentList>,
     positions: Mutex<Positions>,
     epochs: Mutex<EpochCache>,
+}
+
+/// Who wants to know that more of a log has become durable.
+pub trait DurableEndListener: Send + Sync {
+    /// [`LogView::durable_end_offset`] has moved, or the log's directory is lost. Called from where blocking is allowed, and
+    /// never while the log's writer is at work inside this room.
+    fn durable_end_moved(&self);
 }
 
 /// Whole batches in a segment file, ready to be sent from it.
@@ -100,6 +117,8 @@ pub(crate) struct ViewStart {
     pub(crate) log_start_offset: i64,
     pub(crate) log_end_offset: i64,
     pub(crate) durable_end_offset: i64,
+    /// The recovery point in the checkpoint file.
+    pub(crate) checkpointed: i64,
     pub(crate) high_watermark: i64,
     pub(crate) segments: SegmentList,
     pub(crate) epochs: EpochCache,
@@ -110,6 +129,7 @@ impl LogView {
         let size_bytes = start.segments.iter().map(|segment| segment.size()).sum();
         let active = start.segments.last().expect("a log has at least one segment");
         let positions = Positions::new(active.base_offset(), start.log_end_offset, active.size());
+        let number = start.directory.next_view_number();
         let topic_id = OnceLock::new();
         if let Some(id) = start.topic_id {
             topic_id.set(id).expect("a new cell is empty");
@@ -122,7 +142,12 @@ impl LogView {
             dir: start.dir,
             log_start_offset: AtomicI64::new(start.log_start_offset),
             log_end_offset: AtomicI64::new(start.log_end_offset),
+            recovery_point: AtomicI64::new(start.durable_end_offset),
+            checkpointed: AtomicI64::new(start.checkpointed),
             durable_end_offset: AtomicI64::new(start.durable_end_offset),
+            generation: AtomicU32::new(0),
+            number,
+            listener: Mutex::new(None),
             high_watermark: AtomicI64::new(start.high_watermark),
             size_bytes: AtomicU64::new(size_bytes),
             deleted: AtomicBool::new(false),
@@ -167,9 +192,37 @@ impl LogView {
         self.log_end_offset.load(Ordering::Acquire)
     }
 
-    /// Everything before this offset is on stable storage. Never more than the log end; also the recovery point.
+    /// Everything before this offset is on stable storage, in flushed segments or in the write-ahead log. Never more than
+    /// the log end.
     pub fn durable_end_offset(&self) -> i64 {
         self.durable_end_offset.load(Ordering::Acquire)
+    }
+
+    /// Everything before this offset is in flushed segments. Never more than the durable end.
+    pub fn recovery_point(&self) -> i64 {
+        self.recovery_point.load(Ordering::Acquire)
+    }
+
+    /// Sets who is told when the durable end has moved through the write-ahead log, or the directory is lost.
+    pub fn set_listener(&self, listener: Weak<dyn DurableEndListener>) {
+        *self.listener.lock() = Some(listener);
+    }
+
+    /// Work of the write-ahead log that may be started now. Whoever has appended asks.
+    pub fn wal_ticket(&self) -> Option<WalTicket> {
+        self.directory.wal().take_ticket(&self.directory)
+    }
+
+    pub(crate) fn checkpointed(&self) -> i64 {
+        self.checkpointed.load(Ordering::Acquire)
+    }
+
+    /// Tells the listener.
+    pub(crate) fn tell_listener(&self) {
+        let listener = self.listener.lock().as_ref().and_then(Weak::upgrade);
+        if let Some(listener) = listener {
+            listener.durable_end_moved();
+        }
     }
 
     /// Everything before this offset is committed, as `replication` says; consumers read no further.
@@ -459,8 +512,47 @@ impl LogView {
         self.log_start_offset.store(offset, Ordering::Release);
     }
 
-    pub(crate) fn set_durable_end_offset(&self, offset: i64) {
-        self.durable_end_offset.store(offset, Ordering::Release);
+    /// Segments were flushed up to here.
+    pub(crate) fn raise_recovery_point(&self, offset: i64) {
+        self.recovery_point.fetch_max(offset, Ordering::AcqRel);
+        self.durable_end_offset.fetch_max(offset, Ordering::AcqRel);
+    }
+
+    /// The log is cut to this offset.
+    pub(crate) fn lower_durable_end(&self, offset: i64) {
+        self.recovery_point.fetch_min(offset, Ordering::AcqRel);
+        self.durable_end_offset.fetch_min(offset, Ordering::AcqRel);
+        self.checkpointed.fetch_min(offset, Ordering::AcqRel);
+    }
+
+    /// The write-ahead log has everything before `offset`, as the log was in that generation. Whether that is news.
+    pub(crate) fn raise_durable_end(&self, offset: i64, generation: u32) -> bool {
+        generation == self.generation()
+            && self.durable_end_offset.fetch_max(offset, Ordering::AcqRel) < offset
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_generation(&self, generation: u32) {
+        self.generation.store(generation, Ordering::Release);
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The checkpoint file on disk tells this recovery point.
+    pub(crate) fn note_checkpointed(&self, offset: i64) {
+        self.checkpointed.fetch_max(offset, Ordering::AcqRel);
+    }
+
+    /// Whether the next start needs nothing before `offset`, as the log was in that generation, from the write-ahead log.
+    pub(crate) fn is_checkpointed(&self, offset: i64, generation: u32) -> bool {
+        self.deleted.load(Ordering::Acquire)
+            || self.checkpointed.load(Ordering::Acquire) >= offset
+            || generation != self.generation()
     }
 }
 

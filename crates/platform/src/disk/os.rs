@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,9 +29,12 @@ impl Disk for OsDisk {
             OpenMode::ReadWrite => _ = options.write(true),
             OpenMode::Create => _ = options.write(true).create(true).truncate(false),
             OpenMode::CreateNew => _ = options.write(true).create_new(true),
+            OpenMode::Direct => _ = options.write(true).create(true).truncate(false),
         }
-        let file = options.open(path).map_err(|e| PathError::wrap("open", path, e))?;
-        Ok(Arc::new(OsFile { file, path: path.into() }))
+        let durable_writes = mode == OpenMode::Direct;
+        let opened = if durable_writes { open_direct(&mut options, path) } else { options.open(path) };
+        let file = opened.map_err(|e| PathError::wrap("open", path, e))?;
+        Ok(Arc::new(OsFile { file, path: path.into(), durable_writes }))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -112,6 +115,17 @@ impl Disk for OsDisk {
     }
 }
 
+/// Opens with `O_DIRECT` and `O_DSYNC`: a write is durable when it returns, and no other write of the file system has to
+/// go first. Where the file system knows no direct writes (tmpfs), the page cache is in between.
+fn open_direct(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
+    let flags = |flags: rustix::fs::OFlags| i32::try_from(flags.bits()).expect("flags of open fit an int");
+    let (direct, synced) = (rustix::fs::OFlags::DIRECT, rustix::fs::OFlags::DSYNC);
+    match options.custom_flags(flags(direct | synced)).open(path) {
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => options.custom_flags(flags(synced)).open(path),
+        other => other,
+    }
+}
+
 /// The holder's process id is inside the file; a holder that has not written it yet stays unnamed.
 fn held_by_another(file: &fs::File) -> io::Error {
     let mut text = String::new();
@@ -126,6 +140,8 @@ fn held_by_another(file: &fs::File) -> io::Error {
 struct OsFile {
     file: fs::File,
     path: PathBuf,
+    /// Opened with `O_DSYNC`.
+    durable_writes: bool,
 }
 
 impl OsFile {
@@ -189,6 +205,11 @@ impl File for OsFile {
     fn write_vectored_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         write_all(slices, position, |slices, position| self.write_some(slices, position))
             .map_err(self.wrap("write"))
+    }
+
+    fn write_durable_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.write_at(bytes, position)?;
+        if self.durable_writes { Ok(()) } else { self.sync_data() }
     }
 
     fn sync_data(&self) -> io::Result<()> {

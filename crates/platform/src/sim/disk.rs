@@ -277,7 +277,8 @@ impl fmt::Debug for SimDisk {
 
 impl Disk for SimDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        let creates = matches!(mode, OpenMode::Create | OpenMode::CreateNew) && !self.exists(path);
+        let creates =
+            matches!(mode, OpenMode::Create | OpenMode::CreateNew | OpenMode::Direct) && !self.exists(path);
         let action = if creates { DiskAction::Create } else { DiskAction::Open };
         let (inode, era) = self.simple(action, path, |state| {
             let inode = state.store.open(path, mode)?;

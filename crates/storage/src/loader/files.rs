@@ -10,8 +10,8 @@ use platform::Disk;
 
 use crate::error::StorageError;
 use crate::layout::{
-    FileKind, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
-    file_kind, segment_path,
+    FileKind, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, TIME_INDEX_SUFFIX,
+    TXN_INDEX_SUFFIX, file_kind, segment_path,
 };
 use crate::recovery_report::RecoveryReport;
 
@@ -26,6 +26,7 @@ pub(super) struct LogFiles {
     pub(super) snapshots: Vec<i64>,
     pub(super) has_partition_metadata: bool,
     pub(super) has_epochs: bool,
+    pub(super) has_generation: bool,
     /// A file of an interrupted compaction.
     pub(super) swap: Option<String>,
 }
@@ -53,6 +54,7 @@ impl LogFiles {
                 FileKind::Known => {
                     files.has_partition_metadata |= entry.name == PARTITION_METADATA;
                     files.has_epochs |= entry.name == LEADER_EPOCH_CHECKPOINT;
+                    files.has_generation |= entry.name == GENERATION;
                 }
                 FileKind::Foreign => report.note_foreign(dir.join(&entry.name)),
             }

@@ -38,21 +38,21 @@ pub struct AppendInfo {
 }
 
 /// A batch ready to be written.
-struct Prepared<'a> {
+pub(super) struct Prepared<'a> {
     /// The header to write.
-    stamped: [u8; HEADER_BYTES],
+    pub(super) stamped: [u8; HEADER_BYTES],
     /// `stamped`, read.
-    header: BatchHeader,
+    pub(super) header: BatchHeader,
     /// The whole batch; its own header is not written.
     bytes: Cow<'a, [u8]>,
 }
 
 impl Prepared<'_> {
-    fn payload(&self) -> &[u8] {
+    pub(super) fn payload(&self) -> &[u8] {
         &self.bytes[HEADER_BYTES..]
     }
 
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.bytes.len() as u64
     }
 }
@@ -175,6 +175,7 @@ impl UnifiedLog {
         self.roll_if_due(first_offset, last_offset, max_timestamp, bytes, now_ms)?;
         self.write(prepared)?;
         self.take_in(prepared, bytes, now_ms)?;
+        self.write_ahead(prepared)?;
         let log_append_time = prepared[0].header.timestamp_type() == TimestampType::LogAppendTime;
         Ok(AppendInfo {
             first_offset,

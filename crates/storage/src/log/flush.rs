@@ -94,10 +94,13 @@ impl FlushTicket {
 }
 
 impl UnifiedLog {
-    /// Whether a flush is due: by `flush.messages` or `flush.ms`, because a segment was rolled, or because so many bytes
-    /// wait that a recovery would take long.
+    /// Whether a flush of the segments is due: by `flush.messages` or `flush.ms`, because a segment was rolled, or because
+    /// so many bytes wait that a recovery would take long. For a durable log the write-ahead log says when.
     pub fn is_flush_due(&self, now_ms: i64) -> bool {
-        let unflushed = self.end_offset() - self.view.durable_end_offset();
+        if self.config.durable {
+            return self.unflushed.rolled;
+        }
+        let unflushed = self.end_offset() - self.view.recovery_point();
         let age = self.unflushed.since_ms.map(|since| now_ms.saturating_sub(since));
         self.unflushed.rolled
             || self.unflushed.bytes >= BACKGROUND_FLUSH_BYTES
@@ -118,7 +121,7 @@ impl UnifiedLog {
     pub fn flush(&mut self) -> Result<Option<FlushTicket>, StorageError> {
         self.directory().check_online()?;
         let offset = self.end_offset();
-        let durable = self.view.durable_end_offset();
+        let durable = self.view.recovery_point();
         if offset == durable && !self.unflushed.epochs.is_pending() && !self.unflushed.rolled {
             return Ok(None);
         }
@@ -178,10 +181,8 @@ impl UnifiedLog {
         dir.durable = dir.durable.max(ticket.dir_made);
         // A truncation may have cut below the ticket meanwhile.
         let offset = ticket.offset.min(self.end_offset());
-        if offset > self.view.durable_end_offset() {
-            self.view.set_durable_end_offset(offset);
-        }
-        let durable = self.view.durable_end_offset();
+        self.view.raise_recovery_point(offset);
+        let durable = self.view.recovery_point();
         let segments = self.segments();
         for (number, segment) in segments.iter().enumerate() {
             let end = segments.get(number + 1).map_or(self.end_offset(), |next| next.base_offset());

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use super::UnifiedLog;
 use crate::error::StorageError;
+use crate::layout::GENERATION;
 use crate::loader::replay_producers;
 use crate::log_dir::LogDir;
+use crate::marker_files::encode_generation;
 use crate::segment::Segment;
 
 impl UnifiedLog {
@@ -17,13 +19,37 @@ impl UnifiedLog {
     /// # Errors
     /// The disk's; [`StorageError::Corrupt`] if the place cannot be found.
     pub fn truncate_to(&mut self, offset: i64, log_dir: &LogDir, now_ms: i64) -> Result<bool, StorageError> {
+        if offset < self.end_offset() {
+            // What stays is in flushed segments then, and nothing in the write-ahead log counts any more.
+            self.flush_now()?;
+        }
+        self.cut_to(offset, log_dir, now_ms, true)
+    }
+
+    /// Has a replay put another batch at this offset, or beyond: what the write-ahead log says stays true.
+    pub(crate) fn clear_from(
+        &mut self,
+        offset: i64,
+        log_dir: &LogDir,
+        now_ms: i64,
+    ) -> Result<(), StorageError> {
+        self.cut_to(offset, log_dir, now_ms, false).map(drop)
+    }
+
+    fn cut_to(
+        &mut self,
+        offset: i64,
+        log_dir: &LogDir,
+        now_ms: i64,
+        is_new_branch: bool,
+    ) -> Result<bool, StorageError> {
         if offset >= self.end_offset() {
             // An epoch may have begun here without a batch.
             self.truncate_epochs(self.end_offset());
             return Ok(false);
         }
         if offset < self.segments()[0].base_offset() {
-            self.truncate_fully_and_start_at(offset, log_dir, now_ms)?;
+            self.start_anew_at(offset, log_dir, now_ms, is_new_branch)?;
             return Ok(true);
         }
         let segments = self.segments();
@@ -35,6 +61,9 @@ impl UnifiedLog {
         // Not `offset` itself, which may lie inside a batch or in a gap: a restart would find less than was promised.
         let end_offset = self.end_offset_at(&last, size)?;
         self.lower_durable_end(end_offset, log_dir)?;
+        if is_new_branch {
+            self.begin_generation()?;
+        }
         self.view.set_segments(segments[..kept].to_vec());
         self.retire_durably(&segments[kept..], now_ms)?;
         self.cut_segment(&last, offset, size)?;
@@ -57,7 +86,20 @@ impl UnifiedLog {
         log_dir: &LogDir,
         now_ms: i64,
     ) -> Result<(), StorageError> {
+        self.start_anew_at(offset, log_dir, now_ms, true)
+    }
+
+    fn start_anew_at(
+        &mut self,
+        offset: i64,
+        log_dir: &LogDir,
+        now_ms: i64,
+        is_new_branch: bool,
+    ) -> Result<(), StorageError> {
         self.lower_durable_end(offset.min(self.view.log_start_offset()), log_dir)?;
+        if is_new_branch {
+            self.begin_generation()?;
+        }
         let gone = self.segments();
         self.retire_durably(&gone, now_ms)?;
         let segment = Arc::new(Segment::empty(Arc::clone(self.view.shared_dir()), offset, now_ms));
@@ -80,10 +122,17 @@ impl UnifiedLog {
     }
 
     fn lower_durable_end(&mut self, offset: i64, log_dir: &LogDir) -> Result<(), StorageError> {
-        if self.view.durable_end_offset() > offset {
-            self.view.set_durable_end_offset(offset);
-        }
+        self.view.lower_durable_end(offset);
         log_dir.checkpoint()
+    }
+
+    /// Has all that the write-ahead log holds of this log count no more.
+    fn begin_generation(&mut self) -> Result<(), StorageError> {
+        let generation = self.view.generation() + 1;
+        let path = self.view.dir().join(GENERATION);
+        self.disk_write(|directory| directory.disk().write_atomic(&path, &encode_generation(generation)))?;
+        self.view.set_generation(generation);
+        Ok(())
     }
 
     /// Were the old segments to come back after a crash, they could be taken for what follows on this branch.

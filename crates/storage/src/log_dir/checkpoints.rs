@@ -2,6 +2,8 @@
 //!
 //! Owns what is written when: only files whose content changed, so that an idle node writes nothing.
 
+use std::sync::Arc;
+
 use super::{LogDir, LogKey, State};
 use crate::checkpoint_file::{PartitionOffsets, encode_offsets};
 use crate::error::StorageError;
@@ -10,6 +12,7 @@ use crate::layout::{
 };
 use crate::log::UnifiedLog;
 use crate::marker_files::encode_clean_shutdown;
+use crate::view::LogView;
 
 /// The content of the files, as last read or written.
 #[derive(Default)]
@@ -27,12 +30,15 @@ impl LogDir {
     pub fn checkpoint(&self) -> Result<(), StorageError> {
         // Held while the values are read too: a lower value must never be overwritten by one read before.
         let mut written = self.checkpoints.lock();
-        let (recovery_points, log_starts, high_watermarks, stale) = {
+        let (recovery_points, log_starts, high_watermarks, stale, flushed) = {
             let state = self.state.lock();
+            let flushed: Vec<(Arc<LogView>, i64)> =
+                state.views.values().map(|view| (Arc::clone(view), view.recovery_point())).collect();
             let stale: Vec<LogKey> = state.stale.iter().cloned().collect();
-            (state.recovery_points(), state.log_starts(), state.high_watermarks(), stale)
+            (state.recovery_points(), state.log_starts(), state.high_watermarks(), stale, flushed)
         };
         self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &mut written.recovery_points, &recovery_points)?;
+        flushed.iter().for_each(|(view, offset)| view.note_checkpointed(*offset));
         self.write_checkpoint(LOG_START_CHECKPOINT, &mut written.log_starts, &log_starts)?;
         self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)?;
         let mut state = self.state.lock();
@@ -85,9 +91,12 @@ impl LogDir {
         self.checkpoint()?;
         let is_durable = {
             let state = self.state.lock();
-            state.views.values().all(|view| view.durable_end_offset() == view.log_end_offset())
+            state.views.values().all(|view| view.recovery_point() == view.log_end_offset())
         };
+        let is_durable = is_durable && self.directory.wal().abandon();
         if is_durable {
+            // Everything is in flushed segments. Others may change the logs before we come back.
+            self.directory.wal().remove_files(&self.directory)?;
             let path = self.directory.path().join(CLEAN_SHUTDOWN);
             let marker = encode_clean_shutdown(broker_epoch.unwrap_or(-1));
             self.directory.disk().write_atomic(&path, &marker).map_err(|e| self.directory.write_failed(e))?;
@@ -117,10 +126,7 @@ impl State {
     }
 
     fn recovery_points(&self) -> PartitionOffsets {
-        self.collect(
-            |view| Some(view.durable_end_offset()).filter(|o| *o > 0),
-            |log| Some(log.recovery_point),
-        )
+        self.collect(|view| Some(view.recovery_point()).filter(|o| *o > 0), |log| Some(log.recovery_point))
     }
 
     /// Only those that the first segment's name does not tell, as in Kafka.

@@ -18,12 +18,14 @@ use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::{
     CLEAN_SHUTDOWN, DirKind, HIGH_WATERMARK_CHECKPOINT, LOCK, LOG_START_CHECKPOINT, META_PROPERTIES,
-    RECOVERY_POINT_CHECKPOINT, dir_kind, is_top_level_file, log_dir_name,
+    RECOVERY_POINT_CHECKPOINT, dir_kind, is_top_level_file, is_wal_file, log_dir_name,
 };
 use crate::loader::{LoadRequest, load};
+use crate::log_config::LogConfig;
 use crate::marker_files::decode_clean_shutdown;
 use crate::meta_properties::MetaProperties;
 use crate::recovery_report::{DamagedLog, RecoveryReport};
+use crate::wal::{FoundWal, Wal, replay};
 
 pub(super) fn open(
     platform: &Platform,
@@ -51,6 +53,9 @@ pub(super) fn open(
         platform.rng.clone(),
         config.max_open_files,
     ));
+    // While logs are opened nothing is handed to the write-ahead log, which is read after them.
+    let log_config = Arc::new(LogConfig { durable: false, ..LogConfig::clone(&config.log_config) });
+    let config = &LogDirConfig { log_config, ..config.clone() };
     let mut opener = Opener { directory, config, now_ms, state: State::default(), report };
     let mut checkpoints = Checkpoints::default();
     let offsets = KnownOffsets {
@@ -67,7 +72,7 @@ pub(super) fn open(
         )?,
     };
     opener.open_logs(&entries, &offsets)?;
-    let Opener { directory, state, report, .. } = opener;
+    let Opener { directory, state, mut report, .. } = opener;
     let log_dir = LogDir {
         directory,
         meta,
@@ -75,7 +80,36 @@ pub(super) fn open(
         checkpoints: Mutex::new(checkpoints),
         _lock: lock,
     };
+    open_wal(&log_dir, config, &entries, now_ms, &mut report)?;
     Ok((log_dir, report))
+}
+
+/// After a clean stop the segments hold everything; after any other the write-ahead log may hold more.
+fn open_wal(
+    log_dir: &LogDir,
+    config: &LogDirConfig,
+    entries: &[DirEntry],
+    now_ms: i64,
+    report: &mut RecoveryReport,
+) -> Result<(), StorageError> {
+    let directory = &log_dir.directory;
+    let id = log_dir.meta.directory_id.unwrap_or(Uuid::ZERO).0;
+    let names = entries.iter().map(|entry| entry.name.as_str()).filter(|name| is_wal_file(name));
+    let found = FoundWal::find(directory, id, names)?;
+    if report.clean {
+        found.remove(directory)?;
+        directory.set_wal(Wal::new(directory.path(), id, config.wal));
+        return Ok(());
+    }
+    for path in &found.foreign {
+        // One that was being made when the power went, or of another directory.
+        directory.disk().remove_file(path)?;
+    }
+    let (wal, replay) = replay(log_dir, found, id, config.wal, now_ms)?;
+    directory.set_wal(wal);
+    report.damaged = log_dir.damaged_logs();
+    report.wal = replay;
+    Ok(())
 }
 
 /// Checks whose directory it is, or makes an empty one this node's.

@@ -12,10 +12,18 @@ use platform::{Platform, Rng};
 use super::fixture::*;
 use crate::{
     AppendOrigin, LogConfig, LogDir, LogDirConfig, LogView, RecoveryReport, StorageError, UnifiedLog,
+    WalConfig, WalTicket,
 };
 
 const PATH: &str = "/data";
 const PRODUCERS: u64 = 2;
+/// So small that its files are used again and again.
+const SMALL_WAL: WalConfig = WalConfig {
+    file_bytes_min: 16 << 10,
+    file_bytes_max: 24 << 10,
+    bytes_max: 64 << 10,
+    checkpoint_bytes: 24 << 10,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -65,7 +73,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(seed: u64, disk: DiskConfig) -> Self {
+    fn new(seed: u64, disk: DiskConfig, durable: bool) -> Self {
         let disk = SimDisk::with_config(seed, disk);
         let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::sim(seed) };
         let config = LogConfig {
@@ -73,6 +81,7 @@ impl Run {
             index_interval_bytes: 100,
             retention_ms: -1,
             file_delete_delay_ms: 0,
+            durable,
             ..LogConfig::default()
         };
         Self { disk, platform, model: Model::default(), config, now_ms: NOW }
@@ -83,7 +92,8 @@ impl Run {
     }
 
     fn open(&self) -> Result<(LogDir, RecoveryReport), StorageError> {
-        let config = LogDirConfig { log_config: Arc::new(self.config.clone()), ..dir_config() };
+        let config =
+            LogDirConfig { log_config: Arc::new(self.config.clone()), wal: SMALL_WAL, ..dir_config() };
         LogDir::open(&self.platform, Path::new(PATH), &config, self.now_ms)
     }
 
@@ -102,6 +112,7 @@ impl Run {
         let (mut dir, mut log) = self.open_log()?;
         for op in ops {
             self.now_ms += 1;
+            self.pump(&dir, &log)?;
             match *op {
                 Op::Append { producer, records } => self.append(&mut log, producer, records)?,
                 Op::Flush => {
@@ -111,10 +122,13 @@ impl Run {
                         self.model.durable = log.view().durable_end_offset();
                     }
                 }
-                Op::Checkpoint => dir.checkpoint()?,
+                Op::Checkpoint => {
+                    dir.checkpoint()?;
+                    dir.release_wal();
+                }
                 Op::Roll => _ = log.roll(self.now_ms)?,
                 Op::Retention => {
-                    log.update_config(LogConfig { retention_bytes: 900, ..self.config.clone() });
+                    log.update_config(LogConfig { retention_bytes: 900, ..self.config.clone() })?;
                     log.retention(self.now_ms)?;
                 }
                 Op::RemoveFiles => {
@@ -177,6 +191,26 @@ impl Run {
         Ok(())
     }
 
+    /// Writes a group of the write-ahead log, if one waits, as another thread would; now and then the proof of the last one.
+    fn pump(&mut self, dir: &LogDir, log: &UnifiedLog) -> Result<(), StorageError> {
+        if dir.is_wal_checkpoint_due() {
+            dir.checkpoint()?;
+            dir.release_wal();
+        }
+        if self.now_ms % 4 == 0 {
+            dir.prove_wal();
+        }
+        // Two on their way at a time, of which either may be written first.
+        let (first, second) = (dir.wal_ticket(), dir.wal_ticket());
+        let (first, second) = if self.now_ms % 2 == 0 { (first, second) } else { (second, first) };
+        first.into_iter().chain(second).for_each(WalTicket::run);
+        if dir.offline_reason().is_some() {
+            return Err(StorageError::Unknown { log: log.view().name() });
+        }
+        self.model.durable = self.model.durable.max(log.view().durable_end_offset());
+        Ok(())
+    }
+
     fn truncate(&mut self, log: &mut UnifiedLog, dir: &LogDir) -> Result<(), StorageError> {
         let view = log.view();
         let wanted = view.log_end_offset() - 3;
@@ -202,6 +236,9 @@ impl Run {
     }
 
     fn close(&mut self, dir: &LogDir, log: &mut UnifiedLog) -> Result<(), StorageError> {
+        while let Some(ticket) = dir.wal_ticket() {
+            ticket.run_all();
+        }
         if let Some(ticket) = log.close()? {
             ticket.run()?;
             log.mark_durable(&ticket);
@@ -292,8 +329,8 @@ fn take_as(dir: &LogDir, id: protocol::Uuid, config: LogConfig) -> UnifiedLog {
 }
 
 /// Runs the operations with a stop at the `halt`-th changing call; `None` once there is no such call any more.
-fn stop_at(ops: &[Op], seed: u64, disk: DiskConfig, halt: u64, stop: Stop) -> Option<Run> {
-    let mut run = Run::new(seed, disk);
+fn stop_at(ops: &[Op], seed: u64, disk: DiskConfig, durable: bool, halt: u64, stop: Stop) -> Option<Run> {
+    let mut run = Run::new(seed, disk, durable);
     run.disk.halt_after(halt);
     if run.go(ops).is_ok() && run.disk.effects() < halt {
         return None;
@@ -310,12 +347,15 @@ fn every_stop(ops: &[Op], seeds: u64) {
     let power =
         [NameOrder::Any, NameOrder::InOrder, NameOrder::Journaled].map(|names| (Stop::Power, names, seeds));
     for (stop, names, seeds) in kill.into_iter().chain(power) {
-        for seed in 0..seeds {
+        for (seed, durable) in (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]) {
             let disk = DiskConfig { names, ..DiskConfig::default() };
             let mut halt = 1;
-            while let Some(mut run) = stop_at(ops, seed, disk.clone(), halt, stop) {
+            while let Some(mut run) = stop_at(ops, seed, disk.clone(), durable, halt, stop) {
                 let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.check(stop)));
-                assert!(checked.is_ok(), "seed {seed}, {stop:?} at call {halt}, {names:?}");
+                assert!(
+                    checked.is_ok(),
+                    "seed {seed}, durable {durable}, {stop:?} at call {halt}, {names:?}"
+                );
                 halt += 1;
             }
             assert!(halt > 10, "the operations change the disk");
@@ -438,11 +478,12 @@ fn any_operations_and_any_stop() {
         let names = [NameOrder::InOrder, NameOrder::Journaled][rng.below(2) as usize];
         let disk = DiskConfig { names, zero_tails: rng.one_in(2), ..DiskConfig::default() };
         let stop = if rng.one_in(3) { Stop::Kill } else { Stop::Power };
-        let mut whole = Run::new(seed, disk.clone());
+        let durable = rng.one_in(2);
+        let mut whole = Run::new(seed, disk.clone(), durable);
         whole.go(&ops).expect("nothing stops it");
         for _ in 0..4 {
             let halt = 1 + rng.below(whole.disk.effects());
-            let Some(mut run) = stop_at(&ops, seed, disk.clone(), halt, stop) else { continue };
+            let Some(mut run) = stop_at(&ops, seed, disk.clone(), durable, halt, stop) else { continue };
             let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.check(stop)));
             assert!(checked.is_ok(), "seed {seed}, {stop:?} at call {halt}: {ops:?}");
         }

@@ -32,7 +32,7 @@ fn by_records_by_age_by_bytes_and_after_a_roll() {
     assert!(log.is_flush_due(NOW), "three records wait");
     log.flush_now().expect("flushed");
     assert!(!log.is_flush_due(NOW + 1_000_000));
-    log.update_config(LogConfig::default());
+    log.update_config(LogConfig::default()).unwrap();
     append(&mut log, &batch(&["d"]));
     log.roll(NOW).expect("rolled");
     assert!(log.is_flush_due(NOW), "a sealed segment waits");

@@ -207,7 +207,9 @@ impl Store {
             Ok(_) if mode == OpenMode::CreateNew => Err(Errno::EXIST),
             // The real half opens a directory for reading, too, but cannot read it: refusing at once says the same.
             Ok(inode) => self.file(inode).map(|_| inode),
-            Err(Errno::NOENT) if matches!(mode, OpenMode::Create | OpenMode::CreateNew) => {
+            Err(Errno::NOENT)
+                if matches!(mode, OpenMode::Create | OpenMode::CreateNew | OpenMode::Direct) =>
+            {
                 let (dir, name) = self.parent(path)?;
                 self.link(dir, name, Inode::File(FileBody::default()))
             }

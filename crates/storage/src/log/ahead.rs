@@ -1,0 +1,85 @@
+//! Handing appended batches to the write-ahead log.
+//!
+//! Owns what a durable log puts there, and in which order: names before batches, flushes before the references that rely
+//! on them.
+
+use super::UnifiedLog;
+use super::append::Prepared;
+use crate::error::StorageError;
+use crate::wal::{BYPASS_BYTES, FrameHead, FrameKind, encode_reference};
+
+/// Bytes of an end that a recovery found and that are not known to be durable, up to which they are copied into the
+/// write-ahead log; more are flushed where they lie.
+const TAIL_BYTES_MAX: usize = 1 << 20;
+
+impl UnifiedLog {
+    /// Makes sure that what was appended becomes durable with the next group of the write-ahead log, if the log is
+    /// durable.
+    pub(super) fn write_ahead(&mut self, prepared: &[Prepared<'_>]) -> Result<(), StorageError> {
+        if !self.config.durable {
+            return Ok(());
+        }
+        self.names_ahead();
+        for batch in prepared {
+            let head = self.frame(FrameKind::Batch, batch.header.base_offset, batch.header.next_offset());
+            if batch.size() < BYPASS_BYTES as u64 {
+                self.directory().wal().push(&self.view, &head, [&batch.stamped, batch.payload()]);
+                continue;
+            }
+            if self.unflushed.names.is_pending() {
+                self.directory().wal().push_names(self.view.dir().to_path_buf());
+            }
+            let file = self.active.segment.file(self.directory(), false)?;
+            self.directory().wal().push_sync(file);
+            let crc = crc32c::crc32c_append(crc32c::crc32c(&batch.stamped), batch.payload());
+            let body = encode_reference(batch.size() as usize, crc);
+            let head = FrameHead { kind: FrameKind::Reference, ..head };
+            self.directory().wal().push(&self.view, &head, [&body, &[]]);
+        }
+        Ok(())
+    }
+
+    /// Has everything in a durable log made durable: what comes now is durable only if what is there is.
+    pub(crate) fn secure_tail(&mut self) -> Result<(), StorageError> {
+        let (durable, end) = (self.view.durable_end_offset(), self.end_offset());
+        if !self.config.durable || durable == end {
+            return Ok(());
+        }
+        let mut tail = Vec::new();
+        let mut next = durable.max(self.view.log_start_offset());
+        while next < end
+            && tail.iter().map(|(_, _, bytes): &(i64, i64, Vec<u8>)| bytes.len()).sum::<usize>()
+                < TAIL_BYTES_MAX
+        {
+            let slice = self.view.read(next, BYPASS_BYTES, end, true).map_err(|error| match error {
+                crate::ReadError::Storage(error) => error,
+                crate::ReadError::OffsetOutOfRange { .. } => StorageError::Unknown { log: self.view.name() },
+            })?;
+            let Some(slice) = slice else { break };
+            tail.push((next, slice.next_offset, slice.to_vec()?));
+            next = slice.next_offset;
+        }
+        if next < end || tail.iter().any(|(_, _, bytes)| bytes.len() >= BYPASS_BYTES) {
+            return self.flush_now();
+        }
+        self.names_ahead();
+        for (base_offset, next_offset, bytes) in &tail {
+            let head = self.frame(FrameKind::Batch, *base_offset, *next_offset);
+            self.directory().wal().push(&self.view, &head, [bytes, &[]]);
+        }
+        Ok(())
+    }
+
+    fn names_ahead(&mut self) {
+        if !self.names_ahead {
+            self.names_ahead = true;
+            self.directory().wal().push_names(self.view.dir().to_path_buf());
+        }
+    }
+
+    fn frame(&self, kind: FrameKind, base_offset: i64, next_offset: i64) -> FrameHead {
+        let topic_id = self.view.topic_id().map_or([0; 16], |id| id.0);
+        let (partition, generation) = (self.view.partition(), self.view.generation());
+        FrameHead { kind, topic_id, partition, base_offset, next_offset, generation }
+    }
+}

@@ -1,0 +1,98 @@
+//! The write-ahead log as the directory's users see it, and what its replay needs of the directory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{DamagedState, LogDir, LogKey, WalTicket};
+use crate::directory::Directory;
+use crate::error::StorageError;
+use crate::log::UnifiedLog;
+use crate::view::LogView;
+
+impl LogDir {
+    /// Work of the write-ahead log that may be started now: after [`LogDir::release_wal`], or to go on after a start. Who
+    /// appends asks [`LogView::wal_ticket`].
+    pub fn wal_ticket(&self) -> Option<WalTicket> {
+        self.directory.wal().take_ticket(&self.directory)
+    }
+
+    /// Whether the write-ahead log wants the segments flushed and [`LogDir::checkpoint`] called.
+    pub fn is_wal_checkpoint_due(&self) -> bool {
+        self.directory.wal().is_checkpoint_due()
+    }
+
+    /// Frees what the checkpoint files say is not needed any more. Whether groups wait that may have a place now.
+    pub fn release_wal(&self) -> bool {
+        self.directory.wal().trim();
+        self.directory.wal().release()
+    }
+
+    /// Has the last group proven by another one, once, when nothing else was written since. Whether there is a ticket for
+    /// it.
+    pub fn prove_wal(&self) -> bool {
+        self.directory.wal().prove()
+    }
+
+    /// Whether all that was handed to the write-ahead log is durable.
+    pub fn is_wal_idle(&self) -> bool {
+        self.directory.wal().is_idle()
+    }
+
+    /// Bytes that wait in memory for their write: where they are many, the disk is slower than the producers.
+    pub fn wal_waiting_bytes(&self) -> usize {
+        self.directory.wal().waiting_bytes()
+    }
+
+    pub(crate) fn logs_by_id(&self) -> BTreeMap<([u8; 16], i32), LogKey> {
+        let state = self.state.lock();
+        let by_id =
+            state.views.iter().filter_map(|(key, view)| Some(((view.topic_id()?.0, key.1), key.clone())));
+        by_id.collect()
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Flushes the logs nobody took.
+    pub(crate) fn flush_loaded(&self) -> Result<(), StorageError> {
+        self.state.lock().loaded.values_mut().try_for_each(UnifiedLog::flush_now)
+    }
+
+    pub(crate) fn view(&self, key: &LogKey) -> Option<Arc<LogView>> {
+        self.state.lock().views.get(key).cloned()
+    }
+
+    pub(crate) fn take_loaded(&self, key: &LogKey) -> Option<UnifiedLog> {
+        self.state.lock().loaded.remove(key)
+    }
+
+    pub(crate) fn put_loaded(&self, key: LogKey, log: UnifiedLog) {
+        self.state.lock().loaded.insert(key, log);
+    }
+
+    /// Takes a log out of use that lacks what it had promised.
+    pub(crate) fn damage(&self, key: &LogKey, reason: String) {
+        let mut state = self.state.lock();
+        state.loaded.remove(key);
+        let Some(view) = state.views.remove(key) else { return };
+        tracing::error!(topic = %key.0, partition = key.1, %reason, "a log is damaged and stays offline");
+        let damaged = DamagedState {
+            reason,
+            recovery_point: view.recovery_point(),
+            log_start_offset: Some(view.log_start_offset()),
+            high_watermark: Some(view.high_watermark()),
+        };
+        state.damaged.insert(key.clone(), damaged);
+    }
+
+    pub(crate) fn damaged_logs(&self) -> Vec<crate::DamagedLog> {
+        let state = self.state.lock();
+        let logs = state.damaged.iter().map(|((topic, partition), damaged)| crate::DamagedLog {
+            topic: topic.to_string(),
+            partition: *partition,
+            reason: damaged.reason.clone(),
+        });
+        logs.collect()
+    }
+}

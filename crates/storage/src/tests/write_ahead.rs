@@ -1,0 +1,235 @@
+//! What the write-ahead log promises, on a simulated disk.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use platform::Platform;
+use platform::sim::{DiskAction, DiskErrno, DiskFault, SimDisk};
+
+use super::fixture::*;
+use crate::wal::BYPASS_BYTES;
+use crate::{
+    DurableEndListener, LogConfig, LogDir, LogDirConfig, RecoveryReport, UnifiedLog, WalConfig, WalTicket,
+};
+
+const SMALL: WalConfig = WalConfig {
+    file_bytes_min: 16 << 10,
+    file_bytes_max: 16 << 10,
+    bytes_max: 32 << 10,
+    checkpoint_bytes: 12 << 10,
+};
+
+struct Fixture {
+    disk: SimDisk,
+    platform: Platform,
+    wal: WalConfig,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let disk = SimDisk::new(3);
+        let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::sim(3) };
+        Self { disk, platform, wal: WalConfig { file_bytes_min: 64 << 10, ..WalConfig::default() } }
+    }
+
+    fn open(&self) -> (LogDir, RecoveryReport) {
+        let config = LogDirConfig { wal: self.wal, ..dir_config() };
+        LogDir::open(&self.platform, Path::new("/data"), &config, NOW).expect("the directory opens")
+    }
+
+    fn power_cut(&self) {
+        self.disk.crash();
+    }
+}
+
+fn durable() -> LogConfig {
+    LogConfig { durable: true, ..LogConfig::default() }
+}
+
+fn run_all(dir: &LogDir) {
+    dir.wal_ticket().into_iter().for_each(WalTicket::run_all);
+}
+
+fn ends(log: &UnifiedLog) -> (i64, i64, i64) {
+    let view = log.view();
+    (view.recovery_point(), view.durable_end_offset(), view.log_end_offset())
+}
+
+#[test]
+fn an_append_is_durable_after_its_group_and_survives_a_power_cut() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    fill(&mut log, 0, 3);
+    assert_eq!(ends(&log), (0, 0, 3));
+    run_all(&dir);
+    assert_eq!(ends(&log), (0, 3, 3), "no segment was flushed");
+    fill(&mut log, 3, 1);
+    f.power_cut();
+    drop((dir, log));
+    let (dir, report) = f.open();
+    assert!(report.wal.groups >= 1 && report.damaged.is_empty(), "{report:?}");
+    let log = take(&dir, durable());
+    assert!(ends(&log).1 >= 3);
+    assert_eq!(read_all(&log.view(), 0)[..3], filled(0, 3));
+}
+
+#[test]
+fn a_large_batch_is_flushed_where_it_lies() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, LogConfig { max_message_bytes: 4 << 20, ..durable() });
+    let large = "x".repeat(BYPASS_BYTES);
+    append(&mut log, &batch(&[&large]));
+    append(&mut log, &batch(&["small"]));
+    run_all(&dir);
+    assert_eq!(ends(&log), (0, 2, 2));
+    let in_wal: usize =
+        f.disk.files().iter().filter(|(p, _)| p.starts_with("/data/klamm-wal-0")).map(|(_, b)| b.len()).sum();
+    assert!(in_wal <= 64 << 10, "the batch is not copied: {in_wal}");
+    f.power_cut();
+    drop((dir, log));
+    let (dir, report) = f.open();
+    assert_eq!((report.wal.confirmed_batches + report.wal.restored_batches, report.damaged.len()), (2, 0));
+    let values = read_all(&take(&dir, durable()).view(), 0);
+    assert_eq!(values, [(0, large), (1, "small".to_owned())]);
+}
+
+#[test]
+fn files_are_used_again_only_after_a_checkpoint() {
+    let f = Fixture { wal: SMALL, ..Fixture::new() };
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    let mut count = 0;
+    while !dir.is_wal_checkpoint_due() {
+        fill(&mut log, count, 1);
+        count += 1;
+        run_all(&dir);
+    }
+    // More than fits: the groups wait.
+    for number in count..count + 20 {
+        fill(&mut log, number, 1);
+        run_all(&dir);
+    }
+    let (_, waiting, end) = ends(&log);
+    assert!(waiting < end, "the ring is full: {waiting} of {end}");
+    let ticket = log.flush().unwrap();
+    run(&mut log, ticket);
+    run_all(&dir);
+    assert!(!dir.is_wal_idle(), "what the checkpoint file does not tell is still needed");
+    dir.checkpoint().unwrap();
+    assert!(dir.release_wal());
+    run_all(&dir);
+    assert!(dir.is_wal_idle());
+    let files = f.disk.files().into_iter().filter(|(p, _)| p.to_string_lossy().contains("klamm-wal-"));
+    assert!(files.map(|(_, bytes)| bytes.len() as u64).sum::<u64>() <= SMALL.bytes_max);
+}
+
+#[test]
+fn a_clean_stop_leaves_no_file_and_a_killed_process_loses_nothing() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    fill(&mut log, 0, 5);
+    run_all(&dir);
+    drop((dir, log));
+    f.disk.release_locks();
+    let (dir, report) = f.open();
+    assert_eq!((report.wal.confirmed_batches, report.wal.restored_batches), (5, 0), "{report:?}");
+    let mut log = take(&dir, durable());
+    fill(&mut log, 5, 1);
+    run_all(&dir);
+    close(dir, log);
+    assert!(!f.disk.files().iter().any(|(p, _)| p.to_string_lossy().contains("klamm-wal-")));
+    let (dir, report) = f.open();
+    assert!(report.clean && report.wal.groups == 0);
+    assert_eq!(read_all(&take(&dir, durable()).view(), 0), filled(0, 6));
+}
+
+/// A flipped bit in a group that a later one proves takes its log offline, unless the segment still has the batch.
+#[test]
+fn a_lost_group_that_was_durable_is_damage() {
+    for segment_survives in [false, true] {
+        let f = Fixture::new();
+        let (dir, _) = f.open();
+        let mut log = create(&dir, durable());
+        for number in 0..4 {
+            fill(&mut log, number, 1);
+            run_all(&dir);
+        }
+        if segment_survives {
+            log.view().segments()[0].file(log.view().directory(), false).unwrap().sync_data().unwrap();
+        }
+        drop((dir, log));
+        f.power_cut();
+        let damage = |bytes: &mut Vec<u8>| bytes[3 * 4096 + 70] ^= 1;
+        f.disk.damage(Path::new("/data/klamm-wal-0"), damage).unwrap();
+        if !segment_survives {
+            f.disk.damage(Path::new("/data/t-0/00000000000000000000.log"), |bytes| bytes.truncate(75)).ok();
+        }
+        let (_, report) = f.open();
+        assert_eq!(report.wal.lost_groups.len(), 1, "{report:?}");
+        assert_eq!(report.damaged.is_empty(), segment_survives, "{report:?}");
+    }
+}
+
+#[test]
+fn a_torn_last_group_was_promised_to_nobody() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    fill(&mut log, 0, 1);
+    run_all(&dir);
+    fill(&mut log, 1, 1);
+    run_all(&dir);
+    drop((dir, log));
+    f.power_cut();
+    f.disk.damage(Path::new("/data/klamm-wal-0"), |bytes| bytes[2 * 4096 + 70] ^= 1).unwrap();
+    let (dir, report) = f.open();
+    assert!(report.wal.lost_groups.is_empty() && report.damaged.is_empty(), "{report:?}");
+    assert!(ends(&take(&dir, durable())).2 >= 1);
+}
+
+#[test]
+fn an_error_takes_the_directory_offline_and_tells_who_waits() {
+    struct Told(AtomicUsize);
+    impl DurableEndListener for Told {
+        fn durable_end_moved(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    let told = Arc::new(Told(AtomicUsize::new(0)));
+    let listener: Arc<dyn DurableEndListener> = told.clone();
+    log.view().set_listener(Arc::downgrade(&listener));
+    fill(&mut log, 0, 1);
+    run_all(&dir);
+    assert_eq!(told.0.load(Ordering::SeqCst), 1);
+    fill(&mut log, 1, 1);
+    f.disk.fail(DiskFault::always(DiskAction::Write, DiskErrno::Io).on("klamm-wal"));
+    run_all(&dir);
+    assert_eq!(told.0.load(Ordering::SeqCst), 2, "who waits is told of the end");
+    assert_eq!(ends(&log), (0, 1, 2), "nothing is called durable");
+    assert!(dir.offline_reason().is_some());
+    f.disk.heal();
+    run_all(&dir);
+    assert_eq!(ends(&log).1, 1, "and nothing is tried again");
+}
+
+#[test]
+fn a_log_that_becomes_durable_is_durable_from_its_beginning() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, LogConfig::default());
+    fill(&mut log, 0, 3);
+    log.update_config(durable()).unwrap();
+    fill(&mut log, 3, 1);
+    run_all(&dir);
+    f.power_cut();
+    drop((dir, log));
+    let (dir, _) = f.open();
+    assert_eq!(read_all(&take(&dir, durable()).view(), 0), filled(0, 4));
+}

@@ -1,0 +1,297 @@
+//! The write-ahead log of a log directory: one place where the appends of all its durable logs become durable together.
+//!
+//! Owns which batches go into which group, how many groups are on their way, and which files may be used again. An
+//! append lies in the segment's page cache already when it comes here; a group makes it durable by one write past the
+//! page cache, and the segments are flushed later, in the background. Groups become durable in order: an offset counts
+//! as durable only when every group before it does too. It starts nothing: who appended takes a [`WalTicket`] and runs it
+//! where blocking is allowed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use platform::File;
+
+use crate::directory::Directory;
+use crate::error::StorageError;
+use crate::view::LogView;
+
+mod frame;
+mod group;
+mod replay;
+mod ring;
+mod ticket;
+
+pub(crate) use frame::{FrameHead, FrameKind, encode_reference};
+use group::{End, Group};
+pub use replay::WalReplay;
+pub(crate) use replay::{FoundWal, replay};
+use ring::{Place, Ring};
+pub use ticket::WalTicket;
+
+/// Groups on their way to the disk at the same time.
+const IN_FLIGHT_MAX: usize = 2;
+/// Batches of this size or more are not copied: their segment is flushed, and the group only refers to them.
+pub(crate) const BYPASS_BYTES: usize = 256 << 10;
+
+/// Sizes of a write-ahead log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalConfig {
+    /// The first file's size; later ones double, up to `file_bytes_max`.
+    pub file_bytes_min: u64,
+    /// The largest file.
+    pub file_bytes_max: u64,
+    /// All files together. When they are full, groups wait for the segments to be flushed.
+    pub bytes_max: u64,
+    /// Bytes not covered by flushed segments from which on a flush of the segments is wanted.
+    pub checkpoint_bytes: u64,
+}
+
+impl Default for WalConfig {
+    fn default() -> Self {
+        Self {
+            file_bytes_min: 4 << 20,
+            file_bytes_max: 64 << 20,
+            bytes_max: 512 << 20,
+            checkpoint_bytes: 64 << 20,
+        }
+    }
+}
+
+/// See the module's documentation.
+pub(crate) struct Wal {
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Groups that wait for their write, oldest first; frames go into the last one.
+    waiting: VecDeque<Group>,
+    in_flight: VecDeque<InFlight>,
+    /// Number of the next group to be written.
+    next_number: u64,
+    /// This group and all before it are durable.
+    durable_number: u64,
+    /// The newest proof on disk: a group that is on disk says that this one was durable.
+    proven_number: u64,
+    /// Where the logs of the last written group end, for the group after it.
+    last_ends: Vec<frame::LogEnd>,
+    ring: Ring,
+    /// Buffers that groups gave back.
+    buffers: Vec<Vec<u8>>,
+    /// A file is being made.
+    is_preparing: bool,
+}
+
+struct InFlight {
+    number: u64,
+    slot: usize,
+    is_done: bool,
+    ends: Vec<End>,
+}
+
+impl Wal {
+    /// A write-ahead log in this directory, for a directory that has none of its files.
+    pub(crate) fn new(dir: &Path, id: [u8; 16], config: WalConfig) -> Self {
+        let ring = Ring::new(dir.to_path_buf(), id, config);
+        Self {
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                in_flight: VecDeque::new(),
+                next_number: 1,
+                durable_number: 0,
+                proven_number: 0,
+                last_ends: Vec::new(),
+                ring,
+                buffers: Vec::new(),
+                is_preparing: false,
+            }),
+        }
+    }
+
+    /// Adds a batch of a log, whose bytes come in two parts. In the order of the log's offsets.
+    pub(crate) fn push(&self, view: &Arc<LogView>, head: &FrameHead, parts: [&[u8]; 2]) {
+        let mut state = self.state.lock();
+        let group = state.group_for(head.frame_bytes(parts[0].len() + parts[1].len()));
+        group.push(head, parts);
+        group.note_end(view, head.next_offset);
+    }
+
+    /// Adds a flush of a file that has to be done before the next group counts.
+    pub(crate) fn push_sync(&self, file: Arc<dyn File>) {
+        let mut state = self.state.lock();
+        state.group_for(0).syncs.push(file);
+    }
+
+    /// Adds a log whose names have to be durable before the next group counts.
+    pub(crate) fn push_names(&self, dir: PathBuf) {
+        let mut state = self.state.lock();
+        state.group_for(0).names.push(dir);
+    }
+
+    /// The next piece of work, if there is one that may be done now. Whoever adds something asks for it afterwards, and so
+    /// does whoever has finished one: so nothing is left waiting.
+    pub(crate) fn take_ticket(&self, directory: &Arc<Directory>) -> Option<WalTicket> {
+        if directory.offline_reason().is_some() {
+            return None;
+        }
+        let mut state = self.state.lock();
+        if let Some(slot) = state.slot_to_prepare() {
+            state.is_preparing = true;
+            return Some(WalTicket::prepare(directory, slot));
+        }
+        if state.in_flight.len() >= IN_FLIGHT_MAX {
+            return None;
+        }
+        let bytes = state.waiting.front()?.block_bytes(&state.last_ends);
+        let place = state.ring.place(bytes)?;
+        let group = state.waiting.pop_front().expect("it was looked at above");
+        Some(state.send(directory, group, place))
+    }
+
+    /// Adds an empty group that proves the last one, if nothing else will: the next start then knows that it was durable.
+    /// Whether there is something to write now.
+    pub(crate) fn prove(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_quiet = state.waiting.is_empty() && state.in_flight.is_empty();
+        if !is_quiet || state.durable_number <= state.proven_number {
+            return false;
+        }
+        // A proof needs no proof.
+        state.group_for(0);
+        true
+    }
+
+    /// A group was written: everything up to it is durable if everything before it was. Gives the logs whose durable end
+    /// moved.
+    fn written(&self, number: u64, buffer: Vec<u8>) -> Vec<Arc<LogView>> {
+        let mut state = self.state.lock();
+        state.give_back(buffer);
+        if let Some(entry) = state.in_flight.iter_mut().find(|entry| entry.number == number) {
+            entry.is_done = true;
+        }
+        let mut moved = Vec::new();
+        while state.in_flight.front().is_some_and(|entry| entry.is_done) {
+            let entry = state.in_flight.pop_front().expect("it was looked at above");
+            state.durable_number = entry.number;
+            for end in entry.ends {
+                if end.view.raise_durable_end(end.offset, end.generation) {
+                    moved.push(Arc::clone(&end.view));
+                }
+                state.ring.note_end(entry.slot, end);
+            }
+        }
+        moved
+    }
+
+    /// A file was made, or could not be for lack of space: then groups wait until files are free again.
+    fn prepared(&self, slot: usize, file: Option<Arc<dyn File>>) {
+        let mut state = self.state.lock();
+        state.is_preparing = false;
+        state.ring.prepared(slot, file);
+    }
+
+    /// Whether the segments should be flushed so that files can be used again.
+    pub(crate) fn is_checkpoint_due(&self) -> bool {
+        let state = self.state.lock();
+        state.ring.is_checkpoint_due()
+    }
+
+    /// Frees the files whose batches are all in flushed segments, as the checkpoint files on disk say. Whether a group that
+    /// waited may go on.
+    pub(crate) fn release(&self) -> bool {
+        let mut state = self.state.lock();
+        let in_flight: Vec<usize> = state.in_flight.iter().map(|entry| entry.slot).collect();
+        state.ring.release(&in_flight);
+        !state.waiting.is_empty()
+    }
+
+    /// Bytes that wait in memory for their write.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.state.lock().waiting.iter().map(Group::len).sum()
+    }
+
+    /// Whether nothing waits and nothing is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.waiting.is_empty() && state.in_flight.is_empty()
+    }
+
+    /// Drops the groups that wait: everything in them is in flushed segments. Whether nothing is on its way either.
+    pub(crate) fn abandon(&self) -> bool {
+        let mut state = self.state.lock();
+        state.waiting.clear();
+        state.in_flight.is_empty()
+    }
+
+    /// The logs that have batches in groups not written yet: they have to be told when the directory is lost.
+    pub(crate) fn unwritten(&self) -> Vec<Arc<LogView>> {
+        let state = self.state.lock();
+        let ends = state.waiting.iter().map(|group| &group.ends);
+        let ends = ends.chain(state.in_flight.iter().map(|entry| &entry.ends)).flatten();
+        let views: BTreeMap<u64, Arc<LogView>> =
+            ends.map(|end| (end.view.number(), Arc::clone(&end.view))).collect();
+        views.into_values().collect()
+    }
+
+    /// Gives memory back that only a busy time needs.
+    pub(crate) fn trim(&self) {
+        self.state.lock().buffers.clear();
+    }
+
+    /// Removes all files: after a clean stop nothing of them may speak of logs that others change.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn remove_files(&self, directory: &Directory) -> Result<(), StorageError> {
+        let mut state = self.state.lock();
+        assert!(state.in_flight.is_empty(), "nothing is on its way at a clean stop");
+        state.ring.remove_files(directory)
+    }
+}
+
+impl State {
+    /// The group that takes a frame of so many bytes.
+    fn group_for(&mut self, frame_bytes: usize) -> &mut Group {
+        if self.waiting.back().is_none_or(|group| !group.has_room(frame_bytes)) {
+            let buffer = self.buffers.pop();
+            self.waiting.push_back(Group::new(buffer));
+        }
+        self.waiting.back_mut().expect("there is one now")
+    }
+
+    fn slot_to_prepare(&mut self) -> Option<ring::NewSlot> {
+        if self.is_preparing || self.waiting.is_empty() {
+            return None;
+        }
+        let bytes = self.waiting.front().map_or(0, |group| group.block_bytes(&self.last_ends));
+        self.ring.slot_to_prepare(bytes)
+    }
+
+    fn send(&mut self, directory: &Arc<Directory>, group: Group, place: Place) -> WalTicket {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.proven_number = self.proven_number.max(self.durable_number);
+        let head = frame::GroupHead {
+            sequence: place.sequence,
+            number,
+            proven: self.durable_number,
+            needed_from: self.ring.needed_from(place.slot, number),
+            frames: group.frames,
+        };
+        let previous = std::mem::take(&mut self.last_ends);
+        self.last_ends = group.ends.iter().filter_map(End::to_log_end).collect();
+        if self.last_ends.is_empty() {
+            self.proven_number = self.proven_number.max(number);
+        }
+        let Group { buffer, start, ends, syncs, names, .. } = group;
+        self.in_flight.push_back(InFlight { number, slot: place.slot, is_done: false, ends });
+        WalTicket::write(directory, ticket::Write { buffer, start, head, previous, place, syncs, names })
+    }
+
+    fn give_back(&mut self, buffer: Vec<u8>) {
+        if self.buffers.len() < IN_FLIGHT_MAX + 1 {
+            self.buffers.push(buffer);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The files of a write-ahead log, used in turn.
+//!
+//! Owns where the next group goes and which files are free. A file is written from its beginning to its end, and used
+//! again, under a new sequence number, once every batch in it is in a flushed segment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use platform::{File, OpenMode};
+
+use super::WalConfig;
+use super::frame::{BLOCK_BYTES, FileHead};
+use super::group::End;
+use crate::directory::Directory;
+use crate::error::StorageError;
+use crate::layout::WAL_PREFIX;
+
+/// Zeros written at a time when a file is made.
+const ZEROS_BYTES: usize = 1 << 20;
+
+/// Where a group is written.
+pub(super) struct Place {
+    pub(super) slot: usize,
+    pub(super) file: Arc<SlotFile>,
+    pub(super) sequence: u64,
+    pub(super) position: u64,
+}
+
+/// A file and the use that its header speaks of.
+pub(super) struct SlotFile {
+    file: Arc<dyn File>,
+    id: [u8; 16],
+    size: u64,
+    /// Sequence number in the header on disk.
+    header: Mutex<u64>,
+}
+
+impl SlotFile {
+    /// The file with a header of this use: written now if nobody did yet.
+    pub(super) fn of_use(&self, sequence: u64) -> std::io::Result<&Arc<dyn File>> {
+        let mut header = self.header.lock();
+        if *header != sequence {
+            write_head(self.file.as_ref(), &FileHead { id: self.id, sequence, size: self.size })?;
+            *header = sequence;
+        }
+        Ok(&self.file)
+    }
+}
+
+/// A file to be made.
+pub(super) struct NewSlot {
+    pub(super) slot: usize,
+    pub(super) path: PathBuf,
+    pub(super) size: u64,
+}
+
+impl NewSlot {
+    /// Makes the file, all of it written once: later writes then change no metadata of the file system.
+    pub(super) fn make(&self, directory: &Directory) -> std::io::Result<Arc<dyn File>> {
+        let disk = directory.disk();
+        let made = disk.open(&self.path, OpenMode::Direct).and_then(|file| {
+            let zeros = super::ticket::Aligned::zeros(ZEROS_BYTES.min(self.size as usize));
+            let mut position = 0;
+            while position < self.size {
+                let len = (self.size - position).min(zeros.bytes().len() as u64) as usize;
+                file.write_durable_at(&zeros.bytes()[..len], position)?;
+                position += len as u64;
+            }
+            file.sync_data()?;
+            disk.sync_dir(directory.path())?;
+            Ok(file)
+        });
+        if made.is_err() {
+            _ = disk.remove_file(&self.path);
+        }
+        made
+    }
+}
+
+fn write_head(file: &dyn File, head: &FileHead) -> std::io::Result<()> {
+    let mut block = super::ticket::Aligned::zeros(BLOCK_BYTES);
+    block.bytes_mut().copy_from_slice(&head.encode());
+    file.write_durable_at(block.bytes(), 0)
+}
+
+enum SlotState {
+    /// Being made.
+    Preparing,
+    /// Could not be made.
+    Missing,
+    Free,
+    /// Holds groups; the current one, or one that waits for its segments to be flushed.
+    Used {
+        sequence: u64,
+        used: u64,
+        ends: BTreeMap<u64, End>,
+        first_group: Option<u64>,
+    },
+}
+
+struct Slot {
+    path: PathBuf,
+    size: u64,
+    file: Option<Arc<SlotFile>>,
+    state: SlotState,
+}
+
+/// See the module's documentation.
+pub(super) struct Ring {
+    dir: PathBuf,
+    id: [u8; 16],
+    config: WalConfig,
+    slots: Vec<Slot>,
+    current: Option<usize>,
+    next_sequence: u64,
+    /// A group waits and no file is left.
+    is_full: bool,
+    /// The disk had no space for another file.
+    no_space: bool,
+    /// Bytes written since files were last released.
+    written_bytes: u64,
+}
+
+impl Ring {
+    pub(super) fn new(dir: PathBuf, id: [u8; 16], config: WalConfig) -> Self {
+        Self {
+            dir,
+            id,
+            config,
+            slots: Vec::new(),
+            current: None,
+            next_sequence: 1,
+            is_full: false,
+            no_space: false,
+            written_bytes: 0,
+        }
+    }
+
+    /// Takes over a file of the last run, with the logs that have batches in it.
+    pub(super) fn adopt(
+        &mut self,
+        path: PathBuf,
+        head: &FileHead,
+        file: Arc<dyn File>,
+        used: u64,
+        ends: Vec<End>,
+        first_group: Option<u64>,
+    ) {
+        let ends = ends.into_iter().map(|end| (end.view.number(), end)).collect();
+        let state = SlotState::Used { sequence: head.sequence, used, ends, first_group };
+        let header = Mutex::new(head.sequence);
+        let file = Some(Arc::new(SlotFile { file, id: self.id, size: head.size, header }));
+        self.slots.push(Slot { path, size: head.size, file, state });
+        self.next_sequence = self.next_sequence.max(head.sequence + 1);
+        self.written_bytes += used;
+    }
+
+    /// The place for a group; `None` while there is none.
+    pub(super) fn place(&mut self, bytes: u64) -> Option<Place> {
+        if let Some(place) = self.place_in_current(bytes) {
+            return Some(place);
+        }
+        self.current = None;
+        let room = bytes + BLOCK_BYTES as u64;
+        let free = self.slots.iter().position(|s| matches!(s.state, SlotState::Free) && s.size >= room);
+        let Some(free) = free else {
+            self.is_full = true;
+            return None;
+        };
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        self.slots[free].state =
+            SlotState::Used { sequence, used: BLOCK_BYTES as u64, ends: BTreeMap::new(), first_group: None };
+        self.current = Some(free);
+        self.is_full = false;
+        self.place_in_current(bytes)
+    }
+
+    fn place_in_current(&mut self, bytes: u64) -> Option<Place> {
+        let number = self.current?;
+        let slot = &mut self.slots[number];
+        let SlotState::Used { sequence, used, .. } = &mut slot.state else { return None };
+        if *used + bytes > slot.size {
+            return None;
+        }
+        let position = *used;
+        *used += bytes;
+        self.written_bytes += bytes;
+        let file = Arc::clone(slot.file.as_ref().expect("a used slot has a file"));
+        Some(Place { slot: number, file, sequence: *sequence, position })
+    }
+
+    /// A file that should be made before `bytes` more are written: none is free, and the current one is half full.
+    pub(super) fn slot_to_prepare(&mut self, bytes: u64) -> Option<NewSlot> {
+        let has_spare = self.slots.iter().any(|slot| matches!(slot.state, SlotState::Free));
+        let is_half_full = self.current.is_none_or(|current| {
+            let slot = &self.slots[current];
+            matches!(&slot.state, SlotState::Used { used, .. } if 2 * (*used + bytes) > slot.size)
+        });
+        if has_spare || !is_half_full || self.no_space {
+            return None;
+        }
+        let total: u64 = self.slots.iter().filter(|slot| slot.file.is_some()).map(|slot| slot.size).sum();
+        let size = total.clamp(self.config.file_bytes_min, self.config.file_bytes_max);
+        let size = size.max(bytes + 2 * BLOCK_BYTES as u64).next_multiple_of(BLOCK_BYTES as u64);
+        if total + size > self.config.bytes_max {
+            return None;
+        }
+        let missing = self.slots.iter().position(|slot| matches!(slot.state, SlotState::Missing));
+        let slot = missing.unwrap_or(self.slots.len());
+        let path = missing.map_or_else(|| self.free_path(), |at| self.slots[at].path.clone());
+        let new = Slot { path: path.clone(), size, file: None, state: SlotState::Preparing };
+        match missing {
+            Some(at) => self.slots[at] = new,
+            None => self.slots.push(new),
+        }
+        Some(NewSlot { slot, path, size })
+    }
+
+    fn free_path(&self) -> PathBuf {
+        let path = |number: usize| self.dir.join(format!("{WAL_PREFIX}{number}"));
+        let is_taken = |path: &Path| self.slots.iter().any(|slot| slot.path == path);
+        (0..).map(path).find(|path| !is_taken(path)).expect("there are few slots")
+    }
+
+    pub(super) fn prepared(&mut self, slot: usize, file: Option<Arc<dyn File>>) {
+        let id = self.id;
+        let slot = &mut self.slots[slot];
+        match file {
+            Some(file) => {
+                slot.file = Some(Arc::new(SlotFile { file, id, size: slot.size, header: Mutex::new(0) }));
+                slot.state = SlotState::Free;
+            }
+            None => {
+                slot.state = SlotState::Missing;
+                self.no_space = true;
+            }
+        }
+    }
+
+    /// This group goes into this file; the oldest group that is still needed.
+    pub(super) fn needed_from(&mut self, slot: usize, number: u64) -> u64 {
+        if let SlotState::Used { first_group, .. } = &mut self.slots[slot].state {
+            first_group.get_or_insert(number);
+        }
+        let firsts = self.slots.iter().filter_map(|slot| match slot.state {
+            SlotState::Used { first_group, .. } => first_group,
+            _ => None,
+        });
+        firsts.min().unwrap_or(number)
+    }
+
+    /// A log has batches before `end` in this file.
+    pub(super) fn note_end(&mut self, slot: usize, end: End) {
+        if let SlotState::Used { ends, .. } = &mut self.slots[slot].state {
+            ends.insert(end.view.number(), end);
+        }
+    }
+
+    pub(super) fn is_checkpoint_due(&self) -> bool {
+        self.is_full || self.written_bytes >= self.config.checkpoint_bytes
+    }
+
+    /// Frees the oldest files as far as they only hold what is in flushed segments, but for the current one and those that
+    /// groups are on their way to. A file never goes before an older one: so the groups that are there have no gap, and a
+    /// gap is a loss.
+    pub(super) fn release(&mut self, in_flight: &[usize]) {
+        let sequence = |slot: &Slot| match slot.state {
+            SlotState::Used { sequence, .. } => Some(sequence),
+            _ => None,
+        };
+        let mut used: Vec<(u64, usize)> =
+            self.slots.iter().enumerate().filter_map(|(at, slot)| Some((sequence(slot)?, at))).collect();
+        used.sort_unstable();
+        for (_, number) in used {
+            let slot = &mut self.slots[number];
+            let SlotState::Used { ends, .. } = &mut slot.state else { continue };
+            ends.retain(|_, end| !end.view.is_checkpointed(end.offset, end.generation));
+            if !ends.is_empty() || self.current == Some(number) || in_flight.contains(&number) {
+                break;
+            }
+            slot.state = SlotState::Free;
+        }
+        self.no_space = false;
+        self.written_bytes = 0;
+    }
+
+    pub(super) fn remove_files(&mut self, directory: &Directory) -> Result<(), StorageError> {
+        let mut removed = false;
+        for slot in self.slots.drain(..) {
+            if slot.file.is_some() {
+                directory.disk().remove_file(&slot.path)?;
+                removed = true;
+            }
+        }
+        self.current = None;
+        self.written_bytes = 0;
+        if removed {
+            directory.disk().sync_dir(directory.path())?;
+        }
+        Ok(())
+    }
+}
