@@ -2,7 +2,9 @@
 //!
 //! One task with one timer. A node where nothing was appended writes nothing.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use config::BrokerConfig;
@@ -15,6 +17,9 @@ use crate::partitions::Partitions;
 
 /// How often partitions with unflushed records are looked at.
 const FLUSH_LOOK_MS: u64 = 1_000;
+
+/// Flushes under way at the same time.
+const FLUSHES_AT_ONCE: usize = 8;
 
 /// The owner of the periodic work.
 pub struct Housekeeping {
@@ -38,15 +43,21 @@ impl Housekeeping {
         let mut watermark_at = start + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
         loop {
             tokio::time::sleep(Duration::from_millis(FLUSH_LOOK_MS)).await;
-            let flushed = self.flush_due().await;
+            let wal_is_full = self.log_dir.is_wal_checkpoint_due();
+            let flushed = self.flush_due(wal_is_full).await;
             let now = Instant::now();
             if now >= retention_at {
                 retention_at = now + millis(intervals.log_retention_check_interval_ms);
                 self.retain().await;
             }
-            if flushed || now >= checkpoint_at {
+            if flushed || wal_is_full || now >= checkpoint_at {
                 checkpoint_at = now + millis(intervals.log_flush_offset_checkpoint_interval_ms.into());
                 self.checkpoint().await;
+                self.log_dir.release_wal();
+            }
+            self.log_dir.prove_wal();
+            if let Some(ticket) = self.log_dir.wal_ticket() {
+                self.platform.blocking.start(move || ticket.run_all());
             }
             if now >= watermark_at {
                 watermark_at = now + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
@@ -59,13 +70,16 @@ impl Housekeeping {
         self.partitions.load().all().cloned().collect()
     }
 
-    /// Flushes what has waited long enough or grown large enough; says whether anything was.
-    async fn flush_due(&self) -> bool {
+    /// Flushes what has waited long enough or grown large enough, and everything for a checkpoint of the write-ahead log;
+    /// says whether anything was.
+    async fn flush_due(&self, checkpoint: bool) -> bool {
         let dirty: Vec<Arc<Partition>> =
             self.partitions.load().all().filter(|partition| partition.has_unflushed()).cloned().collect();
         let mut flushed = false;
-        for partition in dirty {
-            flushed |= partition.flush_due(&self.platform).await;
+        // Some at a time: the disk merges what it can.
+        for some in dirty.chunks(FLUSHES_AT_ONCE) {
+            let flushes = some.iter().map(|partition| partition.flush_due(&self.platform, checkpoint));
+            flushed |= join_all(flushes.collect()).await;
         }
         flushed
     }
@@ -113,4 +127,21 @@ fn report(written: Result<(), StorageError>) {
 
 fn millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1))
+}
+
+/// Drives all of them to their end; says whether any gave true.
+async fn join_all(flushes: Vec<impl Future<Output = bool>>) -> bool {
+    let mut waiting: Vec<_> = flushes.into_iter().map(Box::pin).collect();
+    let mut any = false;
+    std::future::poll_fn(|context| {
+        waiting.retain_mut(|flush| match flush.as_mut().poll(context) {
+            Poll::Ready(done) => {
+                any |= done;
+                false
+            }
+            Poll::Pending => true,
+        });
+        if waiting.is_empty() { Poll::Ready(any) } else { Poll::Pending }
+    })
+    .await
 }

@@ -70,7 +70,7 @@ impl LocalPartitions {
             }
             let config = configs.entry(topic.id()).or_insert_with(|| self.topic_config(image, topic.name()));
             match self.make(topic, index, registration, config, now_ms) {
-                Ok(partition) => made.push(Arc::new(partition)),
+                Ok(partition) => made.push(partition),
                 Err(error) => {
                     tracing::error!(topic = topic.name(), partition = index, %error, "the log could not be opened: the partition stays offline");
                 }
@@ -88,7 +88,7 @@ impl LocalPartitions {
         registration: &PartitionRegistration,
         config: &TopicConfig,
         now_ms: i64,
-    ) -> Result<Partition, StorageError> {
+    ) -> Result<Arc<Partition>, StorageError> {
         let name = topic.shared_name();
         let config_of_log = Arc::new(self.log_config(config));
         let log = match self.log_dir.take_log(&name, index, topic.id(), config_of_log.clone())? {
@@ -102,7 +102,7 @@ impl LocalPartitions {
             isr: registration.isr.clone(),
             min_insync_replicas: min_insync_replicas(config),
         };
-        Ok(Partition::new(name, index, topic.id(), log, leader))
+        Ok(Partition::new(name, index, topic.id(), log, leader, self.platform.blocking.clone()))
     }
 
     /// Data of which the metadata knows nothing is kept under another name, and said aloud: it may be all that is left

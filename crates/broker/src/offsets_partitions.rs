@@ -76,12 +76,18 @@ impl OffsetsLog for OffsetsPartitions {
         if partition.view().high_watermark() < end_offset {
             let waiter = Waiter::new(0);
             partition.waiters().add(&waiter);
-            while partition.view().high_watermark() < end_offset && !partition.is_closed() {
+            let may_come = || !partition.is_closed() && !partition.is_offline();
+            while partition.view().high_watermark() < end_offset && may_come() {
                 waiter.woken().await;
             }
             partition.waiters().remove(&waiter);
             if partition.view().high_watermark() < end_offset {
-                return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+                let is_lost = partition.is_offline();
+                return Err(if is_lost {
+                    ErrorCode::KAFKA_STORAGE_ERROR
+                } else {
+                    ErrorCode::NOT_LEADER_OR_FOLLOWER
+                });
             }
         }
         Ok(info.first_offset)

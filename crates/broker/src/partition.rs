@@ -11,11 +11,13 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use platform::Platform;
+use platform::{Blocking, Platform};
 use protocol::{ErrorCode, Uuid};
 use records::{ProduceRules, ValidBatch, validate_produce};
 use replication::{Effect, Leader, LeaderConfig};
-use storage::{AppendError, AppendInfo, AppendOrigin, LogConfig, LogView, StorageError, UnifiedLog};
+use storage::{
+    AppendError, AppendInfo, AppendOrigin, DurableEndListener, LogConfig, LogView, StorageError, UnifiedLog,
+};
 use tokio::sync::oneshot;
 
 use crate::waiters::Waiters;
@@ -45,28 +47,6 @@ enum Job {
     Own { now_ms: i64 },
 }
 
-impl Job {
-    fn now_ms(&self) -> i64 {
-        match self {
-            Job::Client { rules, .. } => rules.now_ms,
-            Job::Own { now_ms } => *now_ms,
-        }
-    }
-}
-
-/// Says whether the topic asks for flushes by number of records (`flush.messages`).
-fn flushes_by_count(config: &LogConfig) -> bool {
-    config.flush_messages != i64::MAX
-}
-
-fn flush_locked(log: &mut UnifiedLog, now_ms: i64) -> Result<bool, StorageError> {
-    let due = log.is_flush_due(now_ms);
-    if due {
-        log.flush_now()?;
-    }
-    Ok(due)
-}
-
 /// What waits for whoever holds the lock.
 enum Queued {
     Append {
@@ -76,12 +56,27 @@ enum Queued {
     },
     /// Work on the log that answers by itself; it is told when there is no log any more.
     Work(Box<dyn FnOnce(Option<&mut State>) + Send>),
+    /// More of the log has become durable.
+    DurableEnd,
 }
 
 struct State {
     log: UnifiedLog,
     leader: Leader,
     effects: Vec<Effect>,
+    /// Appends above the high watermark: where each ends, and its bytes.
+    uncommitted: VecDeque<(i64, u64)>,
+}
+
+impl State {
+    /// Up to here the log is as safe as its topic asks.
+    fn safe_end(&self) -> i64 {
+        safe_end(&self.log.view(), self.log.config())
+    }
+}
+
+fn safe_end(view: &LogView, config: &LogConfig) -> i64 {
+    if config.durable { view.durable_end_offset() } else { view.log_end_offset() }
 }
 
 /// A partition led by this node.
@@ -101,29 +96,58 @@ pub struct Partition {
     waiters: Waiters,
     leader_epoch: AtomicI32,
     closed: AtomicBool,
+    /// Where the write-ahead log's work runs.
+    blocking: Blocking,
 }
 
 impl Partition {
-    /// Takes over a log as its leader.
+    /// Takes over a log as its leader. The end that a recovery found is on its way to stable storage then.
     #[must_use]
-    pub fn new(topic: Arc<str>, index: i32, topic_id: Uuid, log: UnifiedLog, config: LeaderConfig) -> Self {
+    pub fn new(
+        topic: Arc<str>,
+        index: i32,
+        topic_id: Uuid,
+        log: UnifiedLog,
+        config: LeaderConfig,
+        blocking: Blocking,
+    ) -> Arc<Self> {
         let view = log.view();
         let leader_epoch = config.leader_epoch;
-        let leader = Leader::new(config, view.log_end_offset(), view.high_watermark());
+        let safe_end = safe_end(&view, log.config());
+        let leader =
+            Leader::new(config, view.log_end_offset(), safe_end, view.high_watermark().min(safe_end));
         view.set_high_watermark(leader.high_watermark());
-        Self {
+        let partition = Arc::new(Self {
             topic,
             index,
             topic_id,
             view,
             config: ArcSwap::new(log.config().clone()),
-            state: Mutex::new(Some(State { log, leader, effects: Vec::new() })),
+            state: Mutex::new(Some(State { log, leader, effects: Vec::new(), uncommitted: VecDeque::new() })),
             queue: Mutex::default(),
             queued_count: AtomicUsize::new(0),
             waiters: Waiters::default(),
             leader_epoch: AtomicI32::new(leader_epoch),
             closed: AtomicBool::new(false),
+            blocking,
+        });
+        let listener: Arc<dyn DurableEndListener> = partition.clone();
+        partition.view.set_listener(Arc::downgrade(&listener));
+        partition.write_ahead();
+        partition
+    }
+
+    /// Starts what the write-ahead log has to do, if it may be started now.
+    fn write_ahead(&self) {
+        if let Some(ticket) = self.view.wal_ticket() {
+            self.blocking.start(move || ticket.run_all());
         }
+    }
+
+    /// Up to here the log is as safe as its topic asks: what `acks=1` waits for.
+    #[must_use]
+    pub fn safe_end_offset(&self) -> i64 {
+        safe_end(&self.view, &self.config.load())
     }
 
     /// What readers see of the log.
@@ -189,6 +213,7 @@ impl Partition {
             state.map(|mut state| self.append_locked(state.as_mut(), batches, &job))
         };
         if let Some(result) = done {
+            self.write_ahead();
             if self.queued_count.load(Ordering::SeqCst) > 0 {
                 self.drain_queue().await;
             }
@@ -257,10 +282,12 @@ impl Partition {
                         let _ = answer.send(result);
                     }
                     Some(Queued::Work(work)) => work(state.as_mut()),
+                    Some(Queued::DurableEnd) => self.note_durable_end(state.as_mut()),
                     None => break,
                 }
             }
         }
+        self.write_ahead();
         self.queued_count.load(Ordering::SeqCst) > 0
     }
 
@@ -287,22 +314,38 @@ impl Partition {
         };
         let info = appended.map_err(|error| self.refused(error))?;
         if !info.duplicate {
-            if flushes_by_count(state.log.config()) {
-                // As in Kafka, the flush belongs to the append: nobody sees a record before it.
-                let now_ms = job.now_ms();
-                flush_locked(&mut state.log, now_ms).map_err(|error| self.refused(error.into()))?;
-            }
-            state.leader.handle_local_append(self.view.log_end_offset(), &mut state.effects);
-            self.apply(&mut state.effects, info.bytes);
+            state.uncommitted.push_back((info.last_offset + 1, info.bytes));
+            self.note_end(state);
         }
         Ok(info)
     }
 
-    fn apply(&self, effects: &mut Vec<Effect>, bytes: u64) {
-        for effect in effects.drain(..) {
+    /// The log's end, or the safe part of it, has moved.
+    fn note_end(&self, state: &mut State) {
+        let safe_end = state.safe_end();
+        state.leader.handle_local_end(self.view.log_end_offset(), safe_end, &mut state.effects);
+        self.apply(state);
+    }
+
+    fn note_durable_end(&self, state: Option<&mut State>) {
+        if self.is_offline() {
+            self.waiters.wake_all();
+        }
+        let Some(state) = state else { return };
+        self.note_end(state);
+        // Who waits for the leader's log alone looks again.
+        self.waiters.appended(0);
+    }
+
+    fn apply(&self, state: &mut State) {
+        for effect in state.effects.drain(..) {
             match effect {
                 Effect::AdvanceHighWatermark(offset) => {
                     self.view.set_high_watermark(offset);
+                    let mut bytes = 0;
+                    while state.uncommitted.front().is_some_and(|(end, _)| *end <= offset) {
+                        bytes += state.uncommitted.pop_front().map_or(0, |(_, bytes)| bytes);
+                    }
                     self.waiters.appended(i64::try_from(bytes).unwrap_or(i64::MAX));
                 }
             }
@@ -325,33 +368,34 @@ impl Partition {
     /// Says whether records wait to be flushed.
     #[must_use]
     pub fn has_unflushed(&self) -> bool {
-        self.view.durable_end_offset() != self.view.log_end_offset() && !self.is_offline()
+        self.view.recovery_point() != self.view.log_end_offset() && !self.is_offline()
     }
 
-    /// Flushes in the background if that is due: by the topic's `flush.ms`, or because much has gathered. Says whether it
-    /// did. To be called by one task only: a log has one flush under way at a time.
-    pub async fn flush_due(self: &Arc<Self>, platform: &Platform) -> bool {
+    /// Flushes the segments in the background if that is due: by the topic's `flush.ms`, because much has gathered, or, with
+    /// `checkpoint`, because the write-ahead log wants its place back. Says whether it did. To be called by one task only:
+    /// a log has one flush under way at a time.
+    pub async fn flush_due(&self, platform: &Platform, checkpoint: bool) -> bool {
         let now_ms = platform.clock.wall_ms();
-        let flushed = if flushes_by_count(&self.config()) {
-            // An append may flush this log at any moment, so the lock is held until this flush is done.
-            let partition = self.clone();
-            let flush = move || partition.with_log(|log| flush_locked(log, now_ms));
-            platform.blocking.run(flush).await.unwrap_or(Ok(false))
-        } else {
-            self.flush_beside_appends(platform, now_ms).await
-        };
-        flushed.unwrap_or_else(|error| {
+        self.flush_beside_appends(platform, now_ms, checkpoint).await.unwrap_or_else(|error| {
             self.log_lost(&error);
             false
         })
     }
 
-    async fn flush_beside_appends(&self, platform: &Platform, now_ms: i64) -> Result<bool, StorageError> {
-        let ticket = self.with_log(|log| if log.is_flush_due(now_ms) { log.flush() } else { Ok(None) });
-        let Some(ticket) = ticket.transpose()?.flatten().map(Arc::new) else { return Ok(false) };
+    async fn flush_beside_appends(
+        &self,
+        platform: &Platform,
+        now_ms: i64,
+        checkpoint: bool,
+    ) -> Result<bool, StorageError> {
+        let prepare = move |log: &mut UnifiedLog| {
+            if checkpoint || log.is_flush_due(now_ms) { log.flush() } else { Ok(None) }
+        };
+        let ticket = self.on_log(prepare).await.transpose()?.flatten();
+        let Some(ticket) = ticket.map(Arc::new) else { return Ok(false) };
         let running = ticket.clone();
         platform.blocking.run(move || running.run()).await?;
-        self.with_log(|log| log.mark_durable(&ticket));
+        self.on_log(move |log| log.mark_durable(&ticket)).await;
         Ok(true)
     }
 
@@ -374,10 +418,13 @@ impl Partition {
         let config = Arc::new(config);
         self.config.store(config.clone());
         self.with_state(|state| {
-            state.log.update_config(config);
+            if let Err(error) = state.log.update_config(config) {
+                self.log_lost(&error);
+            }
             state.leader.handle_min_isr_change(min_insync_replicas, &mut state.effects);
-            self.apply(&mut state.effects, 0);
+            self.note_end(state);
         });
+        self.write_ahead();
     }
 
     /// Ends the leadership and gives the log back, for deletion or a clean close. Who waits is answered.
@@ -389,6 +436,7 @@ impl Partition {
                     let _ = answer.send(Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER)));
                 }
                 Queued::Work(work) => work(None),
+                Queued::DurableEnd => {}
             }
         }
         self.closed.store(true, Ordering::Release);
@@ -400,6 +448,16 @@ impl Partition {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+}
+
+impl DurableEndListener for Partition {
+    fn durable_end_moved(&self) {
+        let entered = self.state.try_lock().map(|mut state| self.note_durable_end(state.as_mut()));
+        if entered.is_none() {
+            self.enqueue(Queued::DurableEnd);
+        }
+        while self.queued_count.load(Ordering::SeqCst) > 0 && self.drain_some() {}
     }
 }
 

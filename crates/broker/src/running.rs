@@ -208,6 +208,7 @@ impl RunningNode {
         let closed = self.close_logs().await;
         self.node.controller.stop().await;
         self.tasks.shutdown().await;
+        self.end_of_writes().await;
         if closed {
             let (dir, epoch) = (self.node.log_dir.clone(), self.broker_epoch);
             match self.node.platform.blocking.run(move || dir.close_clean(Some(epoch))).await {
@@ -224,6 +225,15 @@ impl RunningNode {
     pub async fn kill(mut self) {
         self.listeners.abort().await;
         self.tasks.shutdown().await;
+        self.end_of_writes().await;
+    }
+
+    /// Groups of the write-ahead log that are on their way arrive.
+    async fn end_of_writes(&self) {
+        let end = tokio::time::Instant::now() + DRAIN_LIMIT;
+        while self.node.log_dir.is_wal_writing() && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Closes the logs of all partitions, several at a time; says whether all are durable.

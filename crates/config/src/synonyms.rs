@@ -29,13 +29,14 @@ static RETENTION: [Synonym; 3] = [
 static FLUSH: [Synonym; 2] = [same("log.flush.interval.ms"), same("log.flush.scheduler.interval.ms")];
 
 /// Topic key and broker key of the same unit, sorted by topic key.
-static TOPIC_SINGLE: [(&str, Synonym); 27] = [
+static TOPIC_SINGLE: [(&str, Synonym); 28] = [
     ("cleanup.policy", same("log.cleanup.policy")),
     ("compression.gzip.level", same("compression.gzip.level")),
     ("compression.lz4.level", same("compression.lz4.level")),
     ("compression.type", same("compression.type")),
     ("compression.zstd.level", same("compression.zstd.level")),
     ("delete.retention.ms", same("log.cleaner.delete.retention.ms")),
+    ("durability.mode", same("log.durability.mode")),
     ("file.delete.delay.ms", same("log.segment.delete.delay.ms")),
     ("flush.messages", same("log.flush.interval.messages")),
     ("index.interval.bytes", same("log.index.interval.bytes")),

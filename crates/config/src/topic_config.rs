@@ -60,6 +60,8 @@ pub struct TopicConfig {
     pub compression_zstd_level: i32,
     /// `delete.retention.ms`: how long tombstones outlive compaction.
     pub delete_retention_ms: i64,
+    /// `durability.mode` is `durable`: a batch counts once it is on stable storage.
+    pub durable: bool,
     /// `errors.deadletterqueue.group.enable`.
     pub errors_deadletterqueue_group_enable: bool,
     /// `file.delete.delay.ms`: from renaming to unlinking.
@@ -134,6 +136,7 @@ impl Default for TopicConfig {
             compression_lz4_level: 9,
             compression_zstd_level: 3,
             delete_retention_ms: 86_400_000,
+            durable: true,
             errors_deadletterqueue_group_enable: false,
             file_delete_delay_ms: 60_000,
             flush_messages: i64::MAX,
@@ -267,6 +270,7 @@ impl TopicConfig {
             ("compression.type", "snappy") => self.compression_type = CompressionType::Snappy,
             ("compression.type", "lz4") => self.compression_type = CompressionType::Lz4,
             ("compression.type", "zstd") => self.compression_type = CompressionType::Zstd,
+            ("durability.mode", mode) => self.durable = mode == "durable",
             ("message.timestamp.type", "CreateTime") => {
                 self.message_timestamp_type = TimestampType::CreateTime
             }

@@ -38,22 +38,26 @@ pub struct NotEnoughReplicas {
 pub struct Leader {
     config: LeaderConfig,
     log_end_offset: i64,
+    /// Up to here the leader's own log is as safe as its topic asks: its end, or the end of what is on stable storage.
+    safe_end_offset: i64,
     /// Log end offset of each follower as of its last fetch; a follower not yet heard of is at -1.
     follower_ends: BTreeMap<i32, i64>,
     high_watermark: i64,
 }
 
 impl Leader {
-    /// Takes over a partition whose log ends at `log_end_offset` and whose last known high watermark is given.
+    /// Takes over a partition whose log ends at `log_end_offset`, is as safe as its topic asks up to `safe_end_offset`, and
+    /// whose last known high watermark is given.
     ///
-    /// The high watermark only ever grows from there. A sole replica's watermark is its log end.
+    /// The high watermark only ever grows from there. A sole replica's watermark is the safe end of its log.
     #[must_use]
-    pub fn new(config: LeaderConfig, log_end_offset: i64, high_watermark: i64) -> Self {
+    pub fn new(config: LeaderConfig, log_end_offset: i64, safe_end_offset: i64, high_watermark: i64) -> Self {
         assert!(config.isr.contains(&config.node_id), "a leader is in its own in-sync set");
         assert!(high_watermark <= log_end_offset, "a high watermark lies inside the log");
+        assert!(safe_end_offset <= log_end_offset, "what is safe lies inside the log");
         let follower_ends =
             config.replicas.iter().filter(|id| **id != config.node_id).map(|id| (*id, -1)).collect();
-        let mut leader = Self { config, log_end_offset, follower_ends, high_watermark };
+        let mut leader = Self { config, log_end_offset, safe_end_offset, follower_ends, high_watermark };
         leader.high_watermark = leader.high_watermark.max(leader.isr_end_min());
         leader
     }
@@ -86,10 +90,11 @@ impl Leader {
         self.advance(effects);
     }
 
-    /// The leader's own log now ends at `log_end_offset`.
-    pub fn handle_local_append(&mut self, log_end_offset: i64, effects: &mut Vec<Effect>) {
+    /// The leader's own log now ends at `log_end_offset`, and is as safe as its topic asks up to `safe_end_offset`.
+    pub fn handle_local_end(&mut self, log_end_offset: i64, safe_end_offset: i64, effects: &mut Vec<Effect>) {
         assert!(log_end_offset >= self.log_end_offset, "a leader's log only grows");
         self.log_end_offset = log_end_offset;
+        self.safe_end_offset = self.safe_end_offset.max(safe_end_offset.min(log_end_offset));
         self.advance(effects);
     }
 
@@ -107,10 +112,10 @@ impl Leader {
         self.config.min_insync_replicas.min(self.config.replicas.len())
     }
 
-    /// The smallest log end among the in-sync replicas.
+    /// The smallest end among the in-sync replicas.
     fn isr_end_min(&self) -> i64 {
         let ends = self.config.isr.iter().map(|id| self.follower_ends.get(id).copied());
-        ends.map(|end| end.unwrap_or(self.log_end_offset)).min().unwrap_or(self.log_end_offset)
+        ends.map(|end| end.unwrap_or(self.safe_end_offset)).min().unwrap_or(self.safe_end_offset)
     }
 
     /// Kafka holds the watermark while the in-sync set is below the minimum (since 3.7), so readers stall too.

@@ -61,17 +61,17 @@ pub fn machine_room(rng: &Rng) -> SimConfig {
 }
 
 impl Plan {
-    /// A plan for a node that flushes in the background, as Kafka does by default: what was written may be lost
-    /// with the power, but with nothing less.
+    /// A plan for a node that flushes in the background, as Kafka does by default (`log.durability.mode=replicated`):
+    /// what was written may be lost with the power, but with nothing less.
     pub fn page_cache(rng: &Rng) -> Self {
-        Self::choose(rng, Promise::PageCache)
+        let mut plan = Self::choose(rng, Promise::PageCache);
+        plan.properties.insert("log.durability.mode".to_owned(), "replicated".to_owned());
+        plan
     }
 
-    /// A plan for a node that flushes before it answers (`log.flush.interval.messages=1`).
+    /// A plan for a node that answers from stable storage.
     pub fn durable(rng: &Rng) -> Self {
-        let mut plan = Self::choose(rng, Promise::Durable);
-        plan.properties.insert("log.flush.interval.messages".to_owned(), "1".to_owned());
-        plan
+        Self::choose(rng, Promise::Durable)
     }
 
     fn choose(rng: &Rng, promise: Promise) -> Self {

@@ -99,7 +99,7 @@ fn a_node_on_the_page_cache_loses_only_tails_and_only_with_the_power() {
 }
 
 #[test]
-fn a_node_that_flushes_each_append_loses_nothing() {
+fn a_durable_node_loses_nothing() {
     for seed in seeds(100..112) {
         must_pass(seed, Plan::durable(&Rng::seeded(seed)));
     }

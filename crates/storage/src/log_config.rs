@@ -71,9 +71,11 @@ pub struct LogConfig {
 /// `producer.id.expiration.ms` unless the broker sets it: a day.
 pub const DEFAULT_PRODUCER_ID_EXPIRATION_MS: i64 = 86_400_000;
 
+/// A topic's defaults, but for the write-ahead log: this log is flushed by whoever asks for it.
 impl Default for LogConfig {
     fn default() -> Self {
-        Self::new(&TopicConfig::default(), DEFAULT_PRODUCER_ID_EXPIRATION_MS)
+        let topic = TopicConfig { durable: false, ..TopicConfig::default() };
+        Self::new(&topic, DEFAULT_PRODUCER_ID_EXPIRATION_MS)
     }
 }
 
@@ -99,7 +101,7 @@ impl LogConfig {
             },
             timestamp_before_max_ms: topic.message_timestamp_before_max_ms,
             timestamp_after_max_ms: topic.message_timestamp_after_max_ms,
-            durable: topic.flush_messages != i64::MAX,
+            durable: topic.durable || topic.flush_messages != i64::MAX,
             flush_messages: topic.flush_messages,
             flush_ms: topic.flush_ms,
             file_delete_delay_ms: topic.file_delete_delay_ms,

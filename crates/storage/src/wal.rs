@@ -217,6 +217,11 @@ impl Wal {
         state.waiting.is_empty() && state.in_flight.is_empty()
     }
 
+    /// Whether a group is on its way.
+    pub(crate) fn is_writing(&self) -> bool {
+        !self.state.lock().in_flight.is_empty()
+    }
+
     /// Drops the groups that wait: everything in them is in flushed segments. Whether nothing is on its way either.
     pub(crate) fn abandon(&self) -> bool {
         let mut state = self.state.lock();

@@ -66,10 +66,12 @@ pub async fn handle<'a>(
                 (Ok(partition), Some(acks)) => {
                     let appended = append(&partition, ctx, partition_data, acks, now_ms).await;
                     let response = answer(node, ctx, &partition, partition_data.index, &appended);
-                    if let (Ok(info), Acks::All) = (&appended, acks) {
-                        let end_offset = info.last_offset + 1;
-                        if partition.view().high_watermark() < end_offset {
-                            parked.push((responses.len(), partition_responses.len(), partition, end_offset));
+                    if let Ok(info) = &appended {
+                        let (topic, index) = (responses.len(), partition_responses.len());
+                        let batch =
+                            Parked { topic, index, partition, end_offset: info.last_offset + 1, acks };
+                        if !batch.is_safe() {
+                            parked.push(batch);
                         }
                     }
                     response
@@ -84,7 +86,7 @@ pub async fn handle<'a>(
         });
     }
     if !parked.is_empty() {
-        wait_for_replicas(request.timeout_ms, parked, &mut responses).await;
+        wait_until_safe(request.timeout_ms, parked, &mut responses).await;
     }
     ProduceResponse { responses, ..ProduceResponse::default() }
 }
@@ -213,29 +215,54 @@ fn answer<'a>(
     }
 }
 
-/// A batch that is in the log and not yet on every in-sync replica: (topic, partition) in the answer, and its end.
-type Parked = (usize, usize, Arc<Partition>, i64);
+/// A batch that is in the log and not yet as safe as `acks` asks.
+struct Parked {
+    /// Where its answer is.
+    topic: usize,
+    index: usize,
+    partition: Arc<Partition>,
+    end_offset: i64,
+    acks: Acks,
+}
 
-/// Waits until the parked batches are on all in-sync replicas, or says that time is up: their data stays in the log.
-async fn wait_for_replicas(timeout_ms: i32, parked: Vec<Parked>, responses: &mut [TopicProduceResponse<'_>]) {
+impl Parked {
+    fn is_safe(&self) -> bool {
+        match self.acks {
+            Acks::None => true,
+            Acks::Leader => self.partition.safe_end_offset() >= self.end_offset,
+            Acks::All => self.partition.view().high_watermark() >= self.end_offset,
+        }
+    }
+
+    /// Why it will not become safe, as far as that is known.
+    fn fault(&self) -> Option<ErrorCode> {
+        if self.partition.is_offline() {
+            Some(ErrorCode::KAFKA_STORAGE_ERROR)
+        } else if self.partition.is_closed() {
+            Some(ErrorCode::NOT_LEADER_OR_FOLLOWER)
+        } else {
+            None
+        }
+    }
+}
+
+/// Waits until the parked batches are safe, or says that time is up: their data stays in the log. As in Kafka, time runs for
+/// what other replicas do; but here the leader's own flush is part of it.
+async fn wait_until_safe(timeout_ms: i32, parked: Vec<Parked>, responses: &mut [TopicProduceResponse<'_>]) {
     let waiter = Waiter::new(0);
-    parked.iter().for_each(|(_, _, partition, _)| partition.waiters().add(&waiter));
+    parked.iter().for_each(|batch| batch.partition.waiters().add(&waiter));
     let all = async {
-        while parked.iter().any(|(_, _, p, end)| p.view().high_watermark() < *end && !p.is_closed()) {
+        while parked.iter().any(|batch| !batch.is_safe() && batch.fault().is_none()) {
             waiter.woken().await;
         }
     };
     let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
     let _ = tokio::time::timeout(timeout, all).await;
-    for (topic, index, partition, end_offset) in parked {
-        partition.waiters().remove(&waiter);
-        if partition.view().high_watermark() < end_offset {
-            let response = &mut responses[topic].partition_responses[index];
-            let code = if partition.is_closed() {
-                ErrorCode::NOT_LEADER_OR_FOLLOWER
-            } else {
-                ErrorCode::REQUEST_TIMED_OUT
-            };
+    for batch in parked {
+        batch.partition.waiters().remove(&waiter);
+        if !batch.is_safe() {
+            let response = &mut responses[batch.topic].partition_responses[batch.index];
+            let code = batch.fault().unwrap_or(ErrorCode::REQUEST_TIMED_OUT);
             *response = failure(response.index, code);
         }
     }

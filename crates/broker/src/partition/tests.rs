@@ -6,6 +6,7 @@ use storage::{LogDir, LogDirConfig};
 use tempfile::TempDir;
 
 use super::*;
+use crate::waiters::Waiter;
 
 const TOPIC_ID: Uuid = Uuid([7; 16]);
 
@@ -27,7 +28,7 @@ fn fixture(config: LogConfig) -> Fixture {
     let leader =
         LeaderConfig { node_id: 1, leader_epoch: 3, replicas: vec![1], isr: vec![1], min_insync_replicas: 1 };
     Fixture {
-        partition: Arc::new(Partition::new("t".into(), 0, TOPIC_ID, log, leader)),
+        partition: Partition::new("t".into(), 0, TOPIC_ID, log, leader, platform.blocking.clone()),
         platform,
         _log_dir: log_dir,
         _dir: dir,
@@ -40,26 +41,42 @@ fn batch() -> Vec<u8> {
     builder.build().unwrap()
 }
 
+/// Waits until everything in the log is committed.
+async fn committed(partition: &Partition) {
+    let waiter = Waiter::new(0);
+    partition.waiters().add(&waiter);
+    while partition.view().high_watermark() < partition.view().log_end_offset() {
+        waiter.woken().await;
+    }
+}
+
 #[tokio::test]
-async fn flush_messages_decides_when_a_flush_is_due() {
-    for (flush_messages, unflushed) in [(1, false), (2, true), (i64::MAX, true)] {
-        let f = fixture(LogConfig { flush_messages, ..LogConfig::default() });
-        f.partition.append_client(&batch(), true, f.platform.clock.wall_ms()).await.unwrap();
-        assert_eq!(f.partition.has_unflushed(), unflushed, "flush.messages={flush_messages}");
-        f.partition.append_own(&batch(), f.platform.clock.wall_ms()).await.unwrap();
-        assert_eq!(f.partition.has_unflushed(), flush_messages == i64::MAX);
+async fn a_durable_batch_is_committed_once_it_is_on_stable_storage() {
+    for flush_messages in [1, 1000] {
+        let f = fixture(LogConfig::new(
+            &config::TopicConfig { flush_messages, ..config::TopicConfig::default() },
+            storage::DEFAULT_PRODUCER_ID_EXPIRATION_MS,
+        ));
+        let now_ms = f.platform.clock.wall_ms();
+        f.partition.append_client(&batch(), true, now_ms).await.unwrap();
+        f.partition.append_own(&batch(), now_ms).await.unwrap();
+        committed(&f.partition).await;
+        let view = f.partition.view();
+        assert_eq!((view.high_watermark(), view.durable_end_offset(), view.recovery_point()), (2, 2, 0));
+        assert!(!f.partition.flush_due(&f.platform, false).await, "the segments may wait");
+        assert!(f.partition.flush_due(&f.platform, true).await);
+        assert_eq!(view.recovery_point(), 2);
     }
 }
 
 #[tokio::test]
 async fn flush_ms_flushes_in_the_background() {
-    for flush_messages in [10, i64::MAX] {
-        let f = fixture(LogConfig { flush_messages, flush_ms: 0, ..LogConfig::default() });
-        f.partition.append_client(&batch(), true, f.platform.clock.wall_ms()).await.unwrap();
-        f.partition.flush_due(&f.platform).await;
-        assert!(!f.partition.has_unflushed());
-        assert!(!f.partition.flush_due(&f.platform).await, "nothing is left to flush");
-    }
+    let f = fixture(LogConfig { flush_ms: 0, durable: false, ..LogConfig::default() });
+    f.partition.append_client(&batch(), true, f.platform.clock.wall_ms()).await.unwrap();
+    assert!(f.partition.has_unflushed());
+    f.partition.flush_due(&f.platform, false).await;
+    assert!(!f.partition.has_unflushed());
+    assert!(!f.partition.flush_due(&f.platform, false).await, "nothing is left to flush");
 }
 
 #[tokio::test]

@@ -321,6 +321,8 @@ pub static BROKER: &[ConfigDef] = &[
         "A broker that cannot tell the controller of a failed directory for this long stops."),
     key("log.dirs", List, Null, ListOf { values: &[], empty_allowed: false, null_allowed: true }, High, ReadOnly, Enforced,
         "Directories of the logs, separated by commas; new partitions go where the fewest are."),
+    internal("log.durability.mode", String, Text("durable"), OneOf(&["durable", "replicated"]), Medium, ClusterWide, Enforced,
+        "When a batch counts, by default: durable, once it is on stable storage; replicated, as in Kafka. Klamm's own key."),
     key("log.flush.interval.messages", Long, Text("9223372036854775807"), AtLeast(1), High, ClusterWide, Enforced,
         "Records of one partition after which its log is flushed to the disk, by default."),
     key("log.flush.interval.ms", Long, Null, Any, High, ClusterWide, Enforced,

@@ -29,6 +29,8 @@ pub static TOPIC: &[ConfigDef] = &[
         "Level used when the broker itself compresses with zstd."),
     key("delete.retention.ms", Long, Text("86400000"), AtLeast(0), Medium, ClusterWide, CLEANER,
         "How long tombstones and transaction markers are kept after compaction, so that slow readers see them."),
+    internal("durability.mode", String, Text("durable"), OneOf(&["durable", "replicated"]), Medium, ClusterWide, Enforced,
+        "When a batch counts: durable, once it is on stable storage; replicated, as in Kafka, once it is in the page cache of every in-sync replica. Klamm's own key."),
     key("errors.deadletterqueue.group.enable", Boolean, Text("false"), Any, Medium, ClusterWide, SHARE_GROUPS,
         "Whether share groups may write records they gave up on to this topic."),
     key("file.delete.delay.ms", Long, Text("60000"), AtLeast(0), Medium, ClusterWide, Enforced,

@@ -35,6 +35,7 @@ fn every_key_of_the_table_reaches_a_field() {
     let sample = |name: &str| match name {
         "cleanup.policy" => "compact",
         "compression.type" => "zstd",
+        "durability.mode" => "replicated",
         "message.timestamp.type" => "LogAppendTime",
         "min.cleanable.dirty.ratio" => "0.25",
         "leader.replication.throttled.replicas" | "follower.replication.throttled.replicas" => "0:1",

@@ -10,12 +10,12 @@ fn leader(replicas: &[i32], isr: &[i32], min_isr: usize) -> Leader {
         isr: isr.to_vec(),
         min_insync_replicas: min_isr,
     };
-    Leader::new(config, 0, 0)
+    Leader::new(config, 0, 0, 0)
 }
 
 fn append(leader: &mut Leader, end: i64) -> Vec<Effect> {
     let mut effects = Vec::new();
-    leader.handle_local_append(end, &mut effects);
+    leader.handle_local_end(end, end, &mut effects);
     effects
 }
 
@@ -37,7 +37,22 @@ fn a_sole_replica_commits_what_it_appends() {
 fn a_sole_replica_opens_at_its_log_end() {
     let config =
         LeaderConfig { node_id: 1, leader_epoch: 0, replicas: vec![1], isr: vec![1], min_insync_replicas: 2 };
-    assert_eq!(Leader::new(config, 7, 3).high_watermark(), 7);
+    assert_eq!(Leader::new(config, 7, 7, 3).high_watermark(), 7);
+}
+
+#[test]
+fn what_is_not_on_stable_storage_is_not_committed() {
+    let config =
+        LeaderConfig { node_id: 1, leader_epoch: 0, replicas: vec![1], isr: vec![1], min_insync_replicas: 1 };
+    let mut leader = Leader::new(config, 7, 5, 3);
+    assert_eq!(leader.high_watermark(), 5);
+    let mut effects = Vec::new();
+    leader.handle_local_end(9, 5, &mut effects);
+    assert_eq!(effects, []);
+    leader.handle_local_end(9, 8, &mut effects);
+    assert_eq!(effects, [Effect::AdvanceHighWatermark(8)]);
+    leader.handle_local_end(9, 6, &mut effects);
+    assert_eq!(leader.high_watermark(), 8, "news that comes late takes nothing back");
 }
 
 #[test]

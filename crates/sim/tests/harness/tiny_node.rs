@@ -103,7 +103,7 @@ impl TinyNode {
         }
         platform.disk.create_dir_all(Path::new(DIR))?;
         platform.disk.sync_dir(Path::new("/"))?;
-        let flushes_first = properties.get("log.flush.interval.messages").is_some_and(|n| n == "1");
+        let flushes_first = properties.get("log.durability.mode").is_none_or(|mode| mode == "durable");
         let (topic, answers) = (Mutex::new(None), Default::default());
         let node = Arc::new(Self { platform, mutant, flushes_first, topic, answers });
         let file = Path::new(DIR).join("topic");

@@ -38,6 +38,11 @@ impl LogDir {
         self.directory.wal().is_idle()
     }
 
+    /// Whether a group is on its way to the disk.
+    pub fn is_wal_writing(&self) -> bool {
+        self.directory.wal().is_writing()
+    }
+
     /// Bytes that wait in memory for their write: where they are many, the disk is slower than the producers.
     pub fn wal_waiting_bytes(&self) -> usize {
         self.directory.wal().waiting_bytes()
