@@ -47,6 +47,9 @@ enum Job {
     Own { now_ms: i64 },
 }
 
+/// Something to be done with the writing state, or without it when the leadership has ended.
+type Work = Box<dyn FnOnce(Option<&mut State>) + Send>;
+
 /// What waits for whoever holds the lock.
 enum Queued {
     Append {
@@ -55,7 +58,7 @@ enum Queued {
         answer: oneshot::Sender<AppendResult>,
     },
     /// Work on the log that answers by itself; it is told when there is no log any more.
-    Work(Box<dyn FnOnce(Option<&mut State>) + Send>),
+    Work(Work),
     /// More of the log has become durable.
     DurableEnd,
 }

@@ -302,6 +302,11 @@ impl LogView {
             return Ok(None);
         }
         let segments = self.segments.load();
+        // Retention may have taken segments away since the first look: what comes after them is not what was asked for.
+        let log_start_offset = self.log_start_offset();
+        if offset < log_start_offset {
+            return Err(ReadError::OffsetOutOfRange { offset, log_start_offset, log_end_offset });
+        }
         let first = segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
         for (number, segment) in segments.iter().enumerate().skip(first) {
             if segment.base_offset() >= upper_bound {
