@@ -23,7 +23,7 @@ pub use generated::*;
 pub use header::{
     decode_request_header, decode_response, encode_request, encode_response, encode_response_into,
 };
-pub use message::{Message, Request, from_slice, to_vec};
+pub use message::{Message, Request, Response, from_slice, to_vec};
 pub use reader::Reader;
 pub use records_field::Records;
 pub use uuid::{Uuid, UuidParseError};

@@ -26,6 +26,13 @@ pub trait Request<'a>: Message<'a> {
     const API_KEY: ApiKey;
 }
 
+/// A response body.
+pub trait Response<'a>: Message<'a> {
+    /// The field that says for how many milliseconds the client is held off (KIP-219), if the response has one in any
+    /// version.
+    fn throttle_time_ms(&mut self) -> Option<&mut i32>;
+}
+
 /// Encodes a message into a buffer of exactly its size. External records are left out.
 pub fn to_vec<'a, M: Message<'a>>(message: &M, version: i16) -> Result<Vec<u8>, EncodeError> {
     prefixed_to_vec(&[], &|w| message.encode(w, version))

@@ -4,7 +4,9 @@ pub(crate) use std::borrow::Cow;
 
 pub(crate) use crate::error::{field_not_in_version, null_field};
 pub(crate) use crate::message::message;
-pub(crate) use crate::{DecodeError, EncodeError, ErrorCode, Reader, Records, Request, Uuid, Writer};
+pub(crate) use crate::{
+    DecodeError, EncodeError, ErrorCode, Reader, Records, Request, Response, Uuid, Writer,
+};
 
 pub(crate) fn own_string(text: Cow<'_, str>) -> Cow<'static, str> {
     Cow::Owned(text.into_owned())

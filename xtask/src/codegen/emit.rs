@@ -7,6 +7,9 @@ use super::emit_field as fields;
 use super::names::snake;
 use super::schema::{Field, Message, Scalar, Struct, Type, Versions};
 
+/// The field of a response that says how long the client is held off.
+const THROTTLE_TIME: &str = "ThrottleTimeMs";
+
 /// A struct and what its code depends on.
 pub struct Scope<'m> {
     pub message: &'m Message,
@@ -107,8 +110,18 @@ pub fn min_bytes_expression(scope: &Scope<'_>, field: &Field, element: &str) -> 
     text
 }
 
+/// What a message is to an API.
+pub enum Role {
+    /// The request body of the API of this name.
+    RequestOf(String),
+    /// A response body.
+    Response,
+    /// A header, a stored record or a blob.
+    Other,
+}
+
 /// The whole file of one message.
-pub fn file(message: &Message, request_of: Option<&str>) -> String {
+pub fn file(message: &Message, role: &Role) -> String {
     let mut out = String::new();
     let name = &message.name;
     let _ = writeln!(
@@ -134,11 +147,22 @@ pub fn file(message: &Message, request_of: Option<&str>) -> String {
     let flexible = message.flexible_from.map_or("i16::MAX".to_owned(), |v| v.to_string());
     let Versions { lo, hi } = message.versions;
     let _ = writeln!(out, "message!({name}{life}, \"{name}\", {lo}, {hi}, {flexible});");
-    if let Some(api) = request_of {
-        let _ = writeln!(out, "\nimpl<'a> Request<'a> for {name}{life} {{");
-        let _ = writeln!(out, "    const API_KEY: crate::ApiKey = crate::ApiKey::{api};\n}}");
+    match role {
+        Role::RequestOf(api) => {
+            let _ = writeln!(out, "\nimpl<'a> Request<'a> for {name}{life} {{");
+            let _ = writeln!(out, "    const API_KEY: crate::ApiKey = crate::ApiKey::{api};\n}}");
+        }
+        Role::Response => response(&mut out, message, life),
+        Role::Other => {}
     }
     out
+}
+
+fn response(out: &mut String, message: &Message, life: &str) {
+    let is_throttled = message.structs[0].fields.iter().any(|field| field.name == THROTTLE_TIME);
+    let value = if is_throttled { "Some(&mut self.throttle_time_ms)" } else { "None" };
+    let _ = writeln!(out, "\nimpl<'a> Response<'a> for {}{life} {{", message.name);
+    let _ = writeln!(out, "    fn throttle_time_ms(&mut self) -> Option<&mut i32> {{\n{value}\n}}\n}}");
 }
 
 /// `<'a>` for structs that borrow.

@@ -31,3 +31,9 @@ impl AddOffsetsToTxnResponse {
 }
 
 message!(AddOffsetsToTxnResponse, "AddOffsetsToTxnResponse", 0, 4, 3);
+
+impl<'a> Response<'a> for AddOffsetsToTxnResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -188,3 +188,9 @@ impl AddPartitionsToTxnPartitionResult {
 }
 
 message!(AddPartitionsToTxnResponse<'a>, "AddPartitionsToTxnResponse", 0, 5, 3);
+
+impl<'a> Response<'a> for AddPartitionsToTxnResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

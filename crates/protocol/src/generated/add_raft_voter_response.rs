@@ -46,3 +46,9 @@ impl<'a> AddRaftVoterResponse<'a> {
 }
 
 message!(AddRaftVoterResponse<'a>, "AddRaftVoterResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for AddRaftVoterResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

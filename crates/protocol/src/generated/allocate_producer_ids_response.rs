@@ -34,3 +34,9 @@ impl AllocateProducerIdsResponse {
 }
 
 message!(AllocateProducerIdsResponse, "AllocateProducerIdsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for AllocateProducerIdsResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

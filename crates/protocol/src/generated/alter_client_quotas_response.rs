@@ -133,3 +133,9 @@ impl<'a> EntityData<'a> {
 }
 
 message!(AlterClientQuotasResponse<'a>, "AlterClientQuotasResponse", 0, 1, 1);
+
+impl<'a> Response<'a> for AlterClientQuotasResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

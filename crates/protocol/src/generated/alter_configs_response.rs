@@ -100,3 +100,9 @@ impl<'a> AlterConfigsResourceResponse<'a> {
 }
 
 message!(AlterConfigsResponse<'a>, "AlterConfigsResponse", 0, 2, 2);
+
+impl<'a> Response<'a> for AlterConfigsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

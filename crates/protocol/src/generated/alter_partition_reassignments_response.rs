@@ -139,3 +139,9 @@ impl<'a> ReassignablePartitionResponse<'a> {
 }
 
 message!(AlterPartitionReassignmentsResponse<'a>, "AlterPartitionReassignmentsResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for AlterPartitionReassignmentsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

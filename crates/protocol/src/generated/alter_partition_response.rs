@@ -93,3 +93,9 @@ impl PartitionData {
 }
 
 message!(AlterPartitionResponse, "AlterPartitionResponse", 2, 3, 2);
+
+impl<'a> Response<'a> for AlterPartitionResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

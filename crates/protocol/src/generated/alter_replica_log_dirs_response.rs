@@ -106,3 +106,9 @@ impl AlterReplicaLogDirPartitionResult {
 }
 
 message!(AlterReplicaLogDirsResponse<'a>, "AlterReplicaLogDirsResponse", 1, 2, 2);
+
+impl<'a> Response<'a> for AlterReplicaLogDirsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

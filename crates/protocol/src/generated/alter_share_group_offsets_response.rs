@@ -128,3 +128,9 @@ impl<'a> AlterShareGroupOffsetsResponsePartition<'a> {
 }
 
 message!(AlterShareGroupOffsetsResponse<'a>, "AlterShareGroupOffsetsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for AlterShareGroupOffsetsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -79,3 +79,9 @@ impl<'a> AlterUserScramCredentialsResult<'a> {
 }
 
 message!(AlterUserScramCredentialsResponse<'a>, "AlterUserScramCredentialsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for AlterUserScramCredentialsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

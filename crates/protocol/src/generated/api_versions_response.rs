@@ -229,3 +229,9 @@ impl<'a> FinalizedFeatureKey<'a> {
 }
 
 message!(ApiVersionsResponse<'a>, "ApiVersionsResponse", 0, 5, 3);
+
+impl<'a> Response<'a> for ApiVersionsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

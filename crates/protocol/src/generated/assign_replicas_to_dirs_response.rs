@@ -97,3 +97,9 @@ impl PartitionData {
 }
 
 message!(AssignReplicasToDirsResponse, "AssignReplicasToDirsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for AssignReplicasToDirsResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

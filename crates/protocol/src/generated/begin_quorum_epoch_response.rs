@@ -170,3 +170,9 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 message!(BeginQuorumEpochResponse<'a>, "BeginQuorumEpochResponse", 0, 1, 1);
+
+impl<'a> Response<'a> for BeginQuorumEpochResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

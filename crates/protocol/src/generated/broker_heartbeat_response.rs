@@ -50,3 +50,9 @@ impl BrokerHeartbeatResponse {
 }
 
 message!(BrokerHeartbeatResponse, "BrokerHeartbeatResponse", 0, 2, 0);
+
+impl<'a> Response<'a> for BrokerHeartbeatResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -34,3 +34,9 @@ impl BrokerRegistrationResponse {
 }
 
 message!(BrokerRegistrationResponse, "BrokerRegistrationResponse", 0, 4, 0);
+
+impl<'a> Response<'a> for BrokerRegistrationResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -265,3 +265,9 @@ impl<'a> Assignment<'a> {
 }
 
 message!(ConsumerGroupDescribeResponse<'a>, "ConsumerGroupDescribeResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for ConsumerGroupDescribeResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -107,3 +107,9 @@ impl TopicPartitions {
 }
 
 message!(ConsumerGroupHeartbeatResponse<'a>, "ConsumerGroupHeartbeatResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for ConsumerGroupHeartbeatResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -46,3 +46,9 @@ impl<'a> ControllerRegistrationResponse<'a> {
 }
 
 message!(ControllerRegistrationResponse<'a>, "ControllerRegistrationResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for ControllerRegistrationResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

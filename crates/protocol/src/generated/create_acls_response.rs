@@ -78,3 +78,9 @@ impl<'a> AclCreationResult<'a> {
 }
 
 message!(CreateAclsResponse<'a>, "CreateAclsResponse", 1, 3, 2);
+
+impl<'a> Response<'a> for CreateAclsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

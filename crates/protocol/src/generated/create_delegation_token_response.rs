@@ -96,3 +96,9 @@ impl<'a> CreateDelegationTokenResponse<'a> {
 }
 
 message!(CreateDelegationTokenResponse<'a>, "CreateDelegationTokenResponse", 1, 3, 2);
+
+impl<'a> Response<'a> for CreateDelegationTokenResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -86,3 +86,9 @@ impl<'a> CreatePartitionsTopicResult<'a> {
 }
 
 message!(CreatePartitionsResponse<'a>, "CreatePartitionsResponse", 0, 3, 2);
+
+impl<'a> Response<'a> for CreatePartitionsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -227,3 +227,9 @@ impl<'a> CreatableTopicConfigs<'a> {
 }
 
 message!(CreateTopicsResponse<'a>, "CreateTopicsResponse", 2, 7, 5);
+
+impl<'a> Response<'a> for CreateTopicsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -175,3 +175,9 @@ impl<'a> DeleteAclsMatchingAcl<'a> {
 }
 
 message!(DeleteAclsResponse<'a>, "DeleteAclsResponse", 1, 3, 2);
+
+impl<'a> Response<'a> for DeleteAclsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -88,3 +88,9 @@ impl<'a> DeletableGroupResult<'a> {
 }
 
 message!(DeleteGroupsResponse<'a>, "DeleteGroupsResponse", 0, 3, 2);
+
+impl<'a> Response<'a> for DeleteGroupsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -108,3 +108,9 @@ impl DeleteRecordsPartitionResult {
 }
 
 message!(DeleteRecordsResponse<'a>, "DeleteRecordsResponse", 0, 2, 2);
+
+impl<'a> Response<'a> for DeleteRecordsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -91,3 +91,9 @@ impl<'a> DeleteShareGroupOffsetsResponseTopic<'a> {
 }
 
 message!(DeleteShareGroupOffsetsResponse<'a>, "DeleteShareGroupOffsetsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for DeleteShareGroupOffsetsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -121,3 +121,9 @@ impl<'a> DeletableTopicResult<'a> {
 }
 
 message!(DeleteTopicsResponse<'a>, "DeleteTopicsResponse", 1, 6, 4);
+
+impl<'a> Response<'a> for DeleteTopicsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

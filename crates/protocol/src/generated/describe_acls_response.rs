@@ -162,3 +162,9 @@ impl<'a> AclDescription<'a> {
 }
 
 message!(DescribeAclsResponse<'a>, "DescribeAclsResponse", 1, 3, 2);
+
+impl<'a> Response<'a> for DescribeAclsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

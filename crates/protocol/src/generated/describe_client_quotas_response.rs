@@ -178,3 +178,9 @@ impl<'a> ValueData<'a> {
 }
 
 message!(DescribeClientQuotasResponse<'a>, "DescribeClientQuotasResponse", 0, 1, 1);
+
+impl<'a> Response<'a> for DescribeClientQuotasResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

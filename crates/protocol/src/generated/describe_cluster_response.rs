@@ -134,3 +134,9 @@ impl<'a> DescribeClusterBroker<'a> {
 }
 
 message!(DescribeClusterResponse<'a>, "DescribeClusterResponse", 0, 2, 0);
+
+impl<'a> Response<'a> for DescribeClusterResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

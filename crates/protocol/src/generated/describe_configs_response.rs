@@ -246,3 +246,9 @@ impl<'a> DescribeConfigsSynonym<'a> {
 }
 
 message!(DescribeConfigsResponse<'a>, "DescribeConfigsResponse", 1, 4, 4);
+
+impl<'a> Response<'a> for DescribeConfigsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

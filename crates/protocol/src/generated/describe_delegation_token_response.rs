@@ -182,3 +182,9 @@ impl<'a> DescribedDelegationTokenRenewer<'a> {
 }
 
 message!(DescribeDelegationTokenResponse<'a>, "DescribeDelegationTokenResponse", 1, 3, 2);
+
+impl<'a> Response<'a> for DescribeDelegationTokenResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -219,3 +219,9 @@ impl<'a> DescribedGroupMember<'a> {
 }
 
 message!(DescribeGroupsResponse<'a>, "DescribeGroupsResponse", 0, 6, 5);
+
+impl<'a> Response<'a> for DescribeGroupsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -212,3 +212,9 @@ impl DescribeLogDirsPartition {
 }
 
 message!(DescribeLogDirsResponse<'a>, "DescribeLogDirsResponse", 1, 5, 2);
+
+impl<'a> Response<'a> for DescribeLogDirsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

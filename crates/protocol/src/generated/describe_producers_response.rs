@@ -158,3 +158,9 @@ impl ProducerState {
 }
 
 message!(DescribeProducersResponse<'a>, "DescribeProducersResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for DescribeProducersResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -309,3 +309,9 @@ impl ReplicaState {
 }
 
 message!(DescribeQuorumResponse<'a>, "DescribeQuorumResponse", 0, 2, 0);
+
+impl<'a> Response<'a> for DescribeQuorumResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

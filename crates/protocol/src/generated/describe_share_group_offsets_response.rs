@@ -190,3 +190,9 @@ impl<'a> DescribeShareGroupOffsetsResponsePartition<'a> {
 }
 
 message!(DescribeShareGroupOffsetsResponse<'a>, "DescribeShareGroupOffsetsResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for DescribeShareGroupOffsetsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -208,3 +208,9 @@ impl<'a> Cursor<'a> {
 }
 
 message!(DescribeTopicPartitionsResponse<'a>, "DescribeTopicPartitionsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for DescribeTopicPartitionsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

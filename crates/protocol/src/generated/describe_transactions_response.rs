@@ -124,3 +124,9 @@ impl<'a> TopicData<'a> {
 }
 
 message!(DescribeTransactionsResponse<'a>, "DescribeTransactionsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for DescribeTransactionsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -129,3 +129,9 @@ impl CredentialInfo {
 }
 
 message!(DescribeUserScramCredentialsResponse<'a>, "DescribeUserScramCredentialsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for DescribeUserScramCredentialsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

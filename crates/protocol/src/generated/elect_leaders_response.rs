@@ -145,3 +145,9 @@ impl<'a> PartitionResult<'a> {
 }
 
 message!(ElectLeadersResponse<'a>, "ElectLeadersResponse", 0, 2, 2);
+
+impl<'a> Response<'a> for ElectLeadersResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -170,3 +170,9 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 message!(EndQuorumEpochResponse<'a>, "EndQuorumEpochResponse", 0, 1, 1);
+
+impl<'a> Response<'a> for EndQuorumEpochResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

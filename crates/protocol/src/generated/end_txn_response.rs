@@ -52,3 +52,9 @@ impl EndTxnResponse {
 }
 
 message!(EndTxnResponse, "EndTxnResponse", 0, 5, 3);
+
+impl<'a> Response<'a> for EndTxnResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

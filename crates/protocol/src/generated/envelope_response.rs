@@ -31,3 +31,9 @@ impl<'a> EnvelopeResponse<'a> {
 }
 
 message!(EnvelopeResponse<'a>, "EnvelopeResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for EnvelopeResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

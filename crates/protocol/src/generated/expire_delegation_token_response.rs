@@ -37,3 +37,9 @@ impl ExpireDelegationTokenResponse {
 }
 
 message!(ExpireDelegationTokenResponse, "ExpireDelegationTokenResponse", 1, 2, 2);
+
+impl<'a> Response<'a> for ExpireDelegationTokenResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -469,3 +469,9 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 message!(FetchResponse<'a>, "FetchResponse", 4, 18, 12);
+
+impl<'a> Response<'a> for FetchResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -244,3 +244,9 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 message!(FetchSnapshotResponse<'a>, "FetchSnapshotResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for FetchSnapshotResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -169,3 +169,9 @@ impl<'a> Coordinator<'a> {
 }
 
 message!(FindCoordinatorResponse<'a>, "FindCoordinatorResponse", 0, 6, 3);
+
+impl<'a> Response<'a> for FindCoordinatorResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

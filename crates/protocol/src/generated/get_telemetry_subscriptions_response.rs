@@ -64,3 +64,9 @@ impl<'a> GetTelemetrySubscriptionsResponse<'a> {
 }
 
 message!(GetTelemetrySubscriptionsResponse<'a>, "GetTelemetrySubscriptionsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for GetTelemetrySubscriptionsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

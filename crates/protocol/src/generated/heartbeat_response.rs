@@ -34,3 +34,9 @@ impl HeartbeatResponse {
 }
 
 message!(HeartbeatResponse, "HeartbeatResponse", 0, 4, 4);
+
+impl<'a> Response<'a> for HeartbeatResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -100,3 +100,9 @@ impl<'a> AlterConfigsResourceResponse<'a> {
 }
 
 message!(IncrementalAlterConfigsResponse<'a>, "IncrementalAlterConfigsResponse", 0, 1, 1);
+
+impl<'a> Response<'a> for IncrementalAlterConfigsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

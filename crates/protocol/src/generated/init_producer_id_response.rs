@@ -70,3 +70,9 @@ impl InitProducerIdResponse {
 }
 
 message!(InitProducerIdResponse, "InitProducerIdResponse", 0, 6, 2);
+
+impl<'a> Response<'a> for InitProducerIdResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -98,3 +98,9 @@ impl<'a> PartitionResult<'a> {
 }
 
 message!(InitializeShareGroupStateResponse<'a>, "InitializeShareGroupStateResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for InitializeShareGroupStateResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

@@ -159,3 +159,9 @@ impl<'a> JoinGroupResponseMember<'a> {
 }
 
 message!(JoinGroupResponse<'a>, "JoinGroupResponse", 0, 9, 6);
+
+impl<'a> Response<'a> for JoinGroupResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

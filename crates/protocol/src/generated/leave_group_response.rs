@@ -111,3 +111,9 @@ impl<'a> MemberResponse<'a> {
 }
 
 message!(LeaveGroupResponse<'a>, "LeaveGroupResponse", 0, 5, 4);
+
+impl<'a> Response<'a> for LeaveGroupResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -76,3 +76,9 @@ impl<'a> ConfigResource<'a> {
 }
 
 message!(ListConfigResourcesResponse<'a>, "ListConfigResourcesResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for ListConfigResourcesResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

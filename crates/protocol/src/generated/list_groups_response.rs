@@ -115,3 +115,9 @@ impl<'a> ListedGroup<'a> {
 }
 
 message!(ListGroupsResponse<'a>, "ListGroupsResponse", 0, 5, 3);
+
+impl<'a> Response<'a> for ListGroupsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -149,3 +149,9 @@ impl ListOffsetsPartitionResponse {
 }
 
 message!(ListOffsetsResponse<'a>, "ListOffsetsResponse", 1, 11, 6);
+
+impl<'a> Response<'a> for ListOffsetsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

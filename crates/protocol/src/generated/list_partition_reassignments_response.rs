@@ -116,3 +116,9 @@ impl OngoingPartitionReassignment {
 }
 
 message!(ListPartitionReassignmentsResponse<'a>, "ListPartitionReassignmentsResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for ListPartitionReassignmentsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -85,3 +85,9 @@ impl<'a> TransactionState<'a> {
 }
 
 message!(ListTransactionsResponse<'a>, "ListTransactionsResponse", 0, 2, 0);
+
+impl<'a> Response<'a> for ListTransactionsResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -335,3 +335,9 @@ impl MetadataResponsePartition {
 }
 
 message!(MetadataResponse<'a>, "MetadataResponse", 0, 13, 9);
+
+impl<'a> Response<'a> for MetadataResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -133,3 +133,9 @@ impl OffsetCommitResponsePartition {
 }
 
 message!(OffsetCommitResponse<'a>, "OffsetCommitResponse", 2, 10, 8);
+
+impl<'a> Response<'a> for OffsetCommitResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -83,3 +83,9 @@ impl OffsetDeleteResponsePartition {
 }
 
 message!(OffsetDeleteResponse<'a>, "OffsetDeleteResponse", 0, 0, i16::MAX);
+
+impl<'a> Response<'a> for OffsetDeleteResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

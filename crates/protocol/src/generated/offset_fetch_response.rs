@@ -313,3 +313,9 @@ impl<'a> OffsetFetchResponsePartitions<'a> {
 }
 
 message!(OffsetFetchResponse<'a>, "OffsetFetchResponse", 1, 10, 6);
+
+impl<'a> Response<'a> for OffsetFetchResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

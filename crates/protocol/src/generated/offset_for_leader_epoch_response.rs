@@ -123,3 +123,9 @@ impl EpochEndOffset {
 }
 
 message!(OffsetForLeaderEpochResponse<'a>, "OffsetForLeaderEpochResponse", 2, 4, 4);
+
+impl<'a> Response<'a> for OffsetForLeaderEpochResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

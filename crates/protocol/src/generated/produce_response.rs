@@ -368,3 +368,9 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 message!(ProduceResponse<'a>, "ProduceResponse", 3, 13, 9);
+
+impl<'a> Response<'a> for ProduceResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

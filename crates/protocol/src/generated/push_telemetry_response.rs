@@ -25,3 +25,9 @@ impl PushTelemetryResponse {
 }
 
 message!(PushTelemetryResponse, "PushTelemetryResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for PushTelemetryResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

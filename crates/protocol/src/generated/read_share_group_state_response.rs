@@ -141,3 +141,9 @@ impl StateBatch {
 }
 
 message!(ReadShareGroupStateResponse<'a>, "ReadShareGroupStateResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for ReadShareGroupStateResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

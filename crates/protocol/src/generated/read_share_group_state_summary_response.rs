@@ -134,3 +134,9 @@ impl<'a> PartitionResult<'a> {
 }
 
 message!(ReadShareGroupStateSummaryResponse<'a>, "ReadShareGroupStateSummaryResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for ReadShareGroupStateSummaryResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

@@ -46,3 +46,9 @@ impl<'a> RemoveRaftVoterResponse<'a> {
 }
 
 message!(RemoveRaftVoterResponse<'a>, "RemoveRaftVoterResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for RemoveRaftVoterResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -37,3 +37,9 @@ impl RenewDelegationTokenResponse {
 }
 
 message!(RenewDelegationTokenResponse, "RenewDelegationTokenResponse", 1, 2, 2);
+
+impl<'a> Response<'a> for RenewDelegationTokenResponse {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -64,3 +64,9 @@ impl<'a> SaslAuthenticateResponse<'a> {
 }
 
 message!(SaslAuthenticateResponse<'a>, "SaslAuthenticateResponse", 0, 2, 2);
+
+impl<'a> Response<'a> for SaslAuthenticateResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

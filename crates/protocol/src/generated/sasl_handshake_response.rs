@@ -27,3 +27,9 @@ impl<'a> SaslHandshakeResponse<'a> {
 }
 
 message!(SaslHandshakeResponse<'a>, "SaslHandshakeResponse", 0, 1, i16::MAX);
+
+impl<'a> Response<'a> for SaslHandshakeResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

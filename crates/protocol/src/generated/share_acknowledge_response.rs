@@ -188,3 +188,9 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 message!(ShareAcknowledgeResponse<'a>, "ShareAcknowledgeResponse", 1, 2, 1);
+
+impl<'a> Response<'a> for ShareAcknowledgeResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

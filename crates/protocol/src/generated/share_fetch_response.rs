@@ -229,3 +229,9 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 message!(ShareFetchResponse<'a>, "ShareFetchResponse", 1, 2, 1);
+
+impl<'a> Response<'a> for ShareFetchResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -226,3 +226,9 @@ impl<'a> Assignment<'a> {
 }
 
 message!(ShareGroupDescribeResponse<'a>, "ShareGroupDescribeResponse", 1, 1, 1);
+
+impl<'a> Response<'a> for ShareGroupDescribeResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

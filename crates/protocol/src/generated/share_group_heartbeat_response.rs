@@ -107,3 +107,9 @@ impl TopicPartitions {
 }
 
 message!(ShareGroupHeartbeatResponse<'a>, "ShareGroupHeartbeatResponse", 1, 1, 1);
+
+impl<'a> Response<'a> for ShareGroupHeartbeatResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -698,3 +698,9 @@ impl<'a> TopologyDescriptionGlobalStore<'a> {
 }
 
 message!(StreamsGroupDescribeResponse<'a>, "StreamsGroupDescribeResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for StreamsGroupDescribeResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -303,3 +303,9 @@ impl<'a> Endpoint<'a> {
 }
 
 message!(StreamsGroupHeartbeatResponse<'a>, "StreamsGroupHeartbeatResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for StreamsGroupHeartbeatResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -47,3 +47,9 @@ message!(
     0,
     0
 );
+
+impl<'a> Response<'a> for StreamsGroupTopologyDescriptionUpdateResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

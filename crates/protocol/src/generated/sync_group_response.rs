@@ -63,3 +63,9 @@ impl<'a> SyncGroupResponse<'a> {
 }
 
 message!(SyncGroupResponse<'a>, "SyncGroupResponse", 0, 5, 4);
+
+impl<'a> Response<'a> for SyncGroupResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

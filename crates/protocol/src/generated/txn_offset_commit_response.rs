@@ -130,3 +130,9 @@ impl TxnOffsetCommitResponsePartition {
 }
 
 message!(TxnOffsetCommitResponse<'a>, "TxnOffsetCommitResponse", 0, 6, 3);
+
+impl<'a> Response<'a> for TxnOffsetCommitResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -46,3 +46,9 @@ impl<'a> UnregisterBrokerResponse<'a> {
 }
 
 message!(UnregisterBrokerResponse<'a>, "UnregisterBrokerResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for UnregisterBrokerResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -46,3 +46,9 @@ impl<'a> UnregisterControllerResponse<'a> {
 }
 
 message!(UnregisterControllerResponse<'a>, "UnregisterControllerResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for UnregisterControllerResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

@@ -101,3 +101,9 @@ impl<'a> UpdatableFeatureResult<'a> {
 }
 
 message!(UpdateFeaturesResponse<'a>, "UpdateFeaturesResponse", 0, 2, 0);
+
+impl<'a> Response<'a> for UpdateFeaturesResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

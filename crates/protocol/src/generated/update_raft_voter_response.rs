@@ -103,3 +103,9 @@ impl<'a> CurrentLeader<'a> {
 }
 
 message!(UpdateRaftVoterResponse<'a>, "UpdateRaftVoterResponse", 0, 0, 0);
+
+impl<'a> Response<'a> for UpdateRaftVoterResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        Some(&mut self.throttle_time_ms)
+    }
+}

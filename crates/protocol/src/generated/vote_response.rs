@@ -152,3 +152,9 @@ impl<'a> NodeEndpoint<'a> {
 }
 
 message!(VoteResponse<'a>, "VoteResponse", 0, 2, 0);
+
+impl<'a> Response<'a> for VoteResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

@@ -98,3 +98,9 @@ impl<'a> PartitionResult<'a> {
 }
 
 message!(WriteShareGroupStateResponse<'a>, "WriteShareGroupStateResponse", 0, 1, 0);
+
+impl<'a> Response<'a> for WriteShareGroupStateResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}

@@ -113,3 +113,9 @@ impl WritableTxnMarkerPartitionResult {
 }
 
 message!(WriteTxnMarkersResponse<'a>, "WriteTxnMarkersResponse", 1, 2, 1);
+
+impl<'a> Response<'a> for WriteTxnMarkersResponse<'a> {
+    fn throttle_time_ms(&mut self) -> Option<&mut i32> {
+        None
+    }
+}
