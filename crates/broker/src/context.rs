@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+/// The user of a connection that was not asked who it is.
+pub const ANONYMOUS: &str = "ANONYMOUS";
+
 /// The request's surroundings.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestContext<'a> {
@@ -9,6 +12,8 @@ pub struct RequestContext<'a> {
     pub api_version: i16,
     /// The client's name for itself; empty if it has none.
     pub client_id: &'a str,
+    /// The authenticated user.
+    pub user: &'a str,
     /// Name of the listener it came in by: answers name the endpoints of that listener.
     pub listener_name: &'a str,
     /// Our address, as the client reached it.

@@ -1,24 +1,33 @@
 //! From a frame to its handler and back: the one place where API keys are told apart.
 
 use std::fmt::Display;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
 
-use network::{ConnectionInfo, FilePart, Outcome, Reply, RequestHandler};
+use network::{Admission, ConnectionInfo, FilePart, Outcome, Reply, RequestHandler};
 use protocol::{
-    ApiKey, DecodeError, FetchRequest, Gap, Message, ProduceRequest, Reader, decode_request_header,
+    ApiKey, DecodeError, FetchRequest, Gap, Message, ProduceRequest, Reader, Response, decode_request_header,
 };
 use storage::FetchSlice;
 
 use crate::api_versions::served;
-use crate::context::RequestContext;
+use crate::context::{ANONYMOUS, RequestContext};
 use crate::handlers;
+use crate::handlers::fetch::FetchAnswer;
 use crate::node::Node;
+use crate::quotas::{QuotaKind, millis};
+use crate::stopwatch::Stopwatch;
 
 /// A request that passed the gate: known key, served version, whole header.
 struct Call<'a> {
     key: ApiKey,
     correlation_id: i32,
     ctx: RequestContext<'a>,
+    /// Bytes of the frame without its length.
+    frame_bytes: usize,
     body: &'a [u8],
+    stopwatch: &'a Stopwatch,
 }
 
 impl<'a> Call<'a> {
@@ -34,8 +43,18 @@ impl<'a> Call<'a> {
         M::decode(&mut Reader::new(self.body), self.ctx.api_version)
     }
 
-    fn respond<'b, M: Message<'b>>(&self, response: &M, reply: &mut Reply, gaps: &mut Vec<Gap>) -> Outcome {
-        self.respond_at(self.ctx.api_version, response, reply, gaps)
+    /// Writes a response that says how long the client is held off: for what the handler has put there, or for the
+    /// time the request took of a thread.
+    fn respond<'b, R: Response<'b>>(&self, node: &Node, mut response: R, reply: &mut Reply) -> Outcome {
+        let spent = self.stopwatch.spent();
+        let mut throttle_ms = node.quotas.record_request(&self.ctx, spent);
+        if let Some(told_ms) = response.throttle_time_ms() {
+            throttle_ms = throttle_ms.max(*told_ms);
+            *told_ms = throttle_ms;
+        }
+        let outcome = self.respond_at(self.ctx.api_version, &response, reply, &mut Vec::new());
+        node.quotas.note_request(&self.ctx, self.stopwatch.spent().saturating_sub(spent));
+        held_off(outcome, throttle_ms)
     }
 
     fn respond_at<'b, M: Message<'b>>(
@@ -63,6 +82,14 @@ impl<'a> Call<'a> {
     }
 }
 
+/// An answer after which the client is held off for so long.
+fn held_off(outcome: Outcome, throttle_ms: i32) -> Outcome {
+    match outcome {
+        Outcome::Answered | Outcome::Silent if throttle_ms > 0 => Outcome::Throttled(millis(throttle_ms)),
+        outcome => outcome,
+    }
+}
+
 impl RequestHandler for Node {
     async fn handle<'a>(
         &'a self,
@@ -70,7 +97,8 @@ impl RequestHandler for Node {
         frame: &'a [u8],
         reply: &'a mut Reply,
     ) -> Outcome {
-        let call = match admit(connection, frame) {
+        let stopwatch = if self.quotas.has(QuotaKind::Request) { Stopwatch::on() } else { Stopwatch::off() };
+        let call = match admit(connection, frame, &stopwatch) {
             Ok(call) => call,
             Err(Refusal::Close(reason)) => return Outcome::Close(reason),
             Err(Refusal::UnknownApiVersions(call)) => {
@@ -79,11 +107,22 @@ impl RequestHandler for Node {
             }
         };
         match call.key {
-            ApiKey::Produce => produce(self, &call, reply).await,
-            ApiKey::Fetch => fetch(self, &call, reply).await,
+            ApiKey::Produce => stopwatch.run(pin!(produce(self, &call, reply))).await,
+            ApiKey::Fetch => stopwatch.run(pin!(fetch(self, &call, reply))).await,
             // Boxed, so that a connection's task does not reserve room for the largest of all handlers.
-            _ => Box::pin(other(self, &call, reply)).await,
+            _ => stopwatch.run(Box::pin(other(self, &call, reply)).as_mut()).await,
         }
+    }
+
+    fn admit<'a>(
+        &'a self,
+        listener_name: &'a str,
+        peer: IpAddr,
+    ) -> impl Future<Output = Admission> + Send + 'a {
+        // Clients must not keep the brokers from reaching each other.
+        let is_exempt =
+            self.config.listeners.len() > 1 && listener_name == self.config.inter_broker_listener_name;
+        self.quotas.admit(is_exempt, peer)
     }
 
     fn closed(&self, _connection: &ConnectionInfo) {}
@@ -96,7 +135,11 @@ enum Refusal<'a> {
     UnknownApiVersions(Box<Call<'a>>),
 }
 
-fn admit<'a>(connection: &'a ConnectionInfo, frame: &'a [u8]) -> Result<Call<'a>, Refusal<'a>> {
+fn admit<'a>(
+    connection: &'a ConnectionInfo,
+    frame: &'a [u8],
+    stopwatch: &'a Stopwatch,
+) -> Result<Call<'a>, Refusal<'a>> {
     let short = || Refusal::Close("a frame is too short for a request header".into());
     let number =
         |at: usize| frame.get(at..at + 2).map(|b| i16::from_be_bytes([b[0], b[1]])).ok_or_else(short);
@@ -109,6 +152,7 @@ fn admit<'a>(connection: &'a ConnectionInfo, frame: &'a [u8]) -> Result<Call<'a>
     let context = |client_id: &'a str| RequestContext {
         api_version,
         client_id,
+        user: ANONYMOUS,
         listener_name: &connection.listener_name,
         local_addr: connection.local_addr,
         peer_addr: connection.peer_addr,
@@ -117,7 +161,8 @@ fn admit<'a>(connection: &'a ConnectionInfo, frame: &'a [u8]) -> Result<Call<'a>
         if key == ApiKey::ApiVersions {
             let id = frame.get(4..8).ok_or_else(short)?;
             let correlation_id = i32::from_be_bytes([id[0], id[1], id[2], id[3]]);
-            let call = Call { key, correlation_id, ctx: context(""), body: &[] };
+            let frame_bytes = frame.len();
+            let call = Call { key, correlation_id, ctx: context(""), frame_bytes, body: &[], stopwatch };
             return Err(Refusal::UnknownApiVersions(Box::new(call)));
         }
         let name = key.name();
@@ -132,7 +177,14 @@ fn admit<'a>(connection: &'a ConnectionInfo, frame: &'a [u8]) -> Result<Call<'a>
         Some(std::borrow::Cow::Borrowed(id)) => id,
         _ => "",
     };
-    Ok(Call { key, correlation_id: header.correlation_id, ctx: context(client_id), body })
+    Ok(Call {
+        key,
+        correlation_id: header.correlation_id,
+        ctx: context(client_id),
+        frame_bytes: frame.len(),
+        body,
+        stopwatch,
+    })
 }
 
 async fn produce(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
@@ -140,16 +192,18 @@ async fn produce(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         Ok(request) => request,
         Err(error) => return call.undecodable(error),
     };
-    let response = handlers::produce::handle(node, &call.ctx, &request).await;
+    let mut response = handlers::produce::handle(node, &call.ctx, &request).await;
+    let throttle_ms = node.quotas.record_produce(&call.ctx, call.frame_bytes);
     if request.acks != 0 {
-        return call.respond(&response, reply, &mut Vec::new());
+        response.throttle_time_ms = throttle_ms;
+        return call.respond(node, response, reply);
     }
     if handlers::produce::has_error(&response) {
         return Outcome::Close(
             "a produce request with acks=0 failed; closing is how the client learns of it".into(),
         );
     }
-    Outcome::Silent
+    held_off(Outcome::Silent, throttle_ms)
 }
 
 async fn fetch(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
@@ -157,11 +211,27 @@ async fn fetch(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         Ok(request) => request,
         Err(error) => return call.undecodable(error),
     };
-    let answer = handlers::fetch::handle(node, &call.ctx, &request).await;
+    let mut answer = handlers::fetch::handle(node, &call.ctx, &request).await;
+    let throttle_ms =
+        if node.quotas.throttles_requests() { throttle_fetch(node, call, &mut answer) } else { 0 };
     let mut gaps = Vec::new();
-    let outcome = call.respond(&answer.response, reply, &mut gaps);
+    let outcome = call.respond_at(call.ctx.api_version, &answer.response, reply, &mut gaps);
     reply.files.extend(gaps.iter().map(|gap| file_part(gap, &answer.slices)));
-    outcome
+    held_off(outcome, throttle_ms)
+}
+
+/// A client that has had more than its share gets an empty answer, and its bytes with the next one.
+fn throttle_fetch(node: &Node, call: &Call<'_>, answer: &mut FetchAnswer) -> i32 {
+    let request_ms = node.quotas.record_request(&call.ctx, call.stopwatch.spent());
+    let bytes = answer.size_bytes(call.ctx.api_version);
+    let fetch_ms = node.quotas.record_fetch(&call.ctx, bytes);
+    let throttle_ms = request_ms.max(fetch_ms);
+    if throttle_ms > 0 {
+        node.quotas.unrecord_fetch(&call.ctx, bytes);
+        handlers::fetch::empty(node, answer);
+        answer.response.throttle_time_ms = throttle_ms;
+    }
+    throttle_ms
 }
 
 fn file_part(gap: &Gap, slices: &[FetchSlice]) -> FilePart {
@@ -176,7 +246,7 @@ macro_rules! route {
             $(ApiKey::$key => match $call.decode() {
                 Ok(request) => {
                     let response = handlers::$module::handle($node, &$call.ctx, request).await;
-                    $call.respond(&response, $reply, &mut Vec::new())
+                    $call.respond($node, response, $reply)
                 }
                 Err(error) => $call.undecodable(error),
             },)*
@@ -224,6 +294,8 @@ async fn other(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         DescribeQuorum => describe_quorum,
         DescribeProducers => describe_producers,
         DescribeTopicPartitions => describe_topic_partitions,
+        DescribeClientQuotas => describe_client_quotas,
+        AlterClientQuotas => alter_client_quotas,
         DescribeUserScramCredentials => describe_user_scram_credentials,
         AlterUserScramCredentials => alter_user_scram_credentials,
     )

@@ -246,6 +246,22 @@ impl FetchSessions {
         }
     }
 
+    /// An answer is not sent after all: what it would have told is told by the next one.
+    pub fn not_told(&self, id: i32, partitions: impl Iterator<Item = (TopicKey, i32)>) {
+        let mut sessions = self.sessions.lock();
+        let Some(session) = sessions.get_mut(&id) else { return };
+        for key in partitions {
+            if let Some(entry) = session.places.get(&key).and_then(|place| session.order.get_mut(place)) {
+                entry.1 = None;
+            }
+        }
+    }
+
+    /// Forgets a session.
+    pub fn close(&self, id: i32) {
+        self.sessions.lock().remove(&id);
+    }
+
     /// Says for each partition whether the answer has to hold it, and remembers what it will tell.
     pub fn changed(&self, id: i32, answers: &[(u64, Answer)]) -> Vec<bool> {
         let mut sessions = self.sessions.lock();

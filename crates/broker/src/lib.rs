@@ -19,11 +19,14 @@ mod listener_view;
 mod local_partitions;
 mod loggers;
 mod metadata_log;
+mod mutation_ticket;
 mod node;
 mod offsets_partitions;
 mod partition;
 mod partitions;
+mod quotas;
 mod running;
+mod stopwatch;
 mod topic_names;
 mod waiters;
 

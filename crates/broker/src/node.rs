@@ -18,7 +18,9 @@ use crate::coordinator_task::GroupCoordinatorHandle;
 use crate::current_config::CurrentConfig;
 use crate::fetch_sessions::FetchSessions;
 use crate::loggers::Loggers;
+use crate::mutation_ticket::MutationTicket;
 use crate::partitions::Partitions;
+use crate::quotas::Quotas;
 use crate::topic_names::is_valid_topic_name;
 
 /// A running node, as its handlers see it.
@@ -43,6 +45,8 @@ pub struct Node {
     pub controller: ControllerHandle,
     /// The group coordinator.
     pub groups: GroupCoordinatorHandle,
+    /// Client quotas.
+    pub quotas: Arc<Quotas>,
     /// Incremental fetch sessions.
     pub fetch_sessions: FetchSessions,
     /// The log directory.
@@ -90,14 +94,14 @@ impl Node {
         alive().find(|id| *id == self.node_id).or_else(|| alive().next())
     }
 
-    /// Creates topics that a client asked for, with the broker's defaults. Who loses a race against another creator
-    /// finds the topic all the same, so nothing is reported.
-    pub async fn auto_create_topics(&self, names: Vec<String>) {
+    /// Creates topics that a client asked for, with the broker's defaults and at the expense of the ticket's client. Who
+    /// loses a race against another creator finds the topic all the same, so nothing is reported.
+    pub async fn auto_create_topics(&self, names: Vec<String>, ticket: MutationTicket) {
         let names: Vec<String> = names.into_iter().filter(|name| is_valid_topic_name(name)).collect();
         if names.is_empty() || self.is_stopping() {
             return;
         }
-        if let Err(error) = self.controller.auto_create_topics(names).await {
+        if let Err(error) = self.controller.auto_create_topics(names, ticket).await {
             tracing::warn!(error = error.name(), "topics could not be created on demand");
         }
     }

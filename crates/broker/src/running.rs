@@ -25,7 +25,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::controller_task::{
-    self, ControllerError, ControllerSettings, LocalBroker, MetadataPublisher, StartedController,
+    self, ControllerError, ControllerSettings, ControllerTask, LocalBroker, MetadataPublisher,
+    StartedController,
 };
 use crate::coordinator_task::{self, GroupCoordinatorHandle};
 use crate::current_config::CurrentConfig;
@@ -36,6 +37,7 @@ use crate::loggers::Loggers;
 use crate::node::{Node, is_every_address};
 use crate::offsets_partitions::OffsetsPartitions;
 use crate::partitions::Partitions;
+use crate::quotas::Quotas;
 
 /// How long a stop waits for requests under way before it closes their connections.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -125,18 +127,16 @@ impl RunningNode {
         let groups = start_groups(&platform, &config, &partitions, &published);
         let mut tasks = JoinSet::new();
         let (fault_sender, fault) = watch::channel(None);
-        let publisher =
-            Publisher { config: current_config.clone(), local, published, groups: groups.clone() };
+        let quotas = start_quotas(&platform, &current_config.load(), &image.load(), &mut tasks);
+        let publisher = Publisher {
+            config: current_config.clone(),
+            local,
+            published,
+            groups: groups.clone(),
+            quotas: quotas.clone(),
+        };
         let publisher = Arc::new(publisher);
-        tasks.spawn(async move {
-            if let Err(error) = task.run(publisher).await {
-                tracing::error!(%error, "the controller has failed");
-                fault_sender.send_replace(Some(error.to_string()));
-            } else {
-                // The sender lives as long as the node, so that nobody takes an orderly end for a fault.
-                fault_sender.closed().await;
-            }
-        });
+        tasks.spawn(run_controller(task, publisher, fault_sender));
         let housekeeping = Housekeeping {
             platform: platform.clone(),
             config: config.clone(),
@@ -154,6 +154,7 @@ impl RunningNode {
             partitions,
             controller,
             groups,
+            quotas,
             log_dir,
             stopping,
             config: config.clone(),
@@ -276,17 +277,50 @@ struct Publisher {
     local: LocalPartitions,
     published: Arc<ArcSwap<MetadataImage>>,
     groups: GroupCoordinatorHandle,
+    quotas: Arc<Quotas>,
 }
 
 impl MetadataPublisher for Publisher {
     fn publish(&self, image: &Arc<MetadataImage>, delta: &MetadataDelta) {
-        self.config.apply(image, delta);
+        let is_config_changed = self.config.apply(image, delta);
         self.local.apply(image, delta);
+        let are_quotas_changed = !std::ptr::eq(delta.base().client_quotas(), image.client_quotas());
+        if are_quotas_changed || is_config_changed {
+            self.quotas.apply(image, &self.config.load());
+        }
         self.published.store(image.clone());
         let deleted = delta.deleted_topics();
         let deleted = deleted.map(|topic| DeletedTopic { id: topic.id(), name: topic.name().to_owned() });
         self.groups.metadata_changed(deleted.collect());
     }
+}
+
+/// Runs the controller to its end, and says why if that is a fault.
+async fn run_controller(
+    task: ControllerTask,
+    publisher: Arc<Publisher>,
+    fault: watch::Sender<Option<String>>,
+) {
+    if let Err(error) = task.run(publisher).await {
+        tracing::error!(%error, "the controller has failed");
+        fault.send_replace(Some(error.to_string()));
+    } else {
+        // The sender lives as long as the node, so that nobody takes an orderly end for a fault.
+        fault.closed().await;
+    }
+}
+
+fn start_quotas(
+    platform: &Platform,
+    config: &BrokerConfig,
+    image: &MetadataImage,
+    tasks: &mut JoinSet<()>,
+) -> Arc<Quotas> {
+    let quotas = Arc::new(Quotas::new(&config.quota, platform.clock.clone()));
+    quotas.apply(image, config);
+    let (resolving, net) = (quotas.clone(), platform.net.clone());
+    tasks.spawn(async move { resolving.resolve_hosts(&net).await });
+    quotas
 }
 
 fn start_groups(

@@ -21,7 +21,7 @@ mod sections;
 
 pub use dynamic::DynamicTarget;
 pub use sections::{
-    CleanerConfig, ConnectionConfig, GroupConfig, LogDirConfig, MetadataLogConfig, QuorumConfig,
+    CleanerConfig, ConnectionConfig, GroupConfig, LogDirConfig, MetadataLogConfig, QuorumConfig, QuotaConfig,
     TransactionConfig,
 };
 
@@ -75,6 +75,8 @@ pub struct BrokerConfig {
     pub metadata_log: MetadataLogConfig,
     /// Raft.
     pub quorum: QuorumConfig,
+    /// Client quotas.
+    pub quota: QuotaConfig,
     /// What a topic without overrides gets.
     pub topic_defaults: TopicConfig,
     /// What was set, for DescribeConfigs.
@@ -161,6 +163,7 @@ impl BrokerConfig {
             transaction: TransactionConfig::read(read),
             metadata_log: MetadataLogConfig::read(read),
             quorum: QuorumConfig::read(read),
+            quota: QuotaConfig::read(read),
             topic_defaults: topic_defaults(&layers),
             layers: Layers::default(),
         };

@@ -24,10 +24,12 @@ fn repeated_names<'a>(request: &'a CreatePartitionsRequest<'_>) -> BTreeSet<&'a 
 
 impl Controller {
     /// Adds partitions to topics; `seed` decides where replicas go. Each topic succeeds or fails by itself.
+    /// `charge` is asked before so many partitions are added, and may refuse (KIP-599).
     pub fn handle_create_partitions(
         &self,
         request: &CreatePartitionsRequest<'_>,
         seed: u64,
+        charge: &dyn Fn(usize) -> Result<(), ApiError>,
     ) -> Outcome<CreatePartitionsResponse<'static>> {
         let repeated = repeated_names(request);
         let mut records = Vec::new();
@@ -41,7 +43,8 @@ impl Controller {
             .collect();
         for topic in request.topics.iter().filter(|topic| !repeated.contains(topic.name.as_ref())) {
             let name = topic.name.clone().into_owned().into();
-            results.push(match self.grow_topic(topic, seed, PARTITIONS_PER_REQUEST_MAX - records.len()) {
+            let limit = PARTITIONS_PER_REQUEST_MAX - records.len();
+            results.push(match self.grow_topic(topic, seed, limit, charge) {
                 Ok(new) => {
                     records.extend(new);
                     CreatePartitionsTopicResult { name, ..CreatePartitionsTopicResult::default() }
@@ -64,6 +67,7 @@ impl Controller {
         request: &CreatePartitionsTopic<'_>,
         seed: u64,
         limit: usize,
+        charge: &dyn Fn(usize) -> Result<(), ApiError>,
     ) -> Result<Vec<MetadataRecord<'static>>, ApiError> {
         let name = request.name.as_ref();
         let topic = self.image().topics().by_name(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
@@ -85,13 +89,21 @@ impl Controller {
             let message = format!("One request may create at most {PARTITIONS_PER_REQUEST_MAX} partitions.");
             return Err(ApiError::new(ErrorCode::POLICY_VIOLATION, message));
         }
+        if let Some(assignments) = &request.assignments
+            && assignments.len() != additional
+        {
+            let message = format!(
+                "Attempted to add {additional} additional partition(s), but only {} assignment(s) were specified.",
+                assignments.len()
+            );
+            return Err(ApiError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
+        }
+        charge(additional)?;
         let replication_factor =
             topic.partitions().next().map_or(0, |(_, partition)| partition.replicas.len());
         let first = i32::try_from(current).map_err(|_| ErrorCode::INVALID_PARTITIONS)?;
         let partitions = match &request.assignments {
-            Some(assignments) => {
-                self.assigned_additions(assignments, additional, first, replication_factor)?
-            }
+            Some(assignments) => self.assigned_additions(assignments, first, replication_factor)?,
             None => {
                 let mut placer = self.replica_placer(seed);
                 (0..additional)
@@ -109,17 +121,9 @@ impl Controller {
     fn assigned_additions(
         &self,
         assignments: &[CreatePartitionsAssignment],
-        additional: usize,
         first: i32,
         replication_factor: usize,
     ) -> Result<Vec<PartitionRegistration>, ApiError> {
-        if assignments.len() != additional {
-            let message = format!(
-                "Attempted to add {additional} additional partition(s), but only {} assignment(s) were specified.",
-                assignments.len()
-            );
-            return Err(ApiError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
-        }
         let additions = (first..).zip(assignments).map(|(index, assignment)| {
             self.check_assignment(&assignment.broker_ids, Some(replication_factor))?;
             self.new_partition(assignment.broker_ids.clone())

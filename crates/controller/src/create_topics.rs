@@ -70,7 +70,8 @@ pub fn has_topics_to_create(request: &CreateTopicsRequest<'_>) -> bool {
 
 impl Controller {
     /// Creates topics. `topic_ids` are new random ids, one for each topic of the request; `seed` decides where
-    /// replicas go. Each topic succeeds or fails by itself.
+    /// replicas go. Each topic succeeds or fails by itself. `charge` is asked before so many partitions are created, and
+    /// may refuse (KIP-599).
     ///
     /// # Errors
     /// POLICY_VIOLATION for the whole request if it asks for too much at once.
@@ -79,6 +80,7 @@ impl Controller {
         request: &CreateTopicsRequest<'_>,
         topic_ids: &[Uuid],
         seed: u64,
+        charge: &dyn Fn(usize) -> Result<(), ApiError>,
     ) -> Result<Outcome<CreateTopicsResponse<'static>>, ApiError> {
         assert!(topic_ids.len() >= request.topics.len(), "each topic of the request needs an id");
         let asked = Asked::new(request, topic_ids);
@@ -90,7 +92,7 @@ impl Controller {
         let mut records = Vec::new();
         let mut topics = Vec::with_capacity(request.topics.len());
         for (topic, topic_id) in &asked.topics {
-            match self.create_topic(topic, *topic_id, seed, &mut described) {
+            match self.create_topic(topic, *topic_id, seed, &mut described, charge) {
                 Ok(new) => {
                     records.extend(new.records);
                     topics.push(new.result);
@@ -125,6 +127,7 @@ impl Controller {
         topic_id: Uuid,
         seed: u64,
         described: &mut Described,
+        charge: &dyn Fn(usize) -> Result<(), ApiError>,
     ) -> Result<NewTopic, ApiError> {
         let name = topic.name.as_ref();
         self.check_new_name(name)?;
@@ -134,6 +137,7 @@ impl Controller {
         } else {
             self.assigned_partitions(topic)?
         };
+        charge(partitions.len())?;
         let mut records = vec![MetadataRecord::Topic(TopicRecord { name: name.to_owned().into(), topic_id })];
         let config_records = configs.records(name);
         records.extend(clear_elr_records(self.features().eligible_leader_replicas(), &config_records));
@@ -368,7 +372,7 @@ fn failed(name: &str, error: &ApiError) -> CreatableTopicResult<'static> {
     CreatableTopicResult {
         name: name.to_owned().into(),
         error_code: error.code,
-        error_message: Some(error.message.clone()),
+        error_message: error.clone().message_unless_general(),
         configs: Some(Vec::new()),
         ..CreatableTopicResult::default()
     }

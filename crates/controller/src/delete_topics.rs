@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use metadata::TopicImage;
 use protocol::delete_topics_response::DeletableTopicResult;
 use protocol::{
     DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode, MetadataRecord, RemoveTopicRecord, Uuid,
@@ -85,21 +86,23 @@ impl Controller {
     }
 
     /// Deletes topics. Each succeeds or fails by itself. A topic that is named by name and by id is not deleted.
+    /// `charge` is asked before so many partitions are deleted, and may refuse (KIP-599).
     ///
     /// # Errors
     /// TOPIC_DELETION_DISABLED for the whole request.
     pub fn handle_delete_topics(
         &self,
         request: &DeleteTopicsRequest<'_>,
+        charge: &dyn Fn(usize) -> Result<(), ApiError>,
     ) -> Result<Outcome<DeleteTopicsResponse<'static>>, ApiError> {
         self.check_topic_deletion()?;
         let named = Named::new(request);
         let topics = self.image().topics();
         let mut responses = named.refusals();
-        let mut deletable: BTreeMap<Uuid, &str> = BTreeMap::new();
+        let mut deletable: BTreeMap<Uuid, &TopicImage> = BTreeMap::new();
         for id in &named.ids {
             match topics.by_id(*id) {
-                Some(topic) => _ = deletable.insert(*id, topic.name()),
+                Some(topic) => _ = deletable.insert(*id, topic),
                 None => responses.push(refused(None, *id, ErrorCode::UNKNOWN_TOPIC_ID.into())),
             }
         }
@@ -115,13 +118,19 @@ impl Controller {
                 let error = invalid("The provided topic name maps to an ID that was already supplied.");
                 responses.push(refused(Some(name), id, error));
             } else {
-                deletable.insert(id, topic.name());
+                deletable.insert(id, topic);
             }
         }
         let mut records = Vec::with_capacity(deletable.len());
-        for (topic_id, name) in deletable {
+        for (topic_id, topic) in deletable {
+            if let Err(error) = charge(topic.partition_count()) {
+                let error_message = error.clone().message_unless_general();
+                let refusal = refused(Some(topic.name()), topic_id, error);
+                responses.push(DeletableTopicResult { error_message, ..refusal });
+                continue;
+            }
             records.push(MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id }));
-            let name = Some(name.to_owned().into());
+            let name = Some(topic.name().to_owned().into());
             responses.push(DeletableTopicResult { name, topic_id, ..DeletableTopicResult::default() });
         }
         let response = DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() };

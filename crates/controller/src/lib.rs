@@ -2,7 +2,7 @@
 //!
 //! A log-backed machine: `handle_*` reads the state and decides, changing nothing; [`Controller::replay`] is the only
 //! writer of state; an answer leaves when its records are committed. Owns the rules for topics, partitions, brokers,
-//! dynamic configurations, SCRAM credentials and producer ids. Never knows Raft or a log (the shell appends what is decided), never reads
+//! dynamic configurations, client quotas, SCRAM credentials and producer ids. Never knows Raft or a log (the shell appends what is decided), never reads
 //! a clock, draws no random number: time, seeds and new ids come in as values.
 
 mod alter_configs;
@@ -12,6 +12,7 @@ mod assign_directories;
 mod bootstrap;
 mod broker_lifecycle;
 mod broker_sessions;
+mod client_quotas;
 mod config_alterations;
 mod config_change;
 mod controller;
@@ -32,6 +33,7 @@ mod update_features;
 
 pub use api_error::ApiError;
 pub use bootstrap::bootstrap_records;
+pub use client_quotas::address_of;
 pub use config_alterations::{AlterOperation, ConfigAlterations, KeyAlteration, ResourceAlteration};
 pub use config_change::change_list;
 pub use controller::{Controller, ControllerConfig};

@@ -1,5 +1,6 @@
 //! Tests of the controller: requests in, records and answers out, and the records replayed.
 
+mod client_quotas;
 mod cluster;
 mod configs;
 mod elections;

@@ -20,6 +20,11 @@ impl ClientQuotasImage {
         self.entities.iter()
     }
 
+    /// The quotas of exactly this entity.
+    pub fn get(&self, entity: &ClientQuotaEntity) -> Option<&BTreeMap<String, f64>> {
+        self.entities.get(entity)
+    }
+
     pub(crate) fn replay(&mut self, record: &ClientQuotaRecord<'_>) {
         let entity: ClientQuotaEntity = record
             .entity

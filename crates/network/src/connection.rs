@@ -5,11 +5,12 @@
 //! together by one write.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use platform::Stream;
 use tokio::sync::Notify;
@@ -44,8 +45,19 @@ pub enum Outcome {
     Answered,
     /// The protocol wants no answer (`acks=0`).
     Silent,
+    /// The reply is sent, whether it holds a response or nothing, and for so long the connection is not read (KIP-219).
+    Throttled(Duration),
     /// The connection cannot go on; the reason is for the log. A reply written so far is still sent.
     Close(String),
+}
+
+/// What becomes of a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is served.
+    Open,
+    /// It is neither read nor answered for so long, and then closed (KIP-612).
+    Hold(Duration),
 }
 
 /// Turns a request frame into a response frame.
@@ -57,6 +69,13 @@ pub trait RequestHandler: Send + Sync + 'static {
         frame: &'a [u8],
         reply: &'a mut Reply,
     ) -> impl Future<Output = Outcome> + Send + 'a;
+
+    /// Decides on a new connection of a listener before it is counted. Until it has decided, the listener accepts no other.
+    fn admit<'a>(
+        &'a self,
+        listener_name: &'a str,
+        peer: IpAddr,
+    ) -> impl Future<Output = Admission> + Send + 'a;
 
     /// The connection is gone; whatever was kept for it can go too.
     fn closed(&self, connection: &ConnectionInfo);
@@ -234,10 +253,26 @@ impl<H: RequestHandler> Connection<H> {
                 Ok(())
             }
             Outcome::Silent => Ok(()),
+            Outcome::Throttled(mute) => {
+                let until = Instant::now() + mute;
+                out.take_from(one);
+                self.write(out).await?;
+                self.mute(until).await
+            }
             Outcome::Close(reason) => {
                 out.take_from(one);
                 Err(End::Protocol(reason))
             }
+        }
+    }
+
+    /// Reads nothing, and answers nothing of what has been read, until the time has passed. To the sweep the connection
+    /// is idle meanwhile.
+    async fn mute(&self, until: Instant) -> Result<(), End> {
+        tokio::select! {
+            biased;
+            () = self.activity.close.notified() => Err(End::Protocol("the node is stopping".into())),
+            () = tokio::time::sleep_until(until) => Ok(()),
         }
     }
 

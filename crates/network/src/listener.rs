@@ -14,9 +14,11 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::connection::{Activity, Connection, ConnectionInfo, RequestHandler};
+use crate::connection::{Activity, Admission, Connection, ConnectionInfo, RequestHandler};
 use crate::limits::{ConnectionCount, ConnectionLimits, FrameLimits};
 
+/// Connections held off at the same time, at most.
+const HELD_MAX: usize = 1024;
 /// A pause after a failed accept, so that running out of descriptors does not spin.
 const ACCEPT_RETRY_MS: u64 = 50;
 /// A large read buffer is given back after this long without a byte.
@@ -52,6 +54,8 @@ struct Shared<H> {
     tasks: Mutex<JoinSet<()>>,
     accepting: Mutex<JoinSet<()>>,
     sweeping: AtomicBool,
+    /// Connections that are held off.
+    held: AtomicUsize,
 }
 
 impl<H> Shared<H> {
@@ -78,6 +82,7 @@ impl<H: RequestHandler> Listeners<H> {
             tasks: Mutex::default(),
             accepting: Mutex::default(),
             sweeping: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -131,7 +136,10 @@ async fn accept_all<H: RequestHandler>(shared: Arc<Shared<H>>, listener: Listene
     let Ok(local_addr) = listener.local_addr() else { return };
     loop {
         match listener.accept().await {
-            Ok((stream, peer_addr)) => admit(&shared, stream, peer_addr, local_addr, &name),
+            Ok((stream, peer_addr)) => match shared.handler.admit(&name, peer_addr.ip()).await {
+                Admission::Open => admit(&shared, stream, peer_addr, local_addr, &name),
+                Admission::Hold(time) => hold(&shared, stream, time),
+            },
             Err(error) => {
                 tracing::warn!(listener = %name, %error, "could not accept a connection; raise the limit of open files if this goes on");
                 tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
@@ -176,6 +184,40 @@ fn admit<H: RequestHandler>(
     drop(tasks);
     if !shared.sweeping.swap(true, Ordering::Relaxed) {
         shared.accepting.lock().spawn(sweep(shared.clone()));
+    }
+}
+
+/// Keeps a connection open for a while without looking at it, so that its client does not try again at once.
+fn hold<H: RequestHandler>(shared: &Arc<Shared<H>>, stream: Stream, time: Duration) {
+    let held = Held::new(shared.clone());
+    if let Some(held) = held {
+        let mut accepting = shared.accepting.lock();
+        while accepting.try_join_next().is_some() {}
+        accepting.spawn(async move {
+            tokio::time::sleep(time).await;
+            drop(stream);
+            drop(held);
+        });
+    }
+}
+
+/// A held connection's place in the count, given back however its task ends.
+struct Held<H> {
+    shared: Arc<Shared<H>>,
+}
+
+impl<H> Held<H> {
+    /// A place, unless so many are held that the next one is closed at once.
+    fn new(shared: Arc<Shared<H>>) -> Option<Self> {
+        let before = shared.held.fetch_add(1, Ordering::Relaxed);
+        let held = Self { shared };
+        (before < HELD_MAX).then_some(held)
+    }
+}
+
+impl<H> Drop for Held<H> {
+    fn drop(&mut self) {
+        self.shared.held.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -4,7 +4,7 @@
 mod os;
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -64,6 +64,17 @@ impl Net {
         match self {
             Self::Os(net) => net.connect_host(host, port).await.map(Stream::Tcp),
             Self::Sim(net) => net.connect_host(host, port).await.map(Stream::Sim),
+        }
+    }
+
+    /// The first address of a host. `host` is a name or an address without brackets.
+    ///
+    /// # Errors
+    /// The name is not known, or nobody could be asked.
+    pub async fn resolve(&self, host: &str) -> io::Result<IpAddr> {
+        match self {
+            Self::Os(net) => net.resolve(host).await,
+            Self::Sim(net) => net.resolve(host),
         }
     }
 }

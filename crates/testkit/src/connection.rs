@@ -11,14 +11,20 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// A connection to a node.
 pub struct TestConnection {
     stream: Stream,
+    client_id: String,
     correlation_id: i32,
 }
 
 impl TestConnection {
-    /// Connects.
+    /// Connects, as the client `test`.
     pub async fn open(address: SocketAddr) -> Self {
+        Self::open_as(address, "test").await
+    }
+
+    /// Connects, as a client of this name.
+    pub async fn open_as(address: SocketAddr, client_id: &str) -> Self {
         let stream = Net::Os(OsNet).connect(address).await.expect("the node accepts connections");
-        Self { stream, correlation_id: 0 }
+        Self { stream, client_id: client_id.to_owned(), correlation_id: 0 }
     }
 
     /// Sends a request at a version and returns the answer.
@@ -38,7 +44,7 @@ impl TestConnection {
     /// Sends a request without waiting.
     pub async fn send<'a, R: Request<'a>>(&mut self, version: i16, request: &R) {
         self.correlation_id += 1;
-        let frame = encode_request(self.correlation_id, Some("test"), version, request)
+        let frame = encode_request(self.correlation_id, Some(&self.client_id), version, request)
             .unwrap_or_else(|error| panic!("{:?} v{version} request: {error}", R::API_KEY));
         self.send_raw(&frame).await;
     }

@@ -1,5 +1,6 @@
 //! The way to the controller: one typed method per request.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use controller::{
 };
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{
-    AddRaftVoterRequest, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+    AddRaftVoterRequest, AlterClientQuotasRequest, AlterClientQuotasResponse,
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
     AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, BrokerHeartbeatRequest,
     BrokerHeartbeatResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
     CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ElectLeadersRequest,
@@ -20,6 +22,8 @@ use protocol::{
 use raft::{QuorumView, ReplicaKey, VoterChangeError, VoterSet};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+
+use crate::mutation_ticket::MutationTicket;
 
 use super::decision::{Context, Decision, Request};
 
@@ -69,7 +73,7 @@ impl ControllerHandle {
         self.kraft_version
     }
 
-    /// Creates topics.
+    /// Creates topics, at the expense of the ticket's client.
     ///
     /// # Errors
     /// NOT_CONTROLLER when the node stops; REQUEST_TIMED_OUT after the request's own time. Topics that cannot be created
@@ -77,12 +81,14 @@ impl ControllerHandle {
     pub async fn create_topics(
         &self,
         request: CreateTopicsRequest<'static>,
+        ticket: MutationTicket,
     ) -> Result<CreateTopicsResponse<'static>, ApiError> {
         let deadline = Deadline::after(request.timeout_ms);
         self.ask_until(deadline, move |controller, context| {
             deadline.check(has_topics_to_create(&request))?;
             let ids: Vec<Uuid> = request.topics.iter().map(|_| context.new_id()).collect();
-            controller.handle_create_topics(&request, &ids, context.rng.next_u64())
+            controller
+                .handle_create_topics(&request, &ids, context.rng.next_u64(), &|count| ticket.charge(count))
         })
         .await
     }
@@ -92,45 +98,52 @@ impl ControllerHandle {
     ///
     /// # Errors
     /// The first topic's that could not be created.
-    pub async fn auto_create_topics(&self, names: Vec<String>) -> Result<(), ErrorCode> {
+    pub async fn auto_create_topics(
+        &self,
+        names: Vec<String>,
+        ticket: MutationTicket,
+    ) -> Result<(), ErrorCode> {
         let topics = names.into_iter().map(|name| self.on_demand(name)).collect();
         let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
-        let response = self.create_topics(request).await.map_err(|error| error.code)?;
+        let response = self.create_topics(request, ticket).await.map_err(|error| error.code)?;
         let failed = response.topics.iter().map(|topic| topic.error_code);
         let mut failed =
             failed.filter(|code| !matches!(*code, ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS));
         failed.next().map_or(Ok(()), Err)
     }
 
-    /// Deletes topics.
+    /// Deletes topics, at the expense of the ticket's client.
     ///
     /// # Errors
     /// As [`ControllerHandle::create_topics`]; TOPIC_DELETION_DISABLED.
     pub async fn delete_topics(
         &self,
         request: DeleteTopicsRequest<'static>,
+        ticket: MutationTicket,
     ) -> Result<DeleteTopicsResponse<'static>, ApiError> {
         let deadline = Deadline::after(request.timeout_ms);
         self.ask_until(deadline, move |controller, _| {
             controller.check_topic_deletion()?;
             deadline.check(has_topics_to_delete(&request))?;
-            controller.handle_delete_topics(&request)
+            controller.handle_delete_topics(&request, &|count| ticket.charge(count))
         })
         .await
     }
 
-    /// Adds partitions to topics.
+    /// Adds partitions to topics, at the expense of the ticket's client.
     ///
     /// # Errors
     /// As [`ControllerHandle::create_topics`].
     pub async fn create_partitions(
         &self,
         request: CreatePartitionsRequest<'static>,
+        ticket: MutationTicket,
     ) -> Result<CreatePartitionsResponse<'static>, ApiError> {
         let deadline = Deadline::after(request.timeout_ms);
         self.ask_until(deadline, move |controller, context| {
             deadline.check(has_topics_to_grow(&request))?;
-            Ok(controller.handle_create_partitions(&request, context.rng.next_u64()))
+            Ok(controller
+                .handle_create_partitions(&request, context.rng.next_u64(), &|count| ticket.charge(count)))
         })
         .await
     }
@@ -144,6 +157,18 @@ impl ControllerHandle {
         request: ConfigAlterations,
     ) -> Result<Vec<Result<(), ApiError>>, ApiError> {
         self.ask(move |controller, _| Ok(controller.handle_alter_configs(&request))).await
+    }
+
+    /// Changes client quotas; `known_hosts` are the host names in it that could be resolved.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::alter_configs`]. Entities that cannot be changed are in the answer.
+    pub async fn alter_client_quotas(
+        &self,
+        request: AlterClientQuotasRequest<'static>,
+        known_hosts: BTreeSet<String>,
+    ) -> Result<AlterClientQuotasResponse<'static>, ApiError> {
+        self.ask(move |controller, _| Ok(controller.handle_alter_client_quotas(&request, &known_hosts))).await
     }
 
     /// Stores and removes SCRAM credentials.

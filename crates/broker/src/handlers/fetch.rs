@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocol::fetch_request::FetchTopic;
 use protocol::fetch_response::{EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData};
-use protocol::{ErrorCode, FetchRequest, FetchResponse, Records, Uuid};
+use protocol::{ErrorCode, FetchRequest, FetchResponse, Message, Records, Uuid, Writer};
 use storage::FetchSlice;
 
 use crate::context::RequestContext;
@@ -25,6 +25,9 @@ const READ_COMMITTED: i8 = 1;
 /// A slice up to this size is copied into the answer: cheaper than a second system call for `sendfile`.
 const COPIED_BYTES_MAX: usize = 16 * 1024;
 
+/// The length field of a frame.
+const LENGTH_BYTES: usize = 4;
+
 /// How long a consumer is held off while the node stops, at most.
 const STOPPING_PAUSE: Duration = Duration::from_millis(100);
 
@@ -34,6 +37,40 @@ pub struct FetchAnswer {
     pub response: FetchResponse<'static>,
     /// File ranges that the response refers to.
     pub slices: Vec<FetchSlice>,
+    /// The session that this answer is the first of.
+    opened: Option<i32>,
+}
+
+impl FetchAnswer {
+    /// Bytes of the response as quotas count them: its body, and the length field before it.
+    #[must_use]
+    pub fn size_bytes(&self, version: i16) -> usize {
+        let mut counter = Writer::counting();
+        // What cannot be encoded is not sent either.
+        let _ = self.response.encode(&mut counter, version);
+        LENGTH_BYTES + counter.counted_bytes()
+    }
+}
+
+/// Takes everything out of an answer: its client has had more than its share (KIP-219). Sessions go on as if it had
+/// not been asked for, and one that it would have opened is not.
+pub fn empty(node: &Node, answer: &mut FetchAnswer) {
+    if let Some(id) = answer.opened.take() {
+        node.fetch_sessions.close(id);
+        answer.response.session_id = NO_SESSION;
+    } else {
+        let topics = answer.response.responses.iter();
+        let told = topics.flat_map(|topic| {
+            let key = match topic.topic_id.is_zero() {
+                true => TopicKey::Name(topic.topic.as_ref().into()),
+                false => TopicKey::Id(topic.topic_id),
+            };
+            topic.partitions.iter().map(move |partition| (key.clone(), partition.partition_index))
+        });
+        node.fetch_sessions.not_told(answer.response.session_id, told);
+    }
+    answer.response.responses.clear();
+    answer.slices.clear();
 }
 
 /// What one look at a partition gave.
@@ -66,9 +103,13 @@ pub async fn handle(node: &Node, ctx: &RequestContext<'_>, request: &FetchReques
             Ok(context) => context,
             Err(error_code) => return session_error(error_code),
         };
+    let mut opened = None;
     let (session_id, incremental, wanted) = match context {
         Context::Sessionless(wanted) => (NO_SESSION, None, wanted),
-        Context::Full(id, wanted) => (id, None, wanted),
+        Context::Full(id, wanted) => {
+            opened = Some(id);
+            (id, None, wanted)
+        }
         Context::Incremental(id, list) => {
             let (places, wanted): (Vec<u64>, Vec<Wanted>) = list.into_iter().unzip();
             (id, Some(places), wanted)
@@ -89,13 +130,14 @@ pub async fn handle(node: &Node, ctx: &RequestContext<'_>, request: &FetchReques
             vec![true; reads.len()]
         }
     };
-    build(session_id, &limits, wanted, reads, &tell)
+    FetchAnswer { opened, ..build(session_id, &limits, wanted, reads, &tell) }
 }
 
 fn limits(node: &Node, ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> Limits {
     let replica_id =
         if ctx.api_version >= 15 { request.replica_state.replica_id } else { request.replica_id };
     let bytes_max = usize::try_from(request.max_bytes.min(node.config.fetch_max_bytes)).unwrap_or(0);
+    let bytes_max = node.quotas.fetch_bytes_max(ctx).map_or(bytes_max, |allowed| bytes_max.min(allowed));
     Limits {
         bytes_max,
         bytes_min: usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
@@ -141,7 +183,7 @@ fn session_request(ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> Sess
 
 fn session_error(error_code: ErrorCode) -> FetchAnswer {
     let response = FetchResponse { error_code, session_id: NO_SESSION, ..FetchResponse::default() };
-    FetchAnswer { response, slices: Vec::new() }
+    FetchAnswer { response, slices: Vec::new(), opened: None }
 }
 
 fn find(node: &Node, wanted: &Wanted) -> Result<Arc<Partition>, ErrorCode> {
@@ -333,7 +375,7 @@ fn build(
         topic.partitions.push(partition_data(wanted.partition, limits, read, &mut slices));
     }
     let response = FetchResponse { session_id, responses, ..FetchResponse::default() };
-    FetchAnswer { response, slices }
+    FetchAnswer { response, slices, opened: None }
 }
 
 fn partition_data(

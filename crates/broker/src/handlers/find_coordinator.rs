@@ -5,6 +5,7 @@ use protocol::find_coordinator_response::Coordinator;
 use protocol::{ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse};
 
 use crate::context::RequestContext;
+use crate::mutation_ticket::MutationTicket;
 use crate::node::Node;
 use crate::offsets_partitions::OFFSETS_TOPIC;
 
@@ -44,7 +45,7 @@ async fn find(node: &Node, ctx: &RequestContext<'_>, key_type: i8, key: &str) ->
         return Err(ErrorCode::INVALID_REQUEST);
     }
     if node.image.load().topics().by_name(OFFSETS_TOPIC).is_none() {
-        node.auto_create_topics(vec![OFFSETS_TOPIC.to_owned()]).await;
+        node.auto_create_topics(vec![OFFSETS_TOPIC.to_owned()], MutationTicket::free()).await;
     }
     let image = node.image.load_full();
     let topic = image.topics().by_name(OFFSETS_TOPIC).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;

@@ -11,6 +11,7 @@ use protocol::{ErrorCode, MetadataRequest, MetadataResponse, Uuid};
 use crate::authorized_operations::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use crate::context::RequestContext;
 use crate::listener_view::{ListenerView, NO_LEADER, Unreachable};
+use crate::mutation_ticket::MutationTicket;
 use crate::node::Node;
 use crate::topic_names::{is_internal, is_valid_topic_name};
 
@@ -47,8 +48,9 @@ pub async fn handle(
             Ok(Naming::Names(names)) => {
                 let (topics, missing) = view.topics_by_name(&names);
                 if request.allow_auto_topic_creation && node.config.auto_create_topics_enable {
-                    // The answer stays "unknown", as Kafka's does; the client's next look finds the topic.
-                    node.auto_create_topics(missing).await;
+                    // The answer stays "unknown", as Kafka's does; the client's next look finds the topic. It is made in
+                    // the client's name by a request of the newest version, so that its quota may refuse it.
+                    node.auto_create_topics(missing, MutationTicket::of(node, ctx, i16::MIN)).await;
                 }
                 topics
             }

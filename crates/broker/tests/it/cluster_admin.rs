@@ -162,12 +162,8 @@ async fn the_voters_stay_as_they_are() {
             assert_eq!((response.error_code.name(), response.error_message.is_some()), (code, true));
         }
     }
-    let remove = |voter_id| RemoveRaftVoterRequest {
-        cluster_id: None,
-        voter_id,
-        voter_directory_id: Uuid([3; 16]),
-        ..RemoveRaftVoterRequest::default()
-    };
+    let remove =
+        |voter_id| RemoveRaftVoterRequest { cluster_id: None, voter_id, voter_directory_id: Uuid([3; 16]) };
     for (voter_id, code) in [(-1, "INVALID_REQUEST"), (1, "VOTER_NOT_FOUND")] {
         let response: RemoveRaftVoterResponse<'static> = connection.ask(0, &remove(voter_id)).await;
         assert_eq!(response.error_code.name(), code);

@@ -133,7 +133,7 @@ pub async fn produce(
 }
 
 /// A request of an old version may not name an id, one of a new version no name.
-fn at_version(topic: Topic, version: i16) -> Topic {
+pub fn at_version(topic: Topic, version: i16) -> Topic {
     if version >= 13 { topic } else { Topic { id: Uuid::ZERO, ..topic } }
 }
 

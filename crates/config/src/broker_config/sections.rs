@@ -311,3 +311,27 @@ impl QuorumConfig {
         }
     }
 }
+
+/// The spans over which the use of clients is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaConfig {
+    /// `quota.window.num`.
+    pub quota_window_num: i32,
+    /// `quota.window.size.seconds`.
+    pub quota_window_size_seconds: i32,
+    /// `controller.quota.window.num`.
+    pub controller_quota_window_num: i32,
+    /// `controller.quota.window.size.seconds`.
+    pub controller_quota_window_size_seconds: i32,
+}
+
+impl QuotaConfig {
+    pub(super) fn read(read: &mut LayerReader<'_>) -> QuotaConfig {
+        QuotaConfig {
+            quota_window_num: read.int("quota.window.num"),
+            quota_window_size_seconds: read.int("quota.window.size.seconds"),
+            controller_quota_window_num: read.int("controller.quota.window.num"),
+            controller_quota_window_size_seconds: read.int("controller.quota.window.size.seconds"),
+        }
+    }
+}

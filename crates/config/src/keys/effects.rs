@@ -7,7 +7,8 @@ pub(crate) const CONSUMER_GROUPS: Effect =
     Effect::NotYet("the consumer group protocol (KIP-848) is not built yet");
 pub(crate) const METRICS: Effect = Effect::NotYet("metrics are not built yet");
 pub(crate) const NOT_YET: Effect = Effect::NotYet("Klamm does not look at this key yet");
-pub(crate) const QUOTAS: Effect = Effect::NotYet("quotas are not built yet");
+pub(crate) const QUOTAS: Effect =
+    Effect::NotYet("replication and moves between log directories are not throttled yet");
 pub(crate) const REPLICATION: Effect = Effect::NotYet("clusters of several nodes are not built yet");
 pub(crate) const SECURITY: Effect = Effect::NotYet("TLS, SASL and authorization are not built yet");
 pub(crate) const SHARE_GROUPS: Effect = Effect::NotYet("share groups are not built yet");

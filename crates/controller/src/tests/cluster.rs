@@ -141,7 +141,7 @@ impl Cluster {
 
     pub(super) fn create_with(&mut self, request: CreateTopicsRequest<'_>) -> CreateTopicsResponse<'static> {
         let ids: Vec<Uuid> = request.topics.iter().map(|_| self.new_id()).collect();
-        let outcome = self.controller.handle_create_topics(&request, &ids, 42);
+        let outcome = self.controller.handle_create_topics(&request, &ids, 42, &|_| Ok(()));
         let outcome = outcome.expect("the request is not too large");
         self.apply(outcome)
     }

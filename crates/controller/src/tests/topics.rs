@@ -62,7 +62,7 @@ fn a_deleted_name_no_longer_collides() {
     let mut cluster = Cluster::of_one(&[]);
     cluster.create(vec![topic("a.b", 1, 1)]);
     let request = DeleteTopicsRequest { topic_names: vec!["a.b".into()], ..DeleteTopicsRequest::default() };
-    let outcome = cluster.controller.handle_delete_topics(&request).expect("it may be deleted");
+    let outcome = cluster.controller.handle_delete_topics(&request, &|_| Ok(())).expect("it may be deleted");
     cluster.apply(outcome);
     assert_eq!(codes(&mut cluster, vec![topic("a_b", 1, 1)]), ["NONE"]);
     cluster.failover();
@@ -96,7 +96,12 @@ fn refusal(
 ) -> &'static str {
     let ids: Vec<Uuid> = topics.iter().map(|_| uuid(1)).collect();
     let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
-    cluster.controller.handle_create_topics(&request, &ids, 0).expect_err("it is too large").code.name()
+    cluster
+        .controller
+        .handle_create_topics(&request, &ids, 0, &|_| Ok(()))
+        .expect_err("it is too large")
+        .code
+        .name()
 }
 
 #[test]
@@ -184,7 +189,8 @@ fn records_come_in_kafkas_order() {
         ..CreateTopicsRequest::default()
     };
     let id = cluster.new_id();
-    let outcome = cluster.controller.handle_create_topics(&request, &[id], 0).expect("it is small");
+    let outcome =
+        cluster.controller.handle_create_topics(&request, &[id], 0, &|_| Ok(())).expect("it is small");
     assert!(outcome.is_atomic);
     assert!(matches!(
         outcome.records.as_slice(),
@@ -211,7 +217,7 @@ fn grow(
         topics: vec![CreatePartitionsTopic { name: name.into(), count, assignments }],
         ..CreatePartitionsRequest::default()
     };
-    let outcome = cluster.controller.handle_create_partitions(&request, 1);
+    let outcome = cluster.controller.handle_create_partitions(&request, 1, &|_| Ok(()));
     cluster.apply(outcome).results[0].error_code.name()
 }
 
@@ -242,7 +248,7 @@ fn growing_is_validated_without_writing_and_names_are_answered_once() {
         validate_only: true,
         ..CreatePartitionsRequest::default()
     };
-    let outcome = cluster.controller.handle_create_partitions(&request, 1);
+    let outcome = cluster.controller.handle_create_partitions(&request, 1, &|_| Ok(()));
     assert!(outcome.records.is_empty());
     let codes: Vec<_> = outcome.response.results.iter().map(|result| result.error_code.name()).collect();
     assert_eq!(codes, ["INVALID_REQUEST", "NONE"]);
@@ -252,7 +258,7 @@ fn delete(
     cluster: &mut Cluster,
     request: &DeleteTopicsRequest<'_>,
 ) -> Vec<(Option<String>, Uuid, &'static str)> {
-    let outcome = cluster.controller.handle_delete_topics(request).expect("deletion is on");
+    let outcome = cluster.controller.handle_delete_topics(request, &|_| Ok(())).expect("deletion is on");
     let responses = cluster.apply(outcome).responses;
     let text = |name: std::borrow::Cow<'_, str>| name.into_owned();
     responses
@@ -328,7 +334,7 @@ fn a_topic_named_twice_is_not_deleted() {
 fn deletion_can_be_off() {
     let cluster = Cluster::of_one(&[("delete.topic.enable", "false")]);
     let request = DeleteTopicsRequest { topic_names: vec!["a".into()], ..DeleteTopicsRequest::default() };
-    let error = cluster.controller.handle_delete_topics(&request).expect_err("it is off");
+    let error = cluster.controller.handle_delete_topics(&request, &|_| Ok(())).expect_err("it is off");
     assert_eq!(error.code, ErrorCode::TOPIC_DELETION_DISABLED);
 }
 

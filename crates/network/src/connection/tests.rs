@@ -7,8 +7,15 @@ use platform::{BindOptions, Net, OsNet};
 use super::*;
 use crate::{ConnectionLimits, ListenerConfig, Listeners};
 
-/// Frame `e<text>` is echoed, `w<text>` after a wait, `s` is not answered, `c` closes.
-struct Script;
+/// Frame `e<text>` is echoed, `w<text>` after a wait, `s` is not answered, `c` closes; `t<text>` is echoed and mutes for
+/// an hour, `b<text>` for a moment, `u` mutes for an hour without an answer.
+#[derive(Default)]
+struct Script {
+    /// New connections are held for an hour.
+    holds: AtomicBool,
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 impl RequestHandler for Script {
     async fn handle<'a>(
@@ -19,26 +26,39 @@ impl RequestHandler for Script {
     ) -> Outcome {
         match frame.first() {
             Some(b's') => return Outcome::Silent,
+            Some(b'u') => return Outcome::Throttled(HOUR),
             Some(b'c') => return Outcome::Close("asked to".into()),
             Some(b'w') => tokio::time::sleep(Duration::from_millis(20)).await,
             _ => {}
         }
         reply.bytes.extend((frame.len() as i32).to_be_bytes());
         reply.bytes.extend(frame);
-        Outcome::Answered
+        match frame.first() {
+            Some(b't') => Outcome::Throttled(HOUR),
+            Some(b'b') => Outcome::Throttled(Duration::from_millis(1)),
+            _ => Outcome::Answered,
+        }
+    }
+
+    async fn admit(&self, _listener_name: &str, _peer: IpAddr) -> Admission {
+        if self.holds.load(Ordering::Relaxed) { Admission::Hold(HOUR) } else { Admission::Open }
     }
 
     fn closed(&self, _connection: &ConnectionInfo) {}
 }
 
 async fn start(idle_ms_max: u64) -> (Listeners<Script>, Stream) {
+    start_with(Arc::default(), idle_ms_max).await
+}
+
+async fn start_with(script: Arc<Script>, idle_ms_max: u64) -> (Listeners<Script>, Stream) {
     let config = ListenerConfig {
         frames: FrameLimits { frame_bytes_max: 1 << 20 },
         connections: ConnectionLimits { connections_max: 2, connections_per_ip_max: 2, ..Default::default() },
         idle_ms_max,
     };
     let net = Net::Os(OsNet);
-    let listeners = Listeners::new(Arc::new(Script), config, Vec::new());
+    let listeners = Listeners::new(script, config, Vec::new());
     let listener = net.bind(([127, 0, 0, 1], 0).into(), BindOptions::default()).await.unwrap();
     let address = listener.local_addr().unwrap();
     listeners.accept(listener, "PLAINTEXT".into());
@@ -68,6 +88,50 @@ async fn answers_leave_in_request_order_and_before_a_wait() {
     for text in [b"e1", b"w2", b"e3", b"w4"] {
         expect(&stream, text).await;
     }
+}
+
+#[tokio::test]
+async fn a_throttled_connection_is_answered_and_not_read() {
+    for throttled in [frame(b"t1"), [frame(b"e1"), frame(b"u")].concat()] {
+        let (listeners, stream) = start(60_000).await;
+        let answered = throttled[4..6].to_vec();
+        stream.write_all(&[throttled, frame(b"e2")].concat()).await.unwrap();
+        expect(&stream, &answered).await;
+        listeners.drain(HOUR).await;
+        expect_end(&stream).await;
+    }
+}
+
+#[tokio::test]
+async fn after_its_time_a_throttled_connection_is_read_again() {
+    let (_listeners, stream) = start(60_000).await;
+    stream.write_all(&[frame(b"b1"), frame(b"e2")].concat()).await.unwrap();
+    expect(&stream, b"b1").await;
+    expect(&stream, b"e2").await;
+}
+
+#[tokio::test]
+async fn a_throttled_connection_may_be_idle_for_too_long() {
+    let (_listeners, stream) = start(10).await;
+    stream.write_all(&frame(b"t1")).await.unwrap();
+    expect(&stream, b"t1").await;
+    expect_end(&stream).await;
+}
+
+#[tokio::test]
+async fn a_held_connection_is_not_answered_and_not_counted() {
+    let script = Arc::new(Script::default());
+    let (listeners, one) = start_with(script.clone(), 60_000).await;
+    one.write_all(&frame(b"e1")).await.unwrap();
+    expect(&one, b"e1").await;
+    script.holds.store(true, Ordering::Relaxed);
+    let held = Net::Os(OsNet).connect(one.peer_addr().unwrap()).await.unwrap();
+    held.write_all(&frame(b"e2")).await.unwrap();
+    one.write_all(&frame(b"e3")).await.unwrap();
+    expect(&one, b"e3").await;
+    assert_eq!(listeners.connection_count(), 1);
+    listeners.stop_accepting().await;
+    expect_end(&held).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! the only ones.
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -51,6 +51,12 @@ impl OsNet {
         let connected = TcpStream::connect((host, port)).await;
         let stream = connected.map_err(|e| context("connect to", &format_args!("{host}:{port}"), &e))?;
         OsStream::new(stream)
+    }
+
+    pub(super) async fn resolve(&self, host: &str) -> io::Result<IpAddr> {
+        let found = tokio::net::lookup_host((host, 0)).await.map_err(|e| context("resolve", &host, &e))?;
+        let mut found = found.map(|address| address.ip());
+        found.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("cannot resolve {host}")))
     }
 }
 

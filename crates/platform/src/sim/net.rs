@@ -222,15 +222,19 @@ impl SimNet {
     }
 
     pub(crate) async fn connect_host(&self, host: &str, port: u16) -> io::Result<SimStream> {
-        let ip = match host.parse::<IpAddr>() {
-            Ok(ip) => ip,
-            Err(_) if host == "localhost" => self.process()?.life.ip(),
+        let ip = self.resolve(host)?;
+        self.connect(SocketAddr::new(ip, port)).await
+    }
+
+    pub(crate) fn resolve(&self, host: &str) -> io::Result<IpAddr> {
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Ok(ip),
+            Err(_) if host == "localhost" => Ok(self.process()?.life.ip()),
             Err(_) => {
                 let known = lock(&self.shared.state).hosts.get(host).copied();
-                known.ok_or_else(|| failed("resolve", &host, io::ErrorKind::NotFound))?
+                known.ok_or_else(|| failed("resolve", &host, io::ErrorKind::NotFound))
             }
-        };
-        self.connect(SocketAddr::new(ip, port)).await
+        }
     }
 
     pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<SimStream> {

@@ -1,6 +1,7 @@
 //! The power goes at every step in turn: what was answered is there, and the node always starts again.
 
 use super::node::Machine;
+use crate::mutation_ticket::MutationTicket;
 
 /// Two starts with work between them, on a disk that stops at its `n`-th changing call. Gives the names of topics whose
 /// creation was answered.
@@ -10,7 +11,7 @@ async fn work(machine: &Machine, prefix: &str) -> Vec<String> {
     for number in 0..3 {
         let name = format!("{prefix}-{number}");
         let request = super::node::create_request(&[&name], 1);
-        match node.handle.create_topics(request).await {
+        match node.handle.create_topics(request, MutationTicket::free()).await {
             Ok(response) if response.topics[0].error_code.name() == "NONE" => answered.push(name),
             _ => break,
         }

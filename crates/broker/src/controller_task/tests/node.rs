@@ -17,6 +17,7 @@ use crate::controller_task::{
     start,
 };
 use crate::metadata_log::LogContent;
+use crate::mutation_ticket::MutationTicket;
 
 const LOG_DIR: &str = "/data";
 const CLUSTER_ID: &str = "AAAAAAAAAAAAAAAAAAAAAQ";
@@ -139,8 +140,11 @@ impl Machine {
 
 impl Running {
     pub(super) async fn create(&self, name: &str, partitions: i32) -> ErrorCode {
-        let response =
-            self.handle.create_topics(create_request(&[name], partitions)).await.expect("it is answered");
+        let response = self
+            .handle
+            .create_topics(create_request(&[name], partitions), MutationTicket::free())
+            .await
+            .expect("it is answered");
         response.topics[0].error_code
     }
 

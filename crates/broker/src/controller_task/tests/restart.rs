@@ -4,6 +4,7 @@ use platform::sim::{DiskAction, DiskErrno, DiskFault};
 use raft::ControlRecord;
 
 use super::node::{METADATA_DIR, Machine, kind};
+use crate::mutation_ticket::MutationTicket;
 
 #[tokio::test(start_paused = true)]
 async fn a_new_directory_becomes_a_cluster_of_one() {
@@ -158,7 +159,8 @@ async fn a_failed_flush_ends_the_task_and_nothing_was_promised() {
     let node = machine.start().await;
     machine.disk.fail(DiskFault::always(DiskAction::Sync, DiskErrno::Io));
     let request = super::node::create_request(&["a"], 1);
-    let answer = node.handle.create_topics(request).await.expect_err("it cannot be promised");
+    let answer =
+        node.handle.create_topics(request, MutationTicket::free()).await.expect_err("it cannot be promised");
     assert_eq!(answer.code.name(), "NOT_CONTROLLER");
     let error = node.ended().await.expect_err("the directory is dead").to_string();
     assert!(error.contains("metadata log"), "{error}");

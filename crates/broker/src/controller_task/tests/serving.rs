@@ -7,6 +7,7 @@ use protocol::{
 };
 
 use super::node::{Machine, create_request};
+use crate::mutation_ticket::MutationTicket;
 
 #[tokio::test(start_paused = true)]
 async fn the_publisher_has_acted_before_the_answer() {
@@ -54,7 +55,7 @@ async fn topics_grow_change_and_go() {
         timeout_ms: 1000,
         ..CreatePartitionsRequest::default()
     };
-    let grown = node.handle.create_partitions(grow).await.expect("it is answered");
+    let grown = node.handle.create_partitions(grow, MutationTicket::free()).await.expect("it is answered");
     assert_eq!(grown.results[0].error_code.name(), "NONE");
     let alter = IncrementalAlterConfigsRequest {
         resources: vec![incremental_alter_configs_request::AlterConfigsResource {
@@ -80,7 +81,7 @@ async fn topics_grow_change_and_go() {
     }
     let delete =
         DeleteTopicsRequest { topic_names: vec!["a".into()], timeout_ms: 1000, ..Default::default() };
-    let deleted = node.handle.delete_topics(delete).await.expect("it is answered");
+    let deleted = node.handle.delete_topics(delete, MutationTicket::free()).await.expect("it is answered");
     assert_eq!(deleted.responses[0].error_code.name(), "NONE");
     assert!(node.topic_names().is_empty());
 }
@@ -90,8 +91,12 @@ async fn the_offsets_topic_is_made_with_its_own_settings() {
     let machine = Machine::new(15, &[("offsets.topic.num.partitions", "7"), ("num.partitions", "3")]);
     let node = machine.start().await;
     let names = ["__consumer_offsets", "other"].map(str::to_owned).to_vec();
-    assert_eq!(node.handle.auto_create_topics(names.clone()).await, Ok(()));
-    assert_eq!(node.handle.auto_create_topics(names).await, Ok(()), "that they exist is no error");
+    assert_eq!(node.handle.auto_create_topics(names.clone(), MutationTicket::free()).await, Ok(()));
+    assert_eq!(
+        node.handle.auto_create_topics(names, MutationTicket::free()).await,
+        Ok(()),
+        "that they exist is no error"
+    );
     let image = node.image.load();
     let count = |name| image.topics().by_name(name).map(|topic| topic.partition_count());
     assert_eq!((count("__consumer_offsets"), count("other")), (Some(7), Some(3)));
@@ -134,7 +139,10 @@ async fn a_stopped_controller_refuses() {
     let node = machine.start().await;
     let handle = node.handle.clone();
     node.stop().await;
-    let error = handle.create_topics(create_request(&["a"], 1)).await.expect_err("it has stopped");
+    let error = handle
+        .create_topics(create_request(&["a"], 1), MutationTicket::free())
+        .await
+        .expect_err("it has stopped");
     assert_eq!(error.code.name(), "NOT_CONTROLLER");
     handle.stop().await;
 }
@@ -148,7 +156,7 @@ async fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
     machine.disk.set_capacity_bytes(Some(used as u64));
     assert_eq!(
         node.handle
-            .create_topics(create_request(&["full"], 1))
+            .create_topics(create_request(&["full"], 1), MutationTicket::free())
             .await
             .expect_err("there is no space")
             .code
