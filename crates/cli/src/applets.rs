@@ -9,11 +9,11 @@ mod hash_order;
 mod java_exception;
 mod kafka_broker_api_versions;
 mod kafka_cluster;
+mod kafka_consumer_groups;
 mod kafka_delete_records;
 mod kafka_get_offsets;
 mod kafka_log_dirs;
 mod kafka_topics;
-#[allow(dead_code, reason = "kafka-consumer-groups, which comes next, uses the rest")]
 mod options;
 mod subcommand_line;
 mod tool_client;
@@ -36,6 +36,8 @@ pub enum Applet {
     BrokerApiVersions,
     /// `kafka-cluster`.
     Cluster,
+    /// `kafka-consumer-groups`.
+    ConsumerGroups,
     /// `kafka-delete-records`.
     DeleteRecords,
     /// `kafka-get-offsets`.
@@ -50,6 +52,7 @@ pub enum Applet {
 pub const APPLETS: &[(&str, Applet)] = &[
     ("kafka-broker-api-versions", Applet::BrokerApiVersions),
     ("kafka-cluster", Applet::Cluster),
+    ("kafka-consumer-groups", Applet::ConsumerGroups),
     ("kafka-delete-records", Applet::DeleteRecords),
     ("kafka-get-offsets", Applet::GetOffsets),
     ("kafka-log-dirs", Applet::LogDirs),
@@ -126,6 +129,7 @@ impl Applet {
     fn options(self) -> &'static [OptionDef] {
         match self {
             Applet::BrokerApiVersions => kafka_broker_api_versions::OPTIONS,
+            Applet::ConsumerGroups => kafka_consumer_groups::OPTIONS,
             Applet::DeleteRecords => kafka_delete_records::OPTIONS,
             Applet::GetOffsets => kafka_get_offsets::OPTIONS,
             Applet::LogDirs => kafka_log_dirs::OPTIONS,
@@ -139,6 +143,7 @@ impl Applet {
         match self {
             Applet::BrokerApiVersions => kafka_broker_api_versions::run(arguments).await,
             Applet::Cluster => kafka_cluster::run(arguments).await,
+            Applet::ConsumerGroups => kafka_consumer_groups::run(arguments).await,
             Applet::DeleteRecords => kafka_delete_records::run(arguments).await,
             Applet::GetOffsets => kafka_get_offsets::run(arguments).await,
             Applet::LogDirs => kafka_log_dirs::run(arguments).await,

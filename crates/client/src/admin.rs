@@ -6,7 +6,9 @@
 
 mod cluster_view;
 mod configs;
-mod groups;
+mod group_description;
+mod group_offsets;
+pub(crate) mod groups;
 mod partitions;
 mod reassignments;
 mod topic_partitions;
@@ -30,7 +32,9 @@ pub use cluster_view::{
 pub use configs::{
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ResourceKind,
 };
-pub use groups::{CommittedOffset, GroupDescription, GroupListing, GroupMember};
+pub use group_description::{GroupDescription, GroupMember};
+pub use group_offsets::CommittedOffset;
+pub use groups::GroupListing;
 pub use reassignments::PartitionReassignment;
 pub use topic_partitions::{EligibleLeaders, TopicDescription};
 pub use topics::{CreatedTopic, NewPartitions, NewTopic};

@@ -8,6 +8,7 @@ import socket
 import struct
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR = 0, 1, 2, 3, 8, 9, 10
+JOIN_GROUP, SYNC_GROUP = 11, 14
 API_VERSIONS, CREATE_TOPICS = 18, 19
 COORDINATOR_ERRORS = (14, 15, 16)
 
@@ -188,6 +189,36 @@ class Connection:
         body += struct.pack(">iiq", 1, partition, offset) + string("")
         answer = self.request(OFFSET_COMMIT, 2, body)
         return struct.unpack_from(">h", answer, len(answer) - 2)[0]
+
+    def join_group(self, group, topics, partitions, instance=None, session_ms=60_000):
+        """Joins as the group's only member and takes these partitions of the topics, by version 5: its member id. It stays a
+        member for `session_ms`, without heartbeats."""
+        subscription = struct.pack(">hi", 0, len(topics)) + b"".join(string(t) for t in topics) + struct.pack(">i", -1)
+        member = ""
+        while True:
+            body = string(group) + struct.pack(">ii", session_ms, session_ms) + string(member) + string(instance)
+            body += string("consumer") + struct.pack(">i", 1) + string("range")
+            body += struct.pack(">i", len(subscription)) + subscription
+            answer = self.request(JOIN_GROUP, 5, body)
+            error, generation, size = struct.unpack_from(">hih", answer, 4)
+            at = 12 + max(size, 0)
+            for _ in range(2):  # the leader, then the member itself
+                size = struct.unpack_from(">h", answer, at)[0]
+                member = answer[at + 2:at + 2 + size].decode()
+                at += 2 + size
+            if error != 79:  # MEMBER_ID_REQUIRED: once more with the id
+                break
+        assert error == 0, "JoinGroup answered error %d" % error
+        assignment = struct.pack(">hi", 0, len(topics))
+        for topic in topics:
+            assignment += string(topic) + struct.pack(">i", len(partitions))
+            assignment += b"".join(struct.pack(">i", partition) for partition in partitions)
+        assignment += struct.pack(">i", -1)
+        body = string(group) + struct.pack(">i", generation) + string(member) + string(instance) + struct.pack(">i", 1)
+        body += string(member) + struct.pack(">i", len(assignment)) + assignment
+        error = struct.unpack_from(">h", self.request(SYNC_GROUP, 3, body), 4)[0]
+        assert error == 0, "SyncGroup answered error %d" % error
+        return member
 
     def committed_offset(self, group, topic, partition=0):
         """(error, offset) of OffsetFetch version 1."""

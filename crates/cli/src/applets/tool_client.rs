@@ -5,11 +5,14 @@
 
 use std::time::Duration;
 
-use client::{Admin, ClientConfig, ClientError, ConfigError};
+use client::{Admin, ClientConfig, ClientError, ConfigError, Outcomes, Topic};
 use platform::Platform;
 use tokio::time::Instant;
 
 use crate::applets::{ToolError, java_exception};
+
+/// Partitions that one answer describes.
+pub const PAGE_PARTITIONS: i32 = 2000;
 
 /// The pause between two tries to find a broker.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
@@ -64,7 +67,11 @@ pub fn client_config(properties: &[(String, String)]) -> Result<ClientConfig, Co
 /// # Errors
 /// The properties are impossible, or no broker answered in time.
 pub async fn admin(properties: &[(String, String)], call: &str) -> Result<Admin, AdminError> {
-    let config = client_config(properties).map_err(AdminError::Config)?;
+    let config = client_config(properties).map_err(|error| {
+        // Kafka's tools say no more than that there is no client; the reason stands in the stack trace.
+        eprintln!("Caused by: {error}");
+        AdminError::Config
+    })?;
     let deadline = Instant::now() + config.default_api_timeout;
     loop {
         match Admin::connect(&Platform::os(), config.clone()).await {
@@ -78,11 +85,23 @@ pub async fn admin(properties: &[(String, String)], call: &str) -> Result<Admin,
     }
 }
 
+/// Topics by name. One that is not there is an error at once, as for Kafka's tools.
+///
+/// # Errors
+/// As a whole when no broker answers; per topic otherwise.
+pub async fn topics(admin: &Admin, names: &[String]) -> Result<Outcomes<Topic>, ClientError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let described = admin.describe_topic_partitions(names, PAGE_PARTITIONS).await?;
+    Ok(described.into_iter().map(|(name, topic)| (name, topic.map(|topic| topic.topic))).collect())
+}
+
 /// Why there is no connection.
 #[derive(Debug)]
 pub enum AdminError {
     /// The properties are impossible.
-    Config(ConfigError),
+    Config,
     /// No broker answered in time.
     Timeout(String),
     /// A broker answered with an error.
@@ -92,16 +111,14 @@ pub enum AdminError {
 impl AdminError {
     /// Whether Kafka's tool would not even have got a client.
     pub fn is_config(&self) -> bool {
-        matches!(self, AdminError::Config(_))
+        matches!(self, AdminError::Config)
     }
 }
 
 impl std::fmt::Display for AdminError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            AdminError::Config(error) => {
-                write!(f, "Failed to create new KafkaAdminClient\nCaused by: {error}")
-            }
+            AdminError::Config => f.write_str("Failed to create new KafkaAdminClient"),
             AdminError::Timeout(call) => {
                 write!(f, "Timed out waiting for a node assignment. Call: {call}")
             }

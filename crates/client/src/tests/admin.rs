@@ -1,13 +1,14 @@
 //! The operations of administrators.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::{ApiKey, ErrorCode};
 
 use super::fake_broker::{FakeCluster, Fault};
 use crate::{
-    Admin, ClientError, ConfigAlteration, ConfigChange, ConfigResource, ConfigSource, IsolationLevel,
-    NewPartitions, NewTopic, OffsetSpec, TopicPartition,
+    Admin, ClientError, CommittedOffset, ConfigAlteration, ConfigChange, ConfigResource, ConfigSource,
+    IsolationLevel, NewPartitions, NewTopic, OffsetSpec, TopicPartition,
 };
 
 async fn setup(nodes: i32) -> (FakeCluster, Admin) {
@@ -225,7 +226,7 @@ async fn groups_are_found_at_their_coordinator() {
         let described = admin.describe_groups(&names(&["g", "nope"])).await.unwrap();
         let group = described[0].1.as_ref().unwrap();
         assert_eq!((group.state.as_str(), group.protocol.as_str()), ("Stable", "range"));
-        assert_eq!(group.coordinator, "10.0.1.3:9092");
+        assert_eq!((group.coordinator.id, group.coordinator.host.as_str()), (3, "10.0.1.3"));
         let assignment: Vec<String> = group.members[0].assignment.iter().map(ToString::to_string).collect();
         assert_eq!(assignment, ["t-0", "t-1"]);
         assert_eq!(code(&described[1].1), Some(ErrorCode::GROUP_ID_NOT_FOUND));
@@ -243,6 +244,74 @@ async fn groups_are_found_at_their_coordinator() {
         assert_eq!(code(&deleted[0].1), Some(ErrorCode::NON_EMPTY_GROUP));
         assert!(deleted[1].1.is_ok());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_of_the_consumer_protocol_are_described_too() {
+    let (cluster, admin) = setup(1).await;
+    let states = [("new", "Stable"), ("old", "Stable")];
+    cluster.state().groups.extend(states.map(|(id, state)| (id.to_owned(), state.to_owned())));
+    let described = admin.describe_groups(&names(&["new", "old", "nope"])).await.unwrap();
+    let group = described[0].1.as_ref().unwrap();
+    assert_eq!((group.kind.as_str(), group.epoch, group.assignment_epoch), ("Consumer", Some(3), Some(2)));
+    let member = &group.members[0];
+    let both = [TopicPartition::new("t", 0), TopicPartition::new("t", 1)];
+    assert_eq!((member.assignment.as_slice(), member.target.as_deref()), (&both[..], Some(&both[..])));
+    assert_eq!((member.epoch, member.is_upgraded), (Some(2), Some(true)));
+    let group = described[1].1.as_ref().unwrap();
+    assert_eq!((group.kind.as_str(), group.epoch), ("Classic", None));
+    let error = described[2].1.clone().unwrap_err();
+    assert_eq!(error.to_string(), "nope: GROUP_ID_NOT_FOUND: Group nope not found.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn offsets_are_committed_and_deleted_for_a_group() {
+    let (cluster, admin) = setup(3).await;
+    let states = [("g", "Empty"), ("busy", "Stable")];
+    cluster.state().groups.extend(states.map(|(id, state)| (id.to_owned(), state.to_owned())));
+    let at = |partition| TopicPartition::new("t", partition);
+    let committed = |offset| CommittedOffset { offset, leader_epoch: -1, metadata: String::new() };
+    let offsets = BTreeMap::from([(at(0), committed(5)), (at(1), committed(6))]);
+    cluster.fault(ApiKey::OffsetCommit, &[Fault::Error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)]);
+    let results = admin.alter_group_offsets("g", &offsets).await.unwrap();
+    assert_eq!(results, [(at(0), Ok(())), (at(1), Ok(()))]);
+    let found = admin.group_offsets("g", None).await.unwrap();
+    assert_eq!(found.values().map(|committed| committed.offset).collect::<Vec<_>>(), [5, 6]);
+    let results = admin.alter_group_offsets("busy", &offsets).await.unwrap();
+    assert!(results.iter().all(|(_, result)| code(result) == Some(ErrorCode::UNKNOWN_MEMBER_ID)));
+
+    let deleted = admin.delete_group_offsets("g", &[at(1), at(7)]).await.unwrap();
+    assert_eq!(deleted[0], (at(1), Ok(())));
+    assert_eq!(code(&deleted[1].1), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    assert_eq!(admin.group_offsets("g", None).await.unwrap().len(), 1);
+    let error = admin.delete_group_offsets("nope", &[at(0)]).await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::GROUP_ID_NOT_FOUND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_are_described_page_by_page() {
+    let (cluster, admin) = setup(1).await;
+    cluster.create_topic("a", 3);
+    cluster.create_topic("b", 2);
+    for page in [1, 2, 4, 100] {
+        let described = admin.describe_topic_partitions(&names(&["b", "nope", "a"]), page).await.unwrap();
+        let found: Vec<(&str, usize)> = described
+            .iter()
+            .filter_map(|(name, topic)| Some((name.as_str(), topic.as_ref().ok()?.topic.partitions.len())))
+            .collect();
+        assert_eq!(found, [("b", 2), ("a", 3)], "{page}");
+        let a = described[2].1.as_ref().unwrap();
+        let eligible: Vec<_> =
+            a.eligible_leaders.iter().map(|leaders| leaders.as_ref().unwrap().eligible.clone()).collect();
+        assert_eq!(eligible, [[0], [1], [2]], "{page}");
+        assert_eq!(code(&described[1].1), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    }
+    // Older brokers are asked for their metadata.
+    cluster.state().versions.insert(ApiKey::DescribeTopicPartitions, (-1, -1));
+    let admin = Admin::connect(&cluster.client(), cluster.config()).await.unwrap();
+    let described = admin.describe_topic_partitions(&names(&["a"]), 100).await.unwrap();
+    let a = described[0].1.as_ref().unwrap();
+    assert_eq!((a.topic.partitions.len(), a.eligible_leaders.as_slice()), (3, &[None, None, None][..]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,6 +34,18 @@ impl State {
             ApiKey::DescribeGroups => {
                 call.reply(key, &self.describe_groups(call, &from_slice(body, version).unwrap()))
             }
+            ApiKey::ConsumerGroupDescribe => {
+                call.reply(key, &self.describe_consumer_groups(call, &from_slice(body, version).unwrap()))
+            }
+            ApiKey::OffsetCommit => {
+                call.reply(key, &self.offset_commit(call, &from_slice(body, version).unwrap()))
+            }
+            ApiKey::OffsetDelete => {
+                call.reply(key, &self.offset_delete(call, &from_slice(body, version).unwrap()))
+            }
+            ApiKey::DescribeTopicPartitions => {
+                call.reply(key, &self.describe_topic_partitions(&from_slice(body, version).unwrap()))
+            }
             ApiKey::DeleteGroups => {
                 call.reply(key, &self.delete_groups(call, &from_slice(body, version).unwrap()))
             }
@@ -290,6 +302,154 @@ impl State {
             answer
         });
         DescribeGroupsResponse { groups: groups.collect(), ..Default::default() }
+    }
+
+    /// Groups whose names begin with `new` are of the consumer protocol.
+    fn describe_consumer_groups(
+        &mut self,
+        call: Call,
+        request: &ConsumerGroupDescribeRequest<'_>,
+    ) -> ConsumerGroupDescribeResponse<'static> {
+        use protocol::consumer_group_describe_response::*;
+        let wrong = self.wrong_node(call);
+        let assignment = || Assignment {
+            topic_partitions: vec![TopicPartitions {
+                topic_id: Uuid::ZERO,
+                topic_name: "t".into(),
+                partitions: vec![1, 0],
+            }],
+        };
+        let groups = request.group_ids.iter().map(|id| {
+            let state = self.groups.get(&**id).filter(|_| id.starts_with("new"));
+            let error_code = match (wrong, state) {
+                (Some(code), _) => code,
+                (None, None) => ErrorCode::GROUP_ID_NOT_FOUND,
+                (None, Some(_)) => ErrorCode::NONE,
+            };
+            DescribedGroup {
+                error_code,
+                error_message: error_code.is_error().then(|| format!("Group {id} not found.").into()),
+                group_id: id.to_string().into(),
+                group_state: state.cloned().unwrap_or_default().into(),
+                group_epoch: 3,
+                assignment_epoch: 2,
+                assignor_name: "uniform".into(),
+                members: vec![Member {
+                    member_id: "m".into(),
+                    member_epoch: 2,
+                    assignment: assignment(),
+                    target_assignment: assignment(),
+                    member_type: 1,
+                    ..Member::default()
+                }],
+                ..DescribedGroup::default()
+            }
+        });
+        ConsumerGroupDescribeResponse { groups: groups.collect(), ..Default::default() }
+    }
+
+    fn offset_commit(
+        &mut self,
+        call: Call,
+        request: &OffsetCommitRequest<'_>,
+    ) -> OffsetCommitResponse<'static> {
+        use protocol::offset_commit_response::*;
+        let wrong = call.error.or(self.wrong_node(call));
+        let busy = self.groups.get(&*request.group_id).is_some_and(|state| state == "Stable");
+        let mut topics = Vec::new();
+        for topic in &request.topics {
+            let mut partitions = Vec::new();
+            for asked in &topic.partitions {
+                let error_code = match wrong {
+                    Some(code) => code,
+                    None if busy && request.member_id.is_empty() => ErrorCode::UNKNOWN_MEMBER_ID,
+                    None => {
+                        let key =
+                            (request.group_id.to_string(), topic.name.to_string(), asked.partition_index);
+                        self.committed.insert(key, asked.committed_offset);
+                        ErrorCode::NONE
+                    }
+                };
+                let partition_index = asked.partition_index;
+                partitions.push(OffsetCommitResponsePartition { partition_index, error_code });
+            }
+            let name = topic.name.to_string().into();
+            topics.push(OffsetCommitResponseTopic { name, partitions, ..Default::default() });
+        }
+        OffsetCommitResponse { topics, ..Default::default() }
+    }
+
+    fn offset_delete(
+        &mut self,
+        call: Call,
+        request: &OffsetDeleteRequest<'_>,
+    ) -> OffsetDeleteResponse<'static> {
+        use protocol::offset_delete_response::*;
+        let error_code = match (self.wrong_node(call), self.groups.contains_key(&*request.group_id)) {
+            (Some(code), _) => code,
+            (None, false) => ErrorCode::GROUP_ID_NOT_FOUND,
+            (None, true) => ErrorCode::NONE,
+        };
+        let mut topics = Vec::new();
+        for topic in request.topics.iter().filter(|_| !error_code.is_error()) {
+            let mut partitions = Vec::new();
+            for asked in &topic.partitions {
+                let key = (request.group_id.to_string(), topic.name.to_string(), asked.partition_index);
+                let known = self.committed.remove(&key).is_some();
+                partitions.push(OffsetDeleteResponsePartition {
+                    partition_index: asked.partition_index,
+                    error_code: if known { ErrorCode::NONE } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION },
+                });
+            }
+            topics.push(OffsetDeleteResponseTopic { name: topic.name.to_string().into(), partitions });
+        }
+        OffsetDeleteResponse { error_code, topics, ..Default::default() }
+    }
+
+    /// Answers with at most as many partitions as asked for, and where to go on.
+    fn describe_topic_partitions(
+        &self,
+        request: &DescribeTopicPartitionsRequest<'_>,
+    ) -> DescribeTopicPartitionsResponse<'static> {
+        use protocol::describe_topic_partitions_response::*;
+        let mut answer = DescribeTopicPartitionsResponse::default();
+        let mut room = request.response_partition_limit as usize;
+        for asked in &request.topics {
+            let name = asked.name.to_string();
+            let mut topic = DescribeTopicPartitionsResponseTopic {
+                name: Some(name.clone().into()),
+                ..Default::default()
+            };
+            let Some(known) = self.topics.get(&name) else {
+                topic.error_code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+                answer.topics.push(topic);
+                continue;
+            };
+            let from = match &request.cursor {
+                Some(cursor) if *cursor.topic_name == *name => cursor.partition_index as usize,
+                _ => 0,
+            };
+            for (index, partition) in known.partitions.iter().enumerate().skip(from) {
+                if room == 0 {
+                    let partition_index = index as i32;
+                    answer.next_cursor = Some(Cursor { topic_name: name.clone().into(), partition_index });
+                    break;
+                }
+                room -= 1;
+                topic.partitions.push(DescribeTopicPartitionsResponsePartition {
+                    partition_index: index as i32,
+                    leader_id: partition.leader,
+                    eligible_leader_replicas: Some(vec![index as i32]),
+                    last_known_elr: Some(Vec::new()),
+                    ..Default::default()
+                });
+            }
+            answer.topics.push(topic);
+            if answer.next_cursor.is_some() {
+                break;
+            }
+        }
+        answer
     }
 
     fn delete_groups(

@@ -2,7 +2,8 @@
 
 Both sides talk to the same broker (with `--broker kafka` that is Kafka: then it is our applets that are foreign). Kafka's
 tools run in one JVM. Exit code, standard output and standard error are compared after what cannot be equal was taken
-out: prefixes of names, ids, times, stack traces, and the wording of help texts.
+out: prefixes of names, ids, times, stack traces, and the wording of help texts. With `--keep DIR`, `DIR/applets.txt` has what Kafka's
+tools said, to be compared between brokers.
 """
 
 import difflib
@@ -14,17 +15,19 @@ import subprocess
 import time
 
 from .. import toolchain
-from ..applets import cluster, delete_records, get_offsets, topics
+from ..applets import cluster, consumer_groups, delete_records, get_offsets, topics
 
 TOOLS = {
     "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
     "kafka-cluster": "org.apache.kafka.tools.ClusterTool",
+    "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
     "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
     "kafka-log-dirs": "org.apache.kafka.tools.LogDirsCommand",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
-MODULES = {"topics": topics, "get-offsets": get_offsets, "delete-records": delete_records, "cluster": cluster}
+MODULES = {"topics": topics, "get-offsets": get_offsets, "delete-records": delete_records, "cluster": cluster,
+           "consumer-groups": consumer_groups}
 # Equally long, so that columns are equally wide.
 PREFIXES = {"tools": "zappa", "applets": "zeppo"}
 SECONDS = 60
@@ -47,20 +50,21 @@ def run(context):
 def compare(context, broker, tools, module):
     """Runs the cases of a module on both sides; raises with the differences."""
     cases = module.CASES
-    klamm = Applets(toolchain.klamm())
-    sides = {}
-    for side, runner in (("tools", tools), ("applets", klamm)):
+    sides = []
+    for side, runner in (("tools", tools), ("applets", Applets(toolchain.klamm()))):
         directory = os.path.join(context.directory, "applets-" + side)
         os.makedirs(directory, exist_ok=True)
-        words = Words(PREFIXES[side], broker.bootstrap, directory)
         if hasattr(module, "prepare"):
             module.prepare(broker.bootstrap, PREFIXES[side])
-        sides[side] = [words.shown(case, result(runner, words.arguments(case), case)) for case in cases]
+        sides.append((runner, Words(PREFIXES[side], broker.bootstrap, directory)))
     differences = []
-    for case, theirs, ours in zip(cases, sides["tools"], sides["applets"]):
+    for case in cases:
+        theirs, ours = (words.shown(case, result(runner, words.arguments(case), case)) for runner, words in sides)
         if theirs != ours:
             lines = difflib.unified_diff(theirs, ours, "Kafka's tool", "klamm", lineterm="", n=1)
             differences.append(case.line + "\n" + "\n".join("    " + line for line in lines))
+        with open(os.path.join(context.directory, "applets.txt"), "a") as handle:
+            handle.write("\n".join(["$ " + case.line] + theirs) + "\n")
     assert not differences, "%d of %d cases differ\n%s" % (len(differences), len(cases), "\n".join(differences))
     return "%d cases alike" % len(cases)
 
@@ -98,28 +102,36 @@ class Words:
 
     def shown(self, case, result):
         code, out, err = result
+        out, err = self.neutral(out), without_stack(self.neutral(err)) if case.errors else ""
         lines = ["exit %d" % code]
         for name, text in (("out", out), ("err", err)):
-            text = self.neutral(text)
             if case.help_text:
                 text = without_help(text)
             rows = text.splitlines()
+            if name == "err":
+                # What was said on standard output and once more with a stack trace.
+                rows = [row for row in rows if not row or row not in out]
             if case.rows in ("any", "tokens"):
                 if case.rows == "tokens":
-                    rows = [" ".join(sorted(re.split(r"[\s,]+", row))) for row in rows]
+                    rows = [" ".join(sorted(re.split(r"[\s,()]+", row))) for row in rows]
                 rows.sort()
             lines += ["%s: %s" % (name, row) for row in rows]
         return lines
 
     def neutral(self, text):
-        text = text.replace(self.directory, "@T").replace(self.prefix, "P")
-        text = without_stack(text)
+        text = text.replace(self.directory, "@T")
+        for prefix in PREFIXES.values():
+            text = text.replace(prefix, "P")
         text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<member>", text)
         text = re.sub(r"(?<=TopicId: )[\w-]{22}", "<id>", text)
         # Kafka's tools are a version older than the broker may be: what they could use is not what we could.
         text = re.sub(r" \[usable: \d+\]", " [usable]", text)
         text = re.sub(r",?\n\t\w+\(9[3-9]\): .*", "", text)
         text = text.replace("%s\n" % KAFKA_TOOLS_VERSION, "<version>\n").replace("%s\n" % KAFKA_VERSION, "<version>\n")
+        text = re.sub(r"(?<=Valid states are: ).*", lambda m: str(sorted(m.group().split(", "))), text)
+        text = re.sub(r"(?<=Valid types are: ).*", lambda m: str(sorted(m.group().split(", "))), text)
+        text = re.sub(r"(?<=of these options: ).*", lambda m: str(sorted(m.group().split(", "))), text)
+        text = re.sub(r"(?<=following options: ).*", lambda m: str(sorted(m.group().split(", "))), text)
         # A set of options, in an order that changes from run to run.
         text = re.sub(r"\[(\[[\w-]+\](?:, \[[\w-]+\])+)\]", lambda m: str(sorted(m.group(1).split(", "))), text)
         return text

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use client::{Admin, ErrorCode, NewPartitions, NewTopic, Outcomes};
 
 use super::{ensure_found, matching};
-use crate::applets::ToolError;
 use crate::applets::options::CommandLine;
+use crate::applets::{ToolError, tool_client};
 use crate::output::print;
 
 /// Creates a topic.
@@ -110,7 +110,7 @@ pub async fn alter(line: &CommandLine, admin: &Admin) -> Result<(), ToolError> {
         return Ok(());
     }
     let mut wanted = Vec::new();
-    for (name, described) in admin.describe_topics(&topics).await? {
+    for (name, described) in tool_client::topics(admin, &topics).await? {
         let present = described?.partitions.len();
         let new = assignment.iter().skip(present).cloned().collect();
         let assignments = (!assignment.is_empty()).then_some(new);

@@ -13,11 +13,9 @@ use super::{REPORTS, ensure_found, matching};
 use crate::applets::ToolError;
 use crate::applets::hash_order::sort_by_hash;
 use crate::applets::options::CommandLine;
+use crate::applets::tool_client::PAGE_PARTITIONS;
 use crate::applets::uuid_argument::parse_uuid;
 use crate::output::print;
-
-/// Partitions in one answer, unless the user says otherwise.
-const PAGE_PARTITIONS: i32 = 2000;
 
 type Reassignments = BTreeMap<TopicPartition, PartitionReassignment>;
 

@@ -55,10 +55,6 @@ fn values_are_read() {
         "Cannot parse argument 'x' of option partitions"
     );
     assert_eq!(
-        line.require_one_of(&["list", "state"]).expect_err("neither").to_string(),
-        "Exactly one of the following arguments is required: [list], [state]"
-    );
-    assert_eq!(
         line.refuse_with("topic", &["list", "partitions"]).expect_err("both").to_string(),
         "Option \"[topic]\" can't be used with option \"[partitions]\""
     );

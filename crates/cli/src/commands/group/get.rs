@@ -105,7 +105,7 @@ async fn describe(
         state: group.state,
         protocol_type: group.protocol_type,
         protocol: group.protocol,
-        coordinator: group.coordinator,
+        coordinator: format!("{}:{}", group.coordinator.host, group.coordinator.port),
         members: members.collect(),
         offsets,
     }
