@@ -64,20 +64,10 @@ impl<'a> Call<'a> {
         reply: &mut Reply,
         gaps: &mut Vec<Gap>,
     ) -> Outcome {
-        let encoded = protocol::encode_response_into(
-            self.key,
-            version,
-            self.correlation_id,
-            response,
-            &mut reply.bytes,
-            gaps,
-        );
-        match encoded {
-            Ok(()) => Outcome::Answered,
-            Err(error) => {
-                tracing::error!(api = self.key.name(), version, %error, "a response could not be written");
-                Outcome::Close("the response could not be written; this is a fault of the broker".into())
-            }
+        if encode(self.key, version, self.correlation_id, response, reply, gaps) {
+            Outcome::Answered
+        } else {
+            Outcome::Close("the response could not be written; this is a fault of the broker".into())
         }
     }
 }
@@ -88,6 +78,23 @@ fn held_off(outcome: Outcome, throttle_ms: i32) -> Outcome {
         Outcome::Answered | Outcome::Silent if throttle_ms > 0 => Outcome::Throttled(millis(throttle_ms)),
         outcome => outcome,
     }
+}
+
+/// Writes a response frame; says whether that could be done.
+fn encode<'b, M: Message<'b>>(
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    response: &M,
+    reply: &mut Reply,
+    gaps: &mut Vec<Gap>,
+) -> bool {
+    let encoded =
+        protocol::encode_response_into(key, version, correlation_id, response, &mut reply.bytes, gaps);
+    if let Err(error) = &encoded {
+        tracing::error!(api = key.name(), version, %error, "a response could not be written");
+    }
+    encoded.is_ok()
 }
 
 impl RequestHandler for Node {
@@ -123,6 +130,11 @@ impl RequestHandler for Node {
         let is_exempt =
             self.config.listeners.len() > 1 && listener_name == self.config.inter_broker_listener_name;
         self.quotas.admit(is_exempt, peer)
+    }
+
+    /// Batches of one connection are appended in order while those before them are on their way to the disk.
+    fn overlaps(&self, frame: &[u8]) -> bool {
+        frame.first_chunk() == Some(&(ApiKey::Produce as i16).to_be_bytes())
     }
 
     fn closed(&self, _connection: &ConnectionInfo) {}
@@ -192,8 +204,23 @@ async fn produce(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         Ok(request) => request,
         Err(error) => return call.undecodable(error),
     };
-    let mut response = handlers::produce::handle(node, &call.ctx, &request).await;
+    let (mut response, parked) = handlers::produce::handle(node, &call.ctx, &request).await;
     let throttle_ms = node.quotas.record_produce(&call.ctx, call.frame_bytes);
+    if let Some(parked) = parked {
+        response.throttle_time_ms = throttle_ms;
+        let response = response.into_owned();
+        if node.quotas.throttles_requests() {
+            let response = parked.wait(response).await;
+            return call.respond(node, response, reply);
+        }
+        let (key, version, correlation_id) = (call.key, call.ctx.api_version, call.correlation_id);
+        return Outcome::Later(Box::pin(async move {
+            let response = parked.wait(response).await;
+            let mut reply = Reply::default();
+            encode(key, version, correlation_id, &response, &mut reply, &mut Vec::new());
+            reply
+        }));
+    }
     if request.acks != 0 {
         response.throttle_time_ms = throttle_ms;
         return call.respond(node, response, reply);

@@ -2,11 +2,13 @@
 //!
 //! A connection has one request in work at a time, as Kafka's muted channels do; what else has been read waits in the
 //! buffer, and behind it the kernel's socket buffer pushes back. Requests that are answered at once are answered
-//! together by one write.
+//! together by one write. A handler may do its work and leave the answer for later, when a disk or another node has
+//! done its part; then requests of the same kind go on meanwhile, and the answers still leave in order.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -22,6 +24,8 @@ use crate::reply::Reply;
 
 /// Answers are written once this much is waiting, even if more requests are at hand.
 const WRITE_AT_BYTES: usize = 64 * 1024;
+/// Answers of one connection that are left for later; the next request waits.
+const LATER_COUNT_MAX: usize = 64;
 /// After a frame of this size other connections get their turn.
 const YIELD_AFTER_BYTES: usize = 256 * 1024;
 
@@ -38,8 +42,10 @@ pub struct ConnectionInfo {
     pub peer_addr: SocketAddr,
 }
 
+/// An answer that comes when its time has come: a whole response frame.
+pub type LaterAnswer = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
 /// What became of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The reply holds the whole response frame.
     Answered,
@@ -47,6 +53,8 @@ pub enum Outcome {
     Silent,
     /// The reply is sent, whether it holds a response or nothing, and for so long the connection is not read (KIP-219).
     Throttled(Duration),
+    /// The work is done, and the answer is on its way.
+    Later(LaterAnswer),
     /// The connection cannot go on; the reason is for the log. A reply written so far is still sent.
     Close(String),
 }
@@ -76,6 +84,9 @@ pub trait RequestHandler: Send + Sync + 'static {
         listener_name: &'a str,
         peer: IpAddr,
     ) -> impl Future<Output = Admission> + Send + 'a;
+
+    /// Whether this frame may be handled while the answers to requests before it are still on their way.
+    fn overlaps(&self, frame: &[u8]) -> bool;
 
     /// The connection is gone; whatever was kept for it can go too.
     fn closed(&self, connection: &ConnectionInfo);
@@ -169,17 +180,35 @@ impl<H: RequestHandler> Connection<H> {
         let mut buffer = ReadBuffer::default();
         let mut out = Reply::default();
         let mut one = Reply::default();
+        let mut later = Later::default();
         let handler = self.handler.clone();
         let info = self.info.clone();
         loop {
-            match self.answer_all(&*handler, &info, &mut buffer, &mut out, &mut one).await {
+            let replies = Replies { out: &mut out, one: &mut one, later: &mut later };
+            match self.answer_all(&*handler, &info, &mut buffer, replies).await {
                 Ok(()) => {}
                 Err(end) => {
+                    later.finish(&mut out).await;
                     let _ = self.write(&mut out).await;
                     return end;
                 }
             }
-            match self.read(&mut buffer).await {
+            let read = tokio::select! {
+                biased;
+                () = later.ready(&mut out), if !later.is_empty() => {
+                    match self.write(&mut out).await {
+                        Ok(()) => continue,
+                        Err(error) => return End::Io(error),
+                    }
+                }
+                read = self.read(&mut buffer) => read,
+            };
+            if matches!(read, Ok(Read::Closed | Read::End)) {
+                // What was done is answered, even to a client that sends no more.
+                later.finish(&mut out).await;
+                let _ = self.write(&mut out).await;
+            }
+            match read {
                 Ok(Read::Some) => {}
                 Ok(Read::End) if buffer.is_empty() => return End::ByClient,
                 Ok(Read::End) => return End::Protocol("the client left in the middle of a request".into()),
@@ -195,9 +224,9 @@ impl<H: RequestHandler> Connection<H> {
         handler: &H,
         info: &ConnectionInfo,
         buffer: &mut ReadBuffer,
-        out: &mut Reply,
-        one: &mut Reply,
+        replies: Replies<'_>,
     ) -> Result<(), End> {
+        let Replies { out, one, later } = replies;
         loop {
             match buffer.head(self.limits.frame_bytes_max) {
                 Head::Partial => break,
@@ -208,7 +237,14 @@ impl<H: RequestHandler> Connection<H> {
                     )));
                 }
                 Head::Frame(bytes) => {
-                    self.answer(handler, info, buffer.frame(bytes), out, one).await?;
+                    if !later.is_empty() && (later.is_full() || !handler.overlaps(buffer.frame(bytes))) {
+                        self.write(out).await?;
+                        self.activity.busy.store(true, Ordering::Relaxed);
+                        later.ready(out).await;
+                        self.activity.busy.store(false, Ordering::Relaxed);
+                        continue;
+                    }
+                    self.answer(handler, info, buffer.frame(bytes), out, one, later).await?;
                     buffer.consume(bytes);
                     if out.bytes.len() >= WRITE_AT_BYTES || !out.files.is_empty() {
                         self.write(out).await?;
@@ -231,6 +267,7 @@ impl<H: RequestHandler> Connection<H> {
         frame: &[u8],
         out: &mut Reply,
         one: &mut Reply,
+        later: &mut Later,
     ) -> Result<(), End> {
         one.clear();
         let outcome = {
@@ -248,18 +285,28 @@ impl<H: RequestHandler> Connection<H> {
             }
         };
         match outcome {
-            Outcome::Answered => {
+            Outcome::Answered if later.is_empty() => {
                 out.take_from(one);
                 Ok(())
             }
+            Outcome::Answered => {
+                later.push_done(std::mem::take(one));
+                Ok(())
+            }
             Outcome::Silent => Ok(()),
+            Outcome::Later(answer) => {
+                later.push(answer);
+                Ok(())
+            }
             Outcome::Throttled(mute) => {
                 let until = Instant::now() + mute;
+                later.finish(out).await;
                 out.take_from(one);
                 self.write(out).await?;
                 self.mute(until).await
             }
             Outcome::Close(reason) => {
+                later.finish(out).await;
                 out.take_from(one);
                 Err(End::Protocol(reason))
             }
@@ -327,6 +374,66 @@ impl<H: RequestHandler> Connection<H> {
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The buffers of a connection's answers.
+struct Replies<'a> {
+    /// Ready to be written.
+    out: &'a mut Reply,
+    /// The one in the making.
+    one: &'a mut Reply,
+    later: &'a mut Later,
+}
+
+/// Answers that are left for later, in the order of their requests.
+#[derive(Default)]
+struct Later {
+    answers: VecDeque<LaterAnswer>,
+}
+
+impl Later {
+    fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.answers.len() >= LATER_COUNT_MAX
+    }
+
+    fn push(&mut self, answer: LaterAnswer) {
+        self.answers.push_back(answer);
+    }
+
+    fn push_done(&mut self, reply: Reply) {
+        self.answers.push_back(Box::pin(std::future::ready(reply)));
+    }
+
+    /// Waits for the oldest answer, and takes those behind it that are there too. May be given up and asked again.
+    async fn ready(&mut self, out: &mut Reply) {
+        let mut taken = false;
+        std::future::poll_fn(|context| {
+            while let Some(front) = self.answers.front_mut() {
+                match front.as_mut().poll(context) {
+                    Poll::Ready(mut reply) => {
+                        out.take_from(&mut reply);
+                        self.answers.pop_front();
+                        taken = true;
+                    }
+                    Poll::Pending if taken => break,
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Waits for all answers.
+    async fn finish(&mut self, out: &mut Reply) {
+        while !self.is_empty() {
+            self.ready(out).await;
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod limits;
 mod listener;
 mod reply;
 
-pub use connection::{Admission, ConnectionInfo, Outcome, RequestHandler};
+pub use connection::{Admission, ConnectionInfo, LaterAnswer, Outcome, RequestHandler};
 pub use limits::{ConnectionLimits, FrameLimits};
 pub use listener::{ListenerConfig, Listeners};
 pub use reply::{FilePart, Reply};

@@ -36,12 +36,13 @@ enum Acks {
     All,
 }
 
-/// Appends all batches and answers when they are as safe as `acks` asks. Returns none for `acks=0`.
+/// Appends all batches. The answer holds as it is, or once what it gives beside has been waited for: until then some
+/// batches are not as safe as `acks` asks.
 pub async fn handle<'a>(
     node: &Node,
     ctx: &RequestContext<'_>,
     request: &'a ProduceRequest<'a>,
-) -> ProduceResponse<'a> {
+) -> (ProduceResponse<'a>, Option<Parked>) {
     let acks = match request.acks {
         0 => Some(Acks::None),
         1 => Some(Acks::Leader),
@@ -68,8 +69,8 @@ pub async fn handle<'a>(
                     let response = answer(node, ctx, &partition, partition_data.index, &appended);
                     if let Ok(info) = &appended {
                         let (topic, index) = (responses.len(), partition_responses.len());
-                        let batch =
-                            Parked { topic, index, partition, end_offset: info.last_offset + 1, acks };
+                        let end_offset = info.last_offset + 1;
+                        let batch = ParkedBatch { topic, index, partition, end_offset, acks };
                         if !batch.is_safe() {
                             parked.push(batch);
                         }
@@ -85,10 +86,8 @@ pub async fn handle<'a>(
             partition_responses,
         });
     }
-    if !parked.is_empty() {
-        wait_until_safe(request.timeout_ms, parked, &mut responses).await;
-    }
-    ProduceResponse { responses, ..ProduceResponse::default() }
+    let parked = (!parked.is_empty()).then(|| Parked::new(request.timeout_ms, parked));
+    (ProduceResponse { responses, ..ProduceResponse::default() }, parked)
 }
 
 /// Says whether an answer to `acks=0` holds an error; the connection is then closed so that the client notices.
@@ -216,7 +215,7 @@ fn answer<'a>(
 }
 
 /// A batch that is in the log and not yet as safe as `acks` asks.
-struct Parked {
+struct ParkedBatch {
     /// Where its answer is.
     topic: usize,
     index: usize,
@@ -225,7 +224,7 @@ struct Parked {
     acks: Acks,
 }
 
-impl Parked {
+impl ParkedBatch {
     fn is_safe(&self) -> bool {
         match self.acks {
             Acks::None => true,
@@ -246,24 +245,41 @@ impl Parked {
     }
 }
 
-/// Waits until the parked batches are safe, or says that time is up: their data stays in the log. As in Kafka, time runs for
-/// what other replicas do; but here the leader's own flush is part of it.
-async fn wait_until_safe(timeout_ms: i32, parked: Vec<Parked>, responses: &mut [TopicProduceResponse<'_>]) {
-    let waiter = Waiter::new(0);
-    parked.iter().for_each(|batch| batch.partition.waiters().add(&waiter));
-    let all = async {
-        while parked.iter().any(|batch| !batch.is_safe() && batch.fault().is_none()) {
-            waiter.woken().await;
-        }
-    };
-    let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
-    let _ = tokio::time::timeout(timeout, all).await;
-    for batch in parked {
-        batch.partition.waiters().remove(&waiter);
-        if !batch.is_safe() {
-            let response = &mut responses[batch.topic].partition_responses[batch.index];
+/// Batches of a request that are in the log and not yet safe, hung on their partitions for as long as this lives.
+pub struct Parked {
+    timeout: Duration,
+    waiter: Arc<Waiter>,
+    batches: Vec<ParkedBatch>,
+}
+
+impl Parked {
+    fn new(timeout_ms: i32, batches: Vec<ParkedBatch>) -> Self {
+        let waiter = Waiter::new(0);
+        batches.iter().for_each(|batch| batch.partition.waiters().add(&waiter));
+        let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+        Self { timeout, waiter, batches }
+    }
+
+    /// Waits until the batches are safe, or says in the answer that time is up: their data stays in the log. As in Kafka,
+    /// time runs for what other replicas do; but here the leader's own flush is part of it.
+    pub async fn wait(self, mut response: ProduceResponse<'static>) -> ProduceResponse<'static> {
+        let all = async {
+            while self.batches.iter().any(|batch| !batch.is_safe() && batch.fault().is_none()) {
+                self.waiter.woken().await;
+            }
+        };
+        let _ = tokio::time::timeout(self.timeout, all).await;
+        for batch in self.batches.iter().filter(|batch| !batch.is_safe()) {
+            let answer = &mut response.responses[batch.topic].partition_responses[batch.index];
             let code = batch.fault().unwrap_or(ErrorCode::REQUEST_TIMED_OUT);
-            *response = failure(response.index, code);
+            *answer = failure(answer.index, code);
         }
+        response
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.batches.iter().for_each(|batch| batch.partition.waiters().remove(&self.waiter));
     }
 }

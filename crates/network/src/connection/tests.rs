@@ -7,7 +7,8 @@ use platform::{BindOptions, Net, OsNet};
 use super::*;
 use crate::{ConnectionLimits, ListenerConfig, Listeners};
 
-/// Frame `e<text>` is echoed, `w<text>` after a wait, `s` is not answered, `c` closes; `t<text>` is echoed and mutes for
+/// Frame `e<text>` is echoed, `w<text>` after a wait, `l<text>` later and beside others of
+/// its kind, `s` is not answered, `c` closes; `t<text>` is echoed and mutes for
 /// an hour, `b<text>` for a moment, `u` mutes for an hour without an answer.
 #[derive(Default)]
 struct Script {
@@ -28,6 +29,15 @@ impl RequestHandler for Script {
             Some(b's') => return Outcome::Silent,
             Some(b'u') => return Outcome::Throttled(HOUR),
             Some(b'c') => return Outcome::Close("asked to".into()),
+            Some(b'l') => {
+                let answer = self::frame(frame);
+                // The first of several waits longest.
+                let wait = Duration::from_millis(if frame == b"l0" { 60 } else { 5 });
+                return Outcome::Later(Box::pin(async move {
+                    tokio::time::sleep(wait).await;
+                    Reply { bytes: answer, ..Reply::default() }
+                }));
+            }
             Some(b'w') => tokio::time::sleep(Duration::from_millis(20)).await,
             _ => {}
         }
@@ -42,6 +52,10 @@ impl RequestHandler for Script {
 
     async fn admit(&self, _listener_name: &str, _peer: IpAddr) -> Admission {
         if self.holds.load(Ordering::Relaxed) { Admission::Hold(HOUR) } else { Admission::Open }
+    }
+
+    fn overlaps(&self, frame: &[u8]) -> bool {
+        frame.first() == Some(&b'l')
     }
 
     fn closed(&self, _connection: &ConnectionInfo) {}
@@ -196,4 +210,32 @@ async fn a_drain_lets_the_request_at_work_finish() {
     listeners.drain(Duration::from_secs(5)).await;
     expect(&stream, b"w1").await;
     expect_end(&stream).await;
+}
+
+#[tokio::test]
+async fn answers_left_for_later_leave_in_order() {
+    let (_listeners, stream) = start(60_000).await;
+    let texts: [&[u8]; 6] = [b"l0", b"l1", b"l2", b"e3", b"l4", b"w5"];
+    let all: Vec<u8> = texts.iter().flat_map(|text| frame(text)).collect();
+    stream.write_all(&all).await.unwrap();
+    for text in texts {
+        expect(&stream, text).await;
+    }
+    // Requests that came with a close are answered before it.
+    let all: Vec<u8> = [&b"l0"[..], b"l1", b"c"].iter().flat_map(|text| frame(text)).collect();
+    stream.write_all(&all).await.unwrap();
+    expect(&stream, b"l0").await;
+    expect(&stream, b"l1").await;
+    expect_end(&stream).await;
+}
+
+#[tokio::test]
+async fn more_answers_than_may_be_left_for_later_wait_their_turn() {
+    let (_listeners, stream) = start(60_000).await;
+    let texts: Vec<Vec<u8>> = (0..3 * LATER_COUNT_MAX).map(|n| format!("l{n}").into_bytes()).collect();
+    let all: Vec<u8> = texts.iter().flat_map(|text| frame(text)).collect();
+    stream.write_all(&all).await.unwrap();
+    for text in &texts {
+        expect(&stream, text).await;
+    }
 }
