@@ -12,7 +12,7 @@ use metadata::{
 use platform::Platform;
 use protocol::Uuid;
 use replication::LeaderConfig;
-use storage::{LogConfig, LogDir, StorageError};
+use storage::{LogConfig, LogDir, StorageError, UnifiedLog};
 
 use crate::current_config::CurrentConfig;
 use crate::partition::Partition;
@@ -64,12 +64,19 @@ impl LocalPartitions {
         let mut configs: BTreeMap<Uuid, TopicConfig> = BTreeMap::new();
         let mut made = Vec::new();
         for (topic, index, registration) in wanted {
-            let known = self.partitions.load().by_id(topic.id()).is_some_and(|t| t.get(index).is_some());
-            if registration.leader != self.node_id || known {
+            let known = self.partitions.load().by_id(topic.id()).and_then(|topic| topic.get(index).cloned());
+            if registration.leader != self.node_id {
+                if let Some(partition) = known {
+                    partition.resign(registration.leader_epoch);
+                }
                 continue;
             }
+            if known.as_ref().is_some_and(|partition| !partition.is_closed()) {
+                continue;
+            }
+            let resting = known.and_then(|partition| partition.close());
             let config = configs.entry(topic.id()).or_insert_with(|| self.topic_config(image, topic.name()));
-            match self.make(topic, index, registration, config, now_ms) {
+            match self.make(topic, index, registration, config, resting, now_ms) {
                 Ok(partition) => made.push(partition),
                 Err(error) => {
                     tracing::error!(topic = topic.name(), partition = index, %error, "the log could not be opened: the partition stays offline");
@@ -87,11 +94,16 @@ impl LocalPartitions {
         index: i32,
         registration: &PartitionRegistration,
         config: &TopicConfig,
+        resting: Option<UnifiedLog>,
         now_ms: i64,
     ) -> Result<Arc<Partition>, StorageError> {
         let name = topic.shared_name();
         let config_of_log = Arc::new(self.log_config(config));
-        let log = match self.log_dir.take_log(&name, index, topic.id(), config_of_log.clone())? {
+        let found = match resting {
+            Some(log) => Some(log),
+            None => self.log_dir.take_log(&name, index, topic.id(), config_of_log.clone())?,
+        };
+        let log = match found {
             Some(log) => log,
             None => self.log_dir.create_log(&name, index, topic.id(), config_of_log, now_ms)?,
         };

@@ -19,6 +19,7 @@ use crate::current_config::CurrentConfig;
 use crate::fetch_sessions::FetchSessions;
 use crate::loggers::Loggers;
 use crate::mutation_ticket::MutationTicket;
+use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::quotas::Quotas;
 use crate::topic_names::is_valid_topic_name;
@@ -92,6 +93,16 @@ impl Node {
     pub fn some_alive_broker(&self, image: &MetadataImage) -> Option<i32> {
         let alive = || image.cluster().brokers().filter(|broker| !broker.fenced).map(|broker| broker.id);
         alive().find(|id| *id == self.node_id).or_else(|| alive().next())
+    }
+
+    /// The leader of a partition and its epoch, for clients that came to this node in vain.
+    pub(crate) fn leader_of(&self, partition: &Partition) -> (i32, i32) {
+        let image = self.image.load();
+        let registration = image.topics().by_id(partition.topic_id);
+        let registration = registration.and_then(|topic| topic.partition(partition.index));
+        registration.map_or((self.node_id, partition.leader_epoch()), |registration| {
+            (registration.leader, registration.leader_epoch)
+        })
     }
 
     /// Creates topics that a client asked for, with the broker's defaults and at the expense of the ticket's client. Who

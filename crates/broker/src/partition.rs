@@ -65,7 +65,8 @@ enum Queued {
 
 struct State {
     log: UnifiedLog,
-    leader: Leader,
+    /// None after the leadership.
+    leader: Option<Leader>,
     effects: Vec<Effect>,
     /// Appends above the high watermark: where each ends, and its bytes.
     uncommitted: VecDeque<(i64, u64)>,
@@ -126,7 +127,12 @@ impl Partition {
             topic_id,
             view,
             config: ArcSwap::new(log.config().clone()),
-            state: Mutex::new(Some(State { log, leader, effects: Vec::new(), uncommitted: VecDeque::new() })),
+            state: Mutex::new(Some(State {
+                log,
+                leader: Some(leader),
+                effects: Vec::new(),
+                uncommitted: VecDeque::new(),
+            })),
             queue: Mutex::default(),
             queued_count: AtomicUsize::new(0),
             waiters: Waiters::default(),
@@ -228,9 +234,10 @@ impl Partition {
         answered.await.unwrap_or(Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER)))
     }
 
-    /// Runs short `work` on the log for a request: at once if the lock is free, else by its holder.
+    /// Runs short `work` on the log for a request: at once if the lock is free, else by its holder. The leadership may
+    /// have ended.
     ///
-    /// Returns none when the leadership has ended.
+    /// Returns none when the log is closed.
     pub async fn on_log<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut UnifiedLog) -> T + Send + 'static,
@@ -302,18 +309,16 @@ impl Partition {
     }
 
     fn append_locked(&self, state: Option<&mut State>, batches: &[u8], job: &Job) -> AppendResult {
-        let Some(state) = state else {
-            return Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER));
-        };
-        let epoch = state.leader.leader_epoch();
+        let ended = PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        let Some(state) = state else { return Err(ended) };
+        let State { log, leader: Some(leader), .. } = state else { return Err(ended) };
+        let epoch = leader.leader_epoch();
         let appended = match job {
-            Job::Client { check_min_isr: true, .. } if state.leader.check_min_isr().is_err() => {
+            Job::Client { check_min_isr: true, .. } if leader.check_min_isr().is_err() => {
                 return Err(PartitionError::Code(ErrorCode::NOT_ENOUGH_REPLICAS));
             }
-            Job::Client { valid, rules, .. } => state.log.append_valid(batches, valid, rules, epoch),
-            Job::Own { now_ms } => {
-                state.log.append_as_leader(batches, epoch, AppendOrigin::Coordinator, *now_ms)
-            }
+            Job::Client { valid, rules, .. } => log.append_valid(batches, valid, rules, epoch),
+            Job::Own { now_ms } => log.append_as_leader(batches, epoch, AppendOrigin::Coordinator, *now_ms),
         };
         let info = appended.map_err(|error| self.refused(error))?;
         if !info.duplicate {
@@ -326,7 +331,8 @@ impl Partition {
     /// The log's end, or the safe part of it, has moved.
     fn note_end(&self, state: &mut State) {
         let safe_end = state.safe_end();
-        state.leader.handle_local_end(self.view.log_end_offset(), safe_end, &mut state.effects);
+        let Some(leader) = &mut state.leader else { return };
+        leader.handle_local_end(self.view.log_end_offset(), safe_end, &mut state.effects);
         self.apply(state);
     }
 
@@ -405,7 +411,7 @@ impl Partition {
     /// Runs `work` on the log, waiting for the lock: for rare work such as retention, flush and configuration. Requests
     /// use [`Partition::on_log`].
     ///
-    /// Returns none when the leadership has ended.
+    /// Returns none when the log is closed.
     pub fn with_log<T>(&self, work: impl FnOnce(&mut UnifiedLog) -> T) -> Option<T> {
         self.with_state(|state| work(&mut state.log))
     }
@@ -424,15 +430,32 @@ impl Partition {
             if let Err(error) = state.log.update_config(config) {
                 self.log_lost(&error);
             }
-            state.leader.handle_min_isr_change(min_insync_replicas, &mut state.effects);
+            if let Some(leader) = &mut state.leader {
+                leader.handle_min_isr_change(min_insync_replicas, &mut state.effects);
+            }
             self.note_end(state);
         });
         self.write_ahead();
     }
 
-    /// Ends the leadership and gives the log back, for deletion or a clean close. Who waits is answered.
+    /// Ends the leadership and keeps the log: another broker leads from `leader_epoch` on, or none. Who waits is answered.
+    pub fn resign(&self, leader_epoch: i32) {
+        if let Some(state) = self.state.lock().as_mut() {
+            state.leader = None;
+        }
+        self.leader_epoch.store(leader_epoch, Ordering::Relaxed);
+        self.end_leadership();
+    }
+
+    /// Ends the leadership and gives the log back, for deletion, a clean close or a new leadership. Who waits is
+    /// answered.
     pub fn close(&self) -> Option<UnifiedLog> {
         let state = self.state.lock().take();
+        self.end_leadership();
+        state.map(|state| state.log)
+    }
+
+    fn end_leadership(&self) {
         while let Some(queued) = self.next_queued() {
             match queued {
                 Queued::Append { answer, .. } => {
@@ -444,7 +467,6 @@ impl Partition {
         }
         self.closed.store(true, Ordering::Release);
         self.waiters.wake_all();
-        state.map(|state| state.log)
     }
 
     /// Says whether the leadership has ended.

@@ -49,6 +49,9 @@ async fn delete_before(node: &Node, topic: &str, index: i32, offset: i64) -> Res
     if is_internal(topic) {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
+    if partition.is_closed() {
+        return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    }
     let deleted = partition.on_log(move |log| {
         if log.config().compact && !log.config().delete {
             return Err(ErrorCode::POLICY_VIOLATION);

@@ -300,13 +300,15 @@ fn read_one(
     min_one: bool,
 ) -> Read {
     if partition.is_closed() && !node.is_stopping() {
-        // The topic was deleted while the request waited.
-        return failed(find(node, wanted).err().unwrap_or(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+        // The topic was deleted while the request waited, or another broker leads.
+        let code = find(node, wanted).err().unwrap_or(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        let moved = code == ErrorCode::NOT_LEADER_OR_FOLLOWER;
+        return Read { current_leader: moved.then(|| node.leader_of(partition)), ..failed(code) };
     }
     if limits.follower || partition.is_closed() {
         // A sole replica has no followers: whoever claims to be one holds stale metadata.
         return Read {
-            current_leader: Some((node.node_id, partition.leader_epoch())),
+            current_leader: Some(node.leader_of(partition)),
             ..failed(ErrorCode::NOT_LEADER_OR_FOLLOWER)
         };
     }

@@ -190,8 +190,8 @@ fn answer<'a>(
         Err(PartitionError::Code(code)) => {
             let mut response = failure(index, *code);
             if *code == ErrorCode::NOT_LEADER_OR_FOLLOWER && ctx.api_version >= CURRENT_LEADER_VERSION_MIN {
-                response.current_leader =
-                    LeaderIdAndEpoch { leader_id: node.node_id, leader_epoch: partition.leader_epoch() };
+                let (leader_id, leader_epoch) = node.leader_of(partition);
+                response.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch };
             }
             response
         }

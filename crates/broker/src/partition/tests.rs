@@ -94,6 +94,22 @@ async fn a_closed_partition_refuses_and_gives_its_log_back_once() {
 }
 
 #[tokio::test]
+async fn a_partition_that_resigned_keeps_its_log() {
+    let f = fixture(LogConfig { flush_ms: 0, ..LogConfig::default() });
+    let now_ms = f.platform.clock.wall_ms();
+    f.partition.append_client(&batch(), true, now_ms).await.unwrap();
+    f.partition.resign(4);
+    assert!(f.partition.is_closed());
+    assert_eq!(f.partition.leader_epoch(), 4);
+    let refused = f.partition.append_client(&batch(), true, now_ms).await;
+    assert!(matches!(refused, Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER))));
+    assert!(f.partition.flush_due(&f.platform).await, "what was appended still becomes durable");
+    f.partition.update_config(LogConfig::default(), 1);
+    assert_eq!(f.partition.on_log(|log| log.view().log_end_offset()).await, Some(1));
+    assert!(f.partition.close().is_some());
+}
+
+#[tokio::test]
 async fn believed_epochs_are_compared() {
     let f = fixture(LogConfig::default());
     let check = |epoch| f.partition.check_leader_epoch(epoch);

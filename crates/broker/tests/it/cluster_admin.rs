@@ -6,8 +6,9 @@ use protocol::list_partition_reassignments_request::ListPartitionReassignmentsTo
 use protocol::update_features_request::FeatureUpdateKey;
 use protocol::{
     AddRaftVoterRequest, AddRaftVoterResponse, AlterPartitionReassignmentsRequest,
-    AlterPartitionReassignmentsResponse, ApiVersionsRequest, ApiVersionsResponse, ElectLeadersRequest,
-    ElectLeadersResponse, ErrorCode, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+    AlterPartitionReassignmentsResponse, ApiVersionsRequest, ApiVersionsResponse, DeleteTopicsRequest,
+    DeleteTopicsResponse, ElectLeadersRequest, ElectLeadersResponse, ErrorCode,
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, MetadataRequest, MetadataResponse,
     RemoveRaftVoterRequest, RemoveRaftVoterResponse, UnregisterBrokerRequest, UnregisterBrokerResponse,
     UnregisterControllerRequest, UnregisterControllerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
     Uuid, add_raft_voter_request,
@@ -135,6 +136,51 @@ async fn who_is_unknown_cannot_leave() {
         let controller: UnregisterControllerResponse<'static> = connection.ask(0, &request).await;
         assert_eq!(controller.error_code, code);
     }
+}
+
+/// Brokers that are told, and the leader of `t`.
+async fn brokers_and_leader(connection: &mut TestConnection) -> (usize, i32, &'static str) {
+    let request = MetadataRequest { topics: None, ..MetadataRequest::default() };
+    let response: MetadataResponse<'static> = connection.ask(12, &request).await;
+    let topic = response.topics.iter().find(|topic| topic.name.as_deref() == Some("t")).expect("it exists");
+    let partition = &topic.partitions[0];
+    (response.brokers.len(), partition.leader_id, partition.error_code.name())
+}
+
+#[tokio::test]
+async fn a_broker_that_was_unregistered_serves_nothing_until_it_registers_again() {
+    let (mut node, mut connection, topic) = node_with_topic(&[]).await;
+    let doomed = create_topic(&mut connection, "doomed", 1, &[]).await;
+    for topic in [topic, doomed] {
+        assert_eq!(produce(&mut connection, topic, &batch(&["a"])).await.error_code, ErrorCode::NONE);
+    }
+    let request = UnregisterBrokerRequest { broker_id: 1 };
+    let response: UnregisterBrokerResponse<'static> = connection.ask(0, &request).await;
+    assert_eq!((response.error_code, response.error_message.as_deref()), (ErrorCode::NONE, Some("")));
+    assert_eq!(brokers_and_leader(&mut connection).await, (0, -1, "LEADER_NOT_AVAILABLE"));
+    let refused = produce(&mut connection, topic, &batch(&["b"])).await;
+    assert_eq!(refused.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    assert_eq!((refused.current_leader.leader_id, refused.current_leader.leader_epoch), (-1, 1));
+    assert_eq!(fetch(&mut connection, topic, 0).await.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    let again: UnregisterBrokerResponse<'static> = connection.ask(0, &request).await;
+    assert_eq!(again.error_code, ErrorCode::BROKER_ID_NOT_REGISTERED);
+    let unclean = ElectLeadersRequest { election_type: 1, topic_partitions: None, timeout_ms: 5000 };
+    let codes = vec!["ELIGIBLE_LEADERS_NOT_AVAILABLE"; 2];
+    assert_eq!(elect(&mut connection, 2, &unclean).await, ("NONE", codes));
+    let delete = DeleteTopicsRequest {
+        topic_names: vec!["doomed".into()],
+        timeout_ms: 5000,
+        ..DeleteTopicsRequest::default()
+    };
+    let deleted: DeleteTopicsResponse<'static> = connection.ask(5, &delete).await;
+    assert_eq!(deleted.responses[0].error_code, ErrorCode::NONE);
+    assert!(!node.partition_dir("doomed", 0).exists(), "its log is gone though nobody led it");
+    drop(connection);
+    node.restart().await;
+    let mut connection = node.connect().await;
+    assert_eq!(brokers_and_leader(&mut connection).await, (1, 1, "NONE"));
+    assert_eq!(produce(&mut connection, topic, &batch(&["c"])).await.base_offset, 1);
+    assert_eq!(values(&fetch(&mut connection, topic, 0).await, 0), ["a", "c"]);
 }
 
 #[tokio::test]
