@@ -195,6 +195,15 @@ impl Partition {
         }
     }
 
+    /// Checks that this node can speak for the partition as its leader, to a client that believes in this epoch.
+    pub fn check_leads(&self, believed: i32) -> Result<(), ErrorCode> {
+        if self.is_offline() {
+            return Err(ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        self.check_leader_epoch(believed)?;
+        if self.is_closed() { Err(ErrorCode::NOT_LEADER_OR_FOLLOWER) } else { Ok(()) }
+    }
+
     /// Says whether the partition's directory has failed.
     #[must_use]
     pub fn is_offline(&self) -> bool {

@@ -12,6 +12,8 @@ use crate::topic_names::is_internal;
 
 /// Stands for "all that is committed".
 const HIGH_WATERMARK: i64 = -1;
+/// The client believes in no leader epoch.
+const NO_EPOCH: i32 = -1;
 /// The log start of a partition in which nothing could be deleted.
 const NO_LOW_WATERMARK: i64 = -1;
 
@@ -49,9 +51,7 @@ async fn delete_before(node: &Node, topic: &str, index: i32, offset: i64) -> Res
     if is_internal(topic) {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
-    if partition.is_closed() {
-        return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
-    }
+    partition.check_leads(NO_EPOCH)?;
     let deleted = partition.on_log(move |log| {
         if log.config().compact && !log.config().delete {
             return Err(ErrorCode::POLICY_VIOLATION);

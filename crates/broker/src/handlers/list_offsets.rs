@@ -97,10 +97,7 @@ fn look_up(
 ) -> Result<Found, ErrorCode> {
     let partition =
         node.partitions.find(topic, asked.partition_index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-    partition.check_leader_epoch(asked.current_leader_epoch)?;
-    if partition.is_offline() {
-        return Err(ErrorCode::KAFKA_STORAGE_ERROR);
-    }
+    partition.check_leads(asked.current_leader_epoch)?;
     find(&partition, asked.timestamp, replica_id)
 }
 

@@ -16,7 +16,7 @@ pub async fn handle(
 ) -> OffsetForLeaderEpochResponse<'static> {
     let look_up = |topic: &str, index: i32, believed: i32, epoch: i32| -> Result<(i32, i64), ErrorCode> {
         let partition = node.partitions.find(topic, index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        partition.check_leader_epoch(believed)?;
+        partition.check_leads(believed)?;
         Ok(partition.view().end_offset_for_epoch(epoch))
     };
     let topics = request.topics.iter().map(|topic| OffsetForLeaderTopicResult {

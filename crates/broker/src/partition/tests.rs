@@ -98,12 +98,14 @@ async fn a_partition_that_resigned_keeps_its_log() {
     let f = fixture(LogConfig { flush_ms: 0, ..LogConfig::default() });
     let now_ms = f.platform.clock.wall_ms();
     f.partition.append_client(&batch(), true, now_ms).await.unwrap();
+    assert_eq!(f.partition.check_leads(3), Ok(()));
     f.partition.resign(4);
-    assert!(f.partition.is_closed());
+    assert_eq!(f.partition.check_leads(4), Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+    assert_eq!(f.partition.check_leads(3), Err(ErrorCode::FENCED_LEADER_EPOCH));
     assert_eq!(f.partition.leader_epoch(), 4);
     let refused = f.partition.append_client(&batch(), true, now_ms).await;
     assert!(matches!(refused, Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER))));
-    assert!(f.partition.flush_due(&f.platform).await, "what was appended still becomes durable");
+    assert!(f.partition.flush_due(&f.platform, false).await, "what was appended still becomes durable");
     f.partition.update_config(LogConfig::default(), 1);
     assert_eq!(f.partition.on_log(|log| log.view().log_end_offset()).await, Some(1));
     assert!(f.partition.close().is_some());
