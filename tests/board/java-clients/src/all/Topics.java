@@ -90,7 +90,7 @@ final class Topics {
         CreateTopicsResult result = world.admin.createTopics(Arrays.asList(new NewTopic(good, 1, (short) 1), new NewTopic(bad, -5, (short) 1)));
         result.values().get(good).get();
         World.fails(InvalidPartitionsException.class, () -> result.values().get(bad).get());
-        World.check("the good one is there", world.admin.listTopics().names().get().contains(good));
+        World.await("the good one", () -> world.admin.listTopics().names().get().contains(good));
     }
 
     @Board.Case static void createWithAssignments(World world) throws Exception {
