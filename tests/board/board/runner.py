@@ -54,7 +54,7 @@ def run(suite, target, served, label):
     os.makedirs(out)
     install(suite, out)
     adapter, broker = ADAPTER.get(target), os.path.join(out, "broker")
-    more = {"SUITE": suite.name, "OUT": out, "BROKER_DIR": os.path.join(out, "brokers")}
+    more = {"SUITE": suite.name, "OUT": out, "BROKER_DIR": os.path.join(out, "brokers"), "FEATURES": " ".join(sorted(served))}
     if adapter:
         more["BROKER_CMD"] = adapter
     try:
