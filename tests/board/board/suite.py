@@ -24,6 +24,9 @@ KEYS = {
     "order": "place in the run, ascending",
 }
 
+# Lines of the head that say where a suite stands in the run, not what it does.
+LISTED = re.compile(r"(?:#|//):\s+(?:what|from|limit_s|fast|order)\s")
+
 
 class Suite:
     """One executable in suites/ and its head."""
@@ -81,8 +84,10 @@ class Suite:
     def digest(self):
         """Changes when the suite's results may change through a change of its own files."""
         digest = hashlib.sha256()
-        for name in [self.path] + [os.path.join(ROOT, name) for name in self.head.get("files", "").split()]:
-            for path in _files(name):
+        with open(self.path) as handle:
+            digest.update("".join(line for line in handle if not LISTED.match(line)).encode())
+        for name in self.head.get("files", "").split():
+            for path in _files(os.path.join(ROOT, name)):
                 with open(path, "rb") as handle:
                     digest.update(handle.read())
         return digest.hexdigest()[:12]

@@ -7,12 +7,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, NewPartitions
 from aiokafka.errors import ProducerFenced, TopicAlreadyExistsError
 
 
-def acase(limit=60):
+def acase(limit=60, needs=None):
     def deco(f):
         def g():
             asyncio.run(asyncio.wait_for(f(), limit))
         g.__name__ = f.__name__
-        return case(limit + 5)(g)
+        return case(limit + 5, needs)(g)
     return deco
 
 
@@ -107,7 +107,7 @@ async def group_two_members():
     await a.stop()
 
 
-@acase()
+@acase(needs="transactions")
 async def transactions():
     t = await mk("txn", 1)
     p = AIOKafkaProducer(bootstrap_servers=BOOTSTRAP, transactional_id=t)
@@ -126,7 +126,7 @@ async def transactions():
     await p.stop()
 
 
-@acase()
+@acase(needs="transactions")
 async def transaction_offsets_and_fencing():
     t = await mk("fence", 1)
     p1 = AIOKafkaProducer(bootstrap_servers=BOOTSTRAP, transactional_id=t)

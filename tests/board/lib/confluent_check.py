@@ -76,7 +76,7 @@ def roundtrip_classic():
     roundtrip("classic")
 
 
-@case(90)
+@case(90, needs="consumer-groups")
 def roundtrip_consumer_protocol():
     roundtrip("consumer")
 
@@ -111,7 +111,7 @@ def acks_1():
     c.close()
 
 
-@case()
+@case(needs="transactions")
 def transactions_commit_abort():
     t = mk("txn", 1)
     p = Producer({"bootstrap.servers": BOOTSTRAP, "transactional.id": t})
@@ -130,7 +130,7 @@ def transactions_commit_abort():
     c.close()
 
 
-@case(90)
+@case(90, needs="transactions")
 def transactions_consume_process_produce():
     a, b = mk("eos-in", 2), mk("eos-out", 2)
     fill(a, 300)
@@ -161,7 +161,7 @@ def transactions_consume_process_produce():
     c2.close()
 
 
-@case()
+@case(needs="transactions")
 def transactional_fencing():
     t = mk("fence", 1)
     conf = {"bootstrap.servers": BOOTSTRAP, "transactional.id": t}
@@ -260,7 +260,7 @@ def rebalance_two_members_classic():
     two("classic")
 
 
-@case(90)
+@case(90, needs="consumer-groups")
 def rebalance_two_members_consumer_protocol():
     two("consumer")
 
@@ -317,7 +317,7 @@ def message_too_large():
     assert bad and bad[0] and bad[0].code() == ck.KafkaError.MSG_SIZE_TOO_LARGE, bad
 
 
-@case(90)
+@case(90, needs="share-groups")
 def share_consumer():
     if not hasattr(ck, "ShareConsumer"):
         raise AssertionError("client has no ShareConsumer")

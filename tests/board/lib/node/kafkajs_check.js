@@ -1,4 +1,5 @@
-// kafkajs client check; writes name<TAB>status<TAB>secs<TAB>note lines to $OUT/cases.tsv
+// Cases of ours for kafkajs; writes name<TAB>status<TAB>secs<TAB>note lines to $OUT/cases.tsv.
+// A case whose feature the broker lacks ($FEATURES) is skipped.
 const fs = require('fs'), assert = require('assert')
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel, ConfigResourceTypes } = require('kafkajs')
 const kafka = new Kafka({ clientId: 'board', brokers: [process.env.BOOTSTRAP], logLevel: logLevel.NOTHING, retry: { retries: 8 } })
@@ -31,7 +32,8 @@ async function roundtrip(name, opts) {
   const t = await mk(name); await fill(t, 500, opts); const ms = await read(t, 500); whole(ms, 500)
   ms.forEach(m => assert.strictEqual(m.n, m.value.slice(1)))
 }
-const add = (n, f) => cases.push([n, f])
+const features = process.env.FEATURES === undefined ? null : process.env.FEATURES.split(' ')
+const add = (n, f, needs) => cases.push([n, f, needs])
 add('roundtrip_plain', () => roundtrip('plain'))
 for (const c of ['GZIP', 'Snappy', 'LZ4', 'ZSTD']) add('roundtrip_' + c, () => roundtrip(c, { compression: CompressionTypes[c] }))
 add('idempotent', async () => { const p = kafka.producer({ idempotent: true, maxInFlightRequests: 1 }); await roundtrip('idem', { producer: p }); await p.disconnect() })
@@ -40,14 +42,14 @@ add('transactions', async () => {
   for (let i = 0; i < 4; i++) { const x = await p.transaction(); for (let j = 0; j < 5; j++) await x.send({ topic: t, messages: [{ value: `${i}-${j}` }] }); await (i % 2 ? x.abort() : x.commit()) }
   const ms = await read(t, 10); assert.deepStrictEqual(ms.map(m => m.value), [0, 2].flatMap(i => [0, 1, 2, 3, 4].map(j => `${i}-${j}`)))
   const un = await read(t, 20, { extra: { readUncommitted: true } }); assert.strictEqual(un.length, 20); await p.disconnect()
-})
+}, 'transactions')
 add('transaction_sendOffsets', async () => {
   const t = await mk('txo', 1), p = kafka.producer({ transactionalId: t, idempotent: true, maxInFlightRequests: 1 }); await p.connect()
   await read(t, 0, { group: t + '-g', limit: 3000 })
   const x = await p.transaction(); await x.send({ topic: t, messages: [{ value: 'a' }] })
   await x.sendOffsets({ consumerGroupId: t + '-g', topics: [{ topic: t, partitions: [{ partition: 0, offset: '5' }] }] }); await x.commit(); await sleep(500)
   const o = await admin.fetchOffsets({ groupId: t + '-g', topics: [t] }); assert.strictEqual(o[0].partitions[0].offset, '5'); await p.disconnect()
-})
+}, 'transactions')
 add('group_resume', async () => { const t = await mk('res', 2); await fill(t, 100); whole(await read(t, 100, { group: t }), 100); await fill(t, 10); const ms = await read(t, 10, { group: t }); assert.strictEqual(ms.length, 10) })
 add('group_two_members', async () => {
   const t = await mk('two', 4), cs = [0, 1].map(() => kafka.consumer({ groupId: t, sessionTimeout: 10000, heartbeatInterval: 500, rebalanceTimeout: 10000 })), as = [[], []]
@@ -88,9 +90,10 @@ add('auto_create', async () => { const t = topic('auto'); await fill(t, 5); asse
 process.on('unhandledRejection', e => console.error('unhandled', e && e.message))
 ;(async () => {
   await admin.connect(); const out = process.env.OUT + '/cases.tsv'; fs.writeFileSync(out, '')
-  for (const [n, f] of cases) {
+  for (const [n, f, needs] of cases) {
     if (process.env.ONLY && !process.env.ONLY.split(',').includes(n)) continue
     const t = Date.now(); let st = 'pass', note = ''
+    if (needs && features && !features.includes(needs)) { fs.appendFileSync(out, [n, 'skip', 0, 'the broker lacks ' + needs].join('\t') + '\n'); continue }
     try { await Promise.race([f(), sleep(90000).then(() => { throw new Error('time limit 90 s') })]) } catch (e) { st = 'fail'; note = String(e && (e.message || e)).replace(/\s+/g, ' ') }
     fs.appendFileSync(out, [n, st, (Date.now() - t) / 1000, note].join('\t') + '\n'); console.log(n, st)
   }
