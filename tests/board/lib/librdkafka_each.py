@@ -1,7 +1,7 @@
 """librdkafka_each.py TESTS OUT: runs librdkafka's test-runner once per test number, several at a time.
 
 A time-out or an assertion ends the whole test-runner, hence one process each. Tests that only use the client's own mock
-cluster are left out of the results. Environment: BOOTSTRAP, PROTOCOL (classic or consumer), FLAGS, ONLY (numbers).
+cluster, or no cluster, are left out. Environment: BOOTSTRAP, PROTOCOL (classic or consumer), FLAGS, ONLY (numbers).
 """
 
 import concurrent.futures
@@ -24,17 +24,33 @@ KAFKA_VERSION = "4.2.0"
 # These go first, so that the end is not one process alone.
 SLOW = ["0113", "0139", "0150", "0174", "0173", "0176", "0102", "0184", "0185", "0177", "0075", "0026", "0091", "0094",
         "0137", "0018", "0122", "0103"]
+# Tests that only run into their limits where the broker lacks a feature: a part of their names.
+NEEDS = {"share-groups": "share_consumer", "transactions": "transactions|consumer_txn"}
+# Such names are of tests without a broker.
+LOCAL = re.compile(r"_(mock|local)$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m|\x1b\(B")
 
 
-def numbers():
-    """Test numbers in test.c's table; those from 8000 on are tools."""
+def names():
+    """{test number: names} of test.c's table; numbers from 8000 on are tools."""
     with open(os.path.join(TESTS, "test.c")) as handle:
         table = handle.read().partition("struct test tests[] =")[2].partition("{NULL}")[0]
     only = [number for number in os.environ.get("ONLY", "").split(",") if number]
-    found = dict.fromkeys(name.split("_")[0] for name in re.findall(r"_TEST\((\w+),", table))
-    found = [number for number in found if int(number) < 8000 and (not only or number in only)]
-    return sorted(found, key=lambda number: SLOW.index(number) if number in SLOW else len(SLOW))
+    found = {}
+    for name in re.findall(r"_TEST\((\w+),", table):
+        number = name.split("_")[0]
+        if int(number) < 8000 and (not only or number in only) and not LOCAL.search(name):
+            found.setdefault(number, []).append(name)
+    return dict(sorted(found.items(), key=lambda item: SLOW.index(item[0]) if item[0] in SLOW else len(SLOW)))
+
+
+def lacking(tests):
+    """The feature that all these tests need and the broker lacks, if there is one."""
+    features = os.environ.get("FEATURES")
+    for feature, pattern in NEEDS.items():
+        if features is not None and feature not in features.split() and all(re.search(pattern, test) for test in tests):
+            return feature
+    return None
 
 
 def configuration():
@@ -70,7 +86,7 @@ def read(number, text, code, secs):
     skips = re.findall(r"TEST[^\n]*[Ss]kipp?ing?[^\n]*|\bSKIP[A-Z]*[^\n]*", text)
     results = {}
     for name, state, took in re.findall(r"\|\s+(\d{4}\w*)\s+\|\s+([A-Z]+)\s+\|\s+([\d.]+)s", text):
-        if not name.startswith(number) or name in local:
+        if not name.startswith(number) or name in local or LOCAL.search(name):
             continue
         status = {"PASSED": "pass", "SKIPPED": "skip"}.get(state, "fail")
         note = (why or "exit %s" % code) if status == "fail" else ""
@@ -90,9 +106,16 @@ CONFIGURATION = configuration()
 
 
 def main():
-    wanted, results = numbers(), {}
+    wanted, results = names(), {}
+    for number, tests in list(wanted.items()):
+        feature = lacking(tests)
+        if feature:
+            results.update({"%s/%s" % (PROTOCOL, test): {"status": "skip", "secs": 0, "note": "the broker lacks " + feature}
+                            for test in tests})
+            del wanted[number]
     with concurrent.futures.ThreadPoolExecutor(PROCESSES) as pool:
-        for at, found in enumerate(pool.map(run, wanted)):
+        for at, done in enumerate(concurrent.futures.as_completed([pool.submit(run, number) for number in wanted])):
+            found = done.result()
             results.update(found)
             for name, result in found.items():
                 print("%d/%d %s %s %s" % (at + 1, len(wanted), name, result["status"], result["note"]), flush=True)

@@ -13,7 +13,7 @@ const lz4frame = b => { const o = Buffer.from(lz4.compress(b)); o[4] |= 0x20; co
 CompressionCodecs[CompressionTypes.LZ4] = () => ({ compress: async e => lz4frame(e.buffer), decompress: async b => Buffer.from(lz4.decompress(b)) })
 const zstd = new Promise(r => require('zstd-codec').ZstdCodec.run(z => r(new z.Simple())))
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress: async e => Buffer.from((await zstd).compress(e.buffer)), decompress: async b => Buffer.from((await zstd).decompress(b)) })
-const mk = async (n, p = 3, conf = []) => { const t = topic(n); await admin.createTopics({ waitForLeaders: true, topics: [{ topic: t, numPartitions: p, replicationFactor: 1, configEntries: conf }] }); return t }
+const mk = async (n, p = 3, conf = []) => { const t = topic(n); await admin.createTopics({ waitForLeaders: true, topics: [{ topic: t, numPartitions: p, replicationFactor: 1, configEntries: conf }] }); await sleep(300); return t } // leaders that are named may yet refuse for a moment, and kafkajs then sends whole batches twice
 async function fill(t, n, { compression, producer } = {}) {
   const p = producer || kafka.producer(); await p.connect()
   for (let i = 0; i < n; i += 50) await p.send({ topic: t, compression, messages: [...Array(Math.min(50, n - i)).keys()].map(j => ({ key: `k${(i + j) % 7}`, value: `v${i + j}`, headers: { n: String(i + j) } })) })
