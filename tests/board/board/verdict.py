@@ -56,14 +56,19 @@ def reference(suite):
 class Verdict:
     """What a suite's runs against one broker come to."""
 
-    def __init__(self, suite, runs, kafka, lines, served):
-        """`runs`: results of all runs; `kafka`: the reference; `served`: features that the broker has."""
+    def __init__(self, suite, runs, kafka, lines, served, is_part=False):
+        """`runs`: results of all runs; `kafka`: the reference; `served`: features that the broker has.
+
+        Of a part of the suite only the tests that are in the results count.
+        """
         lines = [line for line in lines if line.needs not in served]
         tests = merge([results["tests"] for results, _ in runs])
         self.suite = suite
         self.tests = tests
-        self.kafka_ran = kafka["ran"]
-        self.ran = min(sum(test["status"] != "skip" for test in results["tests"].values()) for results, _ in runs)
+        if is_part:
+            kafka = {"tests": {name: test for name, test in kafka["tests"].items() if name in tests}}
+        self.kafka_ran = count(kafka["tests"], lambda status: status != "skip")
+        self.ran = min(count(results["tests"], lambda status: status != "skip") for results, _ in runs)
         must = [name for name, test in kafka["tests"].items() if test["status"] == "pass" and not test.get("flaky")]
         self.kafka_passed = len(must)
         self.passed = 0
@@ -91,6 +96,10 @@ class Verdict:
         return not self.red and not self.too_few
 
 
+def count(tests, which):
+    return sum(which(test["status"]) for test in tests.values())
+
+
 def merge(runs):
     """One result per test over several runs: the worst one, so that green means green every time."""
     rank = ("pass", "skip", "not run", "fail")
@@ -116,10 +125,13 @@ def obsolete(lines, verdicts, served):
     return found
 
 
-def write_reference(suite, runs):
-    """Records runs against Kafka: pass = in every run, flaky = in some; reasons given by people stay."""
+def write_reference(suite, runs, is_part=False):
+    """Records runs against Kafka: pass = in every run, flaky = in some; reasons given by people stay.
+
+    A run of a part of the suite replaces only its own tests.
+    """
     old = (reference(suite) or {"tests": {}})["tests"]
-    tests = {}
+    tests = dict(old) if is_part else {}
     for name in sorted(set().union(*(results["tests"] for results, _ in runs))):
         found = [results["tests"][name] for results, _ in runs if name in results["tests"]]
         ran = [test for test in found if test["status"] != "skip"] or found
@@ -139,8 +151,8 @@ def write_reference(suite, runs):
 
 def write(suite, tests):
     """The file of facts; one test per line, so that a change reads as one."""
-    ran = sum(test["status"] != "skip" for test in tests.values())
-    passed = sum(test["status"] == "pass" for test in tests.values())
+    ran = count(tests, lambda status: status != "skip")
+    passed = count(tests, lambda status: status == "pass")
     head = {"suite": suite.name, "version": suite.version, "broker": "Apache Kafka 4.4.0", "ran": ran, "passed": passed}
     with open(reference_path(suite), "w") as handle:
         handle.write(json.dumps(head)[:-1] + ',\n "tests": {\n')

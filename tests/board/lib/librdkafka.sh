@@ -12,5 +12,9 @@ FOLDER=$WORK/librdkafka-2.15.1 SOURCE=$WORK/librdkafka-2.15.1/package/deps/librd
     ./configure --enable-devel && make -j2 libs && make -j2 -C tests build || stop "librdkafka cannot be built"
     touch "$FOLDER/.whole"
 ) 9>"$WORK/librdkafka.lock" || exit 2
+# Some tests call Kafka's own scripts; jars and the two scripts that they want.
+KAFKA_TOOLS=$(PYTHONPATH=$BOARD/../compat python3 -c 'from compat import toolchain; print(toolchain.kafka_tools())' | tail -1)
+[ -d "$KAFKA_TOOLS" ] || stop "no Kafka tools"
+export KAFKA_TOOLS KAFKA_PATH=$LIB/kafka-scripts
 installed
 exec python3 "$LIB/librdkafka_each.py" "$SOURCE/tests" "$OUT"
