@@ -7,8 +7,10 @@
 
 mod hash_order;
 mod java_exception;
+mod java_number;
 mod kafka_broker_api_versions;
 mod kafka_cluster;
+mod kafka_configs;
 mod kafka_consumer_groups;
 mod kafka_delete_records;
 mod kafka_get_offsets;
@@ -36,6 +38,8 @@ pub enum Applet {
     BrokerApiVersions,
     /// `kafka-cluster`.
     Cluster,
+    /// `kafka-configs`.
+    Configs,
     /// `kafka-consumer-groups`.
     ConsumerGroups,
     /// `kafka-delete-records`.
@@ -52,6 +56,7 @@ pub enum Applet {
 pub const APPLETS: &[(&str, Applet)] = &[
     ("kafka-broker-api-versions", Applet::BrokerApiVersions),
     ("kafka-cluster", Applet::Cluster),
+    ("kafka-configs", Applet::Configs),
     ("kafka-consumer-groups", Applet::ConsumerGroups),
     ("kafka-delete-records", Applet::DeleteRecords),
     ("kafka-get-offsets", Applet::GetOffsets),
@@ -129,6 +134,7 @@ impl Applet {
     fn options(self) -> &'static [OptionDef] {
         match self {
             Applet::BrokerApiVersions => kafka_broker_api_versions::OPTIONS,
+            Applet::Configs => kafka_configs::OPTIONS,
             Applet::ConsumerGroups => kafka_consumer_groups::OPTIONS,
             Applet::DeleteRecords => kafka_delete_records::OPTIONS,
             Applet::GetOffsets => kafka_get_offsets::OPTIONS,
@@ -143,6 +149,7 @@ impl Applet {
         match self {
             Applet::BrokerApiVersions => kafka_broker_api_versions::run(arguments).await,
             Applet::Cluster => kafka_cluster::run(arguments).await,
+            Applet::Configs => kafka_configs::run(arguments).await,
             Applet::ConsumerGroups => kafka_consumer_groups::run(arguments).await,
             Applet::DeleteRecords => kafka_delete_records::run(arguments).await,
             Applet::GetOffsets => kafka_get_offsets::run(arguments).await,

@@ -10,7 +10,9 @@ mod group_description;
 mod group_offsets;
 pub(crate) mod groups;
 mod partitions;
+mod quotas;
 mod reassignments;
+mod scram;
 mod topic_partitions;
 mod topics;
 
@@ -35,7 +37,9 @@ pub use configs::{
 pub use group_description::{GroupDescription, GroupMember};
 pub use group_offsets::CommittedOffset;
 pub use groups::GroupListing;
+pub use quotas::{QuotaEntity, QuotaMatch, Quotas};
 pub use reassignments::PartitionReassignment;
+pub use scram::{ScramChange, ScramMechanism};
 pub use topic_partitions::{EligibleLeaders, TopicDescription};
 pub use topics::{CreatedTopic, NewPartitions, NewTopic};
 

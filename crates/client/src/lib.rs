@@ -60,8 +60,8 @@ pub use admin::{
     Admin, ApiVersionRange, ClusterBroker, ClusterDescription, CommittedOffset, ConfigAlteration,
     ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic, EligibleLeaders,
     GroupDescription, GroupListing, GroupMember, LogDirDescription, NewPartitions, NewTopic, Outcomes,
-    PartitionReassignment, QuorumDescription, QuorumNode, QuorumReplica, ReplicaSize, ResourceKind,
-    TopicDescription,
+    PartitionReassignment, QuorumDescription, QuorumNode, QuorumReplica, QuotaEntity, QuotaMatch, Quotas,
+    ReplicaSize, ResourceKind, ScramChange, ScramMechanism, TopicDescription,
 };
 pub use config::{Acks, AutoOffsetReset, ClientConfig, CompressionLevels, ConfigError, IsolationLevel};
 pub use consumer::{AssignedConsumer, ConsumerRecord, PartitionRecords, StartOffset};

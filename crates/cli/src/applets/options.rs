@@ -52,6 +52,8 @@ pub const fn optional_value(name: &'static str, shown: &'static str, about: &'st
 #[derive(Debug)]
 pub struct CommandLine {
     found: BTreeMap<&'static str, Vec<String>>,
+    /// The options in the order in which they were given.
+    pub order: Vec<&'static str>,
     /// Arguments that are no options.
     pub rest: Vec<String>,
     is_empty: bool,
@@ -63,8 +65,12 @@ impl CommandLine {
     /// # Errors
     /// An option that the tool does not have, or a value that is missing.
     pub fn parse(options: &[OptionDef], arguments: &[String]) -> Result<CommandLine, ToolError> {
-        let mut line =
-            CommandLine { found: BTreeMap::new(), rest: Vec::new(), is_empty: arguments.is_empty() };
+        let mut line = CommandLine {
+            found: BTreeMap::new(),
+            order: Vec::new(),
+            rest: Vec::new(),
+            is_empty: arguments.is_empty(),
+        };
         let mut left = arguments.iter();
         while let Some(argument) = left.next() {
             if argument == "--" {
@@ -83,6 +89,7 @@ impl CommandLine {
                 let unknown = if argument.starts_with("--") { name } else { &name[..first_char_len(name)] };
                 return Err(ToolError::failed(format!("{unknown} is not a recognized option")));
             };
+            line.order.push(option.name);
             let values = line.found.entry(option.name).or_default();
             match option.argument {
                 Argument::None => {}

@@ -9,7 +9,7 @@ use protocol::describe_configs_response::DescribeConfigsResourceResult;
 use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use protocol::{
     DescribeConfigsRequest, DescribeConfigsResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse,
+    IncrementalAlterConfigsResponse, ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
 
 use super::{Admin, Outcomes};
@@ -253,6 +253,35 @@ impl Admin {
                 Err(error) => retry.pause(error).await?,
             }
         }
+    }
+
+    /// Which things of a kind there are that have configs.
+    ///
+    /// # Errors
+    /// [`ClientError::UnsupportedVersion`] from brokers that cannot say: before 4.1 for all kinds but client metrics.
+    pub async fn list_config_resources(&self, kind: ResourceKind) -> Result<Vec<String>, ClientError> {
+        let mut retry = self.cluster.retry("listing resources");
+        loop {
+            match self.ask_config_resources(kind).await {
+                Err(error) => retry.pause(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn ask_config_resources(&self, kind: ResourceKind) -> Result<Vec<String>, ClientError> {
+        let connection = self.cluster.any().await?;
+        // Version 0 is about client metrics alone and takes no kinds.
+        let min = i16::from(kind != ResourceKind::ClientMetrics);
+        let api = protocol::ApiKey::ListConfigResources;
+        let version = connection.versions().pick(api, min, api.max_version())?;
+        let resource_types = if version > 0 { vec![kind as i8] } else { Vec::new() };
+        let response = connection.call_at(&ListConfigResourcesRequest { resource_types }, version).await?;
+        let answer = response.decode::<ListConfigResourcesResponse<'_>>()?;
+        if answer.error_code.is_error() {
+            return Err(ClientError::api("resources", answer.error_code, None));
+        }
+        Ok(answer.config_resources.iter().map(|resource| resource.resource_name.to_string()).collect())
     }
 
     /// Changes configs, or only checks whether they could be changed. The results are in order.

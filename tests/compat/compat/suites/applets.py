@@ -15,11 +15,12 @@ import subprocess
 import time
 
 from .. import toolchain
-from ..applets import cluster, consumer_groups, delete_records, get_offsets, topics
+from ..applets import cluster, configs, consumer_groups, delete_records, get_offsets, topics
 
 TOOLS = {
     "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
     "kafka-cluster": "org.apache.kafka.tools.ClusterTool",
+    "kafka-configs": "kafka.admin.ConfigCommand",
     "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
     "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
@@ -27,7 +28,7 @@ TOOLS = {
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
 MODULES = {"topics": topics, "get-offsets": get_offsets, "delete-records": delete_records, "cluster": cluster,
-           "consumer-groups": consumer_groups}
+           "consumer-groups": consumer_groups, "configs": configs}
 # Equally long, so that columns are equally wide.
 PREFIXES = {"tools": "zappa", "applets": "zeppo"}
 SECONDS = 60
