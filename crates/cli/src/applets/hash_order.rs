@@ -8,10 +8,20 @@ pub fn sort_by_hash<T>(things: &mut [T], key: impl Fn(&T) -> &str) {
     sort_by_hash_code(things, |thing| string_hash(key(thing)));
 }
 
+/// The same for a table that was made for so many keys.
+pub fn sort_by_hash_sized<T>(things: &mut [T], key: impl Fn(&T) -> &str) {
+    let buckets = things.len().max(1).next_power_of_two();
+    sort_from(things, buckets, |thing| string_hash(key(thing)));
+}
+
 /// The same for keys that are not strings, by their hash codes.
 pub fn sort_by_hash_code<T>(things: &mut [T], code: impl Fn(&T) -> u32) {
+    sort_from(things, 16, code);
+}
+
+fn sort_from<T>(things: &mut [T], buckets: usize, code: impl Fn(&T) -> u32) {
     // A table doubles when it is more than three quarters full; within a bucket the order of arrival stays.
-    let mut buckets = 16;
+    let mut buckets = buckets;
     while things.len() * 4 > buckets * 3 {
         buckets *= 2;
     }

@@ -28,3 +28,12 @@ fn lists_are_in_the_order_of_a_table() {
     let numbers: Vec<&str> = words.iter().filter_map(|word| word.strip_prefix("config.")).collect();
     assert_eq!(numbers, ["7", "11", "6", "12", "5", "13", "4", "9", "8", "10", "3", "2", "1", "0"]);
 }
+
+#[test]
+fn a_table_made_for_its_keys_has_fewer_buckets() {
+    let mut words = ["producer_byte_rate", "consumer_byte_rate"];
+    sort_by_hash(&mut words, |word| word);
+    assert_eq!(words, ["producer_byte_rate", "consumer_byte_rate"]);
+    sort_by_hash_sized(&mut words, |word| word);
+    assert_eq!(words, ["consumer_byte_rate", "producer_byte_rate"]);
+}

@@ -6,7 +6,7 @@ use client::{QuotaEntity, QuotaMatch, Quotas};
 
 use super::{Tool, refuse, scram};
 use crate::applets::ToolError;
-use crate::applets::hash_order::sort_by_hash;
+use crate::applets::hash_order::sort_by_hash_sized;
 use crate::applets::java_number::java_double;
 use crate::output::print;
 
@@ -59,7 +59,7 @@ pub async fn describe(tool: &Tool<'_>) -> Result<(), ToolError> {
         });
         let whom: Vec<String> = whom.collect();
         let mut quotas: Vec<(String, f64)> = quotas.into_iter().collect();
-        sort_by_hash(&mut quotas, |(name, _)| name);
+        sort_by_hash_sized(&mut quotas, |(name, _)| name);
         let quotas: Vec<String> =
             quotas.iter().map(|(name, value)| format!("{name}={}", java_double(*value))).collect();
         print(&format!("Quota configs for {} are {}\n", whom.join(", "), quotas.join(", ")))?;
