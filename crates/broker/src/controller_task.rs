@@ -18,6 +18,7 @@ use crate::metadata_log::MetadataLogError;
 
 mod decision;
 mod handle;
+mod on_demand;
 mod producer_ids;
 mod snapshot;
 mod start;

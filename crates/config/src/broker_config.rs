@@ -22,7 +22,7 @@ mod sections;
 pub use dynamic::DynamicTarget;
 pub use sections::{
     CleanerConfig, ConnectionConfig, GroupConfig, LogDirConfig, MetadataLogConfig, QuorumConfig, QuotaConfig,
-    TransactionConfig,
+    StateTopicConfig, TransactionConfig,
 };
 
 /// Prefixes of keys that belong to plugins and are kept unchecked.
@@ -71,6 +71,8 @@ pub struct BrokerConfig {
     pub group: GroupConfig,
     /// Producer ids and transactions.
     pub transaction: TransactionConfig,
+    /// `share.coordinator.state.topic.*`.
+    pub share_state_topic: StateTopicConfig,
     /// The log of cluster metadata and registration with the controller.
     pub metadata_log: MetadataLogConfig,
     /// Raft.
@@ -161,6 +163,7 @@ impl BrokerConfig {
             cleaner: CleanerConfig::read(read),
             group: GroupConfig::read(read),
             transaction: TransactionConfig::read(read),
+            share_state_topic: StateTopicConfig::of_share_groups(read),
             metadata_log: MetadataLogConfig::read(read),
             quorum: QuorumConfig::read(read),
             quota: QuotaConfig::read(read),

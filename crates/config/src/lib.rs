@@ -24,7 +24,7 @@ mod describe;
 
 pub use broker_config::{
     BrokerConfig, CleanerConfig, ConnectionConfig, DynamicTarget, GroupConfig, LoadedConfig, LogDirConfig,
-    MetadataLogConfig, QuorumConfig, QuotaConfig, TransactionConfig,
+    MetadataLogConfig, QuorumConfig, QuotaConfig, StateTopicConfig, TransactionConfig,
 };
 pub use config_def::{ConfigDef, ConfigType, DefaultValue, Effect, Importance, UpdateMode, find};
 pub use config_error::{ConfigError, ConfigErrorKind};

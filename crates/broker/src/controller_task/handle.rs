@@ -9,7 +9,6 @@ use controller::{
     ApiError, ConfigAlterations, Controller, Outcome, QuorumFeatures, has_topics_to_create,
     has_topics_to_delete, has_topics_to_grow,
 };
-use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{
     AddRaftVoterRequest, AlterClientQuotasRequest, AlterClientQuotasResponse,
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
@@ -26,13 +25,10 @@ use tokio::time::Instant;
 use crate::mutation_ticket::MutationTicket;
 
 use super::decision::{Context, Decision, Request};
+use super::on_demand::on_demand;
 
 /// Most requests that wait for the controller; further ones wait to wait.
 pub(super) const REQUESTS_WAITING_MAX: usize = 1024;
-/// The internal topic whose partitions and configuration are the broker's.
-const OFFSETS_TOPIC: &str = "__consumer_offsets";
-/// "The default" for partitions and replication factor.
-const DEFAULT_COUNT: i16 = -1;
 /// Name of the controllers' listener where none is configured.
 const DEFAULT_CONTROLLER_LISTENER: &str = "CONTROLLER";
 /// How often a stopping broker asks whether it may go, and how many times.
@@ -103,7 +99,7 @@ impl ControllerHandle {
         names: Vec<String>,
         ticket: MutationTicket,
     ) -> Result<(), ErrorCode> {
-        let topics = names.into_iter().map(|name| self.on_demand(name)).collect();
+        let topics = names.into_iter().map(|name| on_demand(&self.config, name)).collect();
         let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
         let response = self.create_topics(request, ticket).await.map_err(|error| error.code)?;
         let failed = response.topics.iter().map(|topic| topic.error_code);
@@ -384,31 +380,6 @@ impl ControllerHandle {
         self.requests.send(request).await.map_err(|_| stopped())?;
         receiver.await.map_err(|_| stopped())?
     }
-
-    fn on_demand(&self, name: String) -> CreatableTopic<'static> {
-        let mut topic = CreatableTopic {
-            num_partitions: i32::from(DEFAULT_COUNT),
-            replication_factor: DEFAULT_COUNT,
-            ..CreatableTopic::default()
-        };
-        if name == OFFSETS_TOPIC {
-            let group = &self.config.group;
-            topic.num_partitions = group.offsets_topic_num_partitions;
-            topic.replication_factor = group.offsets_topic_replication_factor;
-            let segment_bytes = group.offsets_topic_segment_bytes.to_string();
-            topic.configs = vec![
-                topic_config("cleanup.policy", "compact".to_owned()),
-                topic_config("compression.type", "producer".to_owned()),
-                topic_config("segment.bytes", segment_bytes),
-            ];
-        }
-        topic.name = name.into();
-        topic
-    }
-}
-
-fn topic_config(name: &'static str, value: String) -> CreatableTopicConfig<'static> {
-    CreatableTopicConfig { name: name.into(), value: Some(value.into()) }
 }
 
 /// A change of the voter set that cannot be, in Kafka's codes.

@@ -5,10 +5,10 @@ use protocol::delete_topics_request::DeleteTopicState;
 use protocol::metadata_request::MetadataRequestTopic;
 use protocol::{
     DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-    DescribeProducersRequest, DescribeProducersResponse, ErrorCode, FetchRequest, MetadataRequest,
-    MetadataResponse,
+    DescribeConfigsRequest, DescribeConfigsResponse, DescribeProducersRequest, DescribeProducersResponse,
+    ErrorCode, FetchRequest, MetadataRequest, MetadataResponse, describe_configs_request,
 };
-use testkit::TestConnection;
+use testkit::{TestConnection, TestNode};
 
 use crate::setup::*;
 
@@ -36,6 +36,47 @@ async fn metadata_names_the_node_and_creates_on_demand() {
     assert_eq!(second.topics[0].error_code, ErrorCode::NONE);
     let invalid = metadata(&mut connection, 13, "not a name").await;
     assert_eq!(invalid.topics[0].error_code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+}
+
+/// Name, partitions and some of the configuration of a topic.
+type Expected = (&'static str, usize, &'static [(&'static str, &'static str)]);
+
+#[tokio::test]
+async fn a_topic_made_on_demand_has_the_brokers_defaults_and_an_internal_one_its_own() {
+    let node = TestNode::start(&[
+        ("num.partitions", "2"),
+        ("transaction.state.log.num.partitions", "3"),
+        ("transaction.state.log.segment.bytes", "1048576"),
+        ("share.coordinator.state.topic.num.partitions", "4"),
+        ("offsets.topic.num.partitions", "5"),
+    ])
+    .await;
+    let mut connection = node.connect().await;
+    let internal: [Expected; 3] = [
+        ("__transaction_state", 3, &[("cleanup.policy", "compact"), ("segment.bytes", "1048576")]),
+        ("__share_group_state", 4, &[("cleanup.policy", "delete"), ("retention.ms", "-1")]),
+        ("__consumer_offsets", 5, &[("cleanup.policy", "compact"), ("compression.type", "producer")]),
+    ];
+    let plain: Expected = ("plain", 2, &[]);
+    for (name, partitions, configs) in internal.into_iter().chain([plain]) {
+        metadata(&mut connection, 12, name).await;
+        let topic = &metadata(&mut connection, 12, name).await.topics[0];
+        assert_eq!((topic.partitions.len(), topic.is_internal), (partitions, name != "plain"), "{name}");
+        let request = DescribeConfigsRequest {
+            resources: vec![describe_configs_request::DescribeConfigsResource {
+                resource_type: 2,
+                resource_name: name.into(),
+                configuration_keys: None,
+            }],
+            ..DescribeConfigsRequest::default()
+        };
+        let response: DescribeConfigsResponse<'static> = connection.ask(4, &request).await;
+        for (key, value) in configs {
+            let entry = response.results[0].configs.iter().find(|config| config.name == *key);
+            let entry = entry.unwrap_or_else(|| panic!("{name} has {key}"));
+            assert_eq!((entry.value.as_deref(), entry.config_source), (Some(*value), 1), "{name} {key}");
+        }
+    }
 }
 
 #[tokio::test]

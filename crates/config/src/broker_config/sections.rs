@@ -213,6 +213,8 @@ pub struct TransactionConfig {
     pub producer_id_expiration_check_interval_ms: i32,
     /// `transaction.max.timeout.ms`.
     pub max_timeout_ms: i32,
+    /// `transaction.state.log.*`.
+    pub state_topic: StateTopicConfig,
 }
 
 impl TransactionConfig {
@@ -221,6 +223,42 @@ impl TransactionConfig {
             producer_id_expiration_ms: read.int("producer.id.expiration.ms"),
             producer_id_expiration_check_interval_ms: read.int("producer.id.expiration.check.interval.ms"),
             max_timeout_ms: read.int("transaction.max.timeout.ms"),
+            state_topic: StateTopicConfig::of_transactions(read),
+        }
+    }
+}
+
+/// What the topic of a coordinator's state is created with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateTopicConfig {
+    /// `….num.partitions`.
+    pub num_partitions: i32,
+    /// `….replication.factor`.
+    pub replication_factor: i16,
+    /// `….segment.bytes`.
+    pub segment_bytes: i32,
+    /// `….min.isr`.
+    pub min_insync_replicas: i32,
+}
+
+impl StateTopicConfig {
+    fn of_transactions(read: &mut LayerReader<'_>) -> StateTopicConfig {
+        let factor = read.int("transaction.state.log.replication.factor");
+        StateTopicConfig {
+            num_partitions: read.int("transaction.state.log.num.partitions"),
+            replication_factor: i16::try_from(factor).unwrap_or(i16::MAX),
+            segment_bytes: read.int("transaction.state.log.segment.bytes"),
+            min_insync_replicas: read.int("transaction.state.log.min.isr"),
+        }
+    }
+
+    pub(super) fn of_share_groups(read: &mut LayerReader<'_>) -> StateTopicConfig {
+        let factor = read.int("share.coordinator.state.topic.replication.factor");
+        StateTopicConfig {
+            num_partitions: read.int("share.coordinator.state.topic.num.partitions"),
+            replication_factor: i16::try_from(factor).unwrap_or(i16::MAX),
+            segment_bytes: read.int("share.coordinator.state.topic.segment.bytes"),
+            min_insync_replicas: read.int("share.coordinator.state.topic.min.isr"),
         }
     }
 }
