@@ -18,6 +18,9 @@ use crate::partitions::Partitions;
 /// How often partitions with unflushed records are looked at.
 const FLUSH_LOOK_MS: u64 = 1_000;
 
+/// The same while appends wait for the write-ahead log.
+const BUSY_LOOK_MS: u64 = 100;
+
 /// Flushes under way at the same time.
 const FLUSHES_AT_ONCE: usize = 8;
 
@@ -42,7 +45,9 @@ impl Housekeeping {
         let mut checkpoint_at = start + millis(intervals.log_flush_offset_checkpoint_interval_ms.into());
         let mut watermark_at = start + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
         loop {
-            tokio::time::sleep(Duration::from_millis(FLUSH_LOOK_MS)).await;
+            // A write-ahead log that fills within a second must not wait for the next one.
+            let look_ms = if self.log_dir.is_wal_idle() { FLUSH_LOOK_MS } else { BUSY_LOOK_MS };
+            tokio::time::sleep(Duration::from_millis(look_ms)).await;
             let wal_is_full = self.log_dir.is_wal_checkpoint_due();
             let flushed = self.flush_due(wal_is_full).await;
             let now = Instant::now();

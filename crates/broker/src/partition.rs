@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -24,6 +25,9 @@ use crate::waiters::Waiters;
 
 /// Things that the holder of the lock does for others before it lets its own runtime breathe.
 const DRAIN_COUNT_MAX: usize = 64;
+
+/// Between two looks whether the disk has caught up with its producers.
+const CONGESTION_PAUSE: Duration = Duration::from_millis(2);
 
 /// Why a batch was not appended.
 #[derive(Debug, Clone)]
@@ -215,6 +219,10 @@ impl Partition {
     /// The batch is judged before the lock is entered, and copied only if another append is under way.
     /// `check_min_isr` is `acks=all`: refused when the in-sync set is below the minimum.
     pub async fn append_client(&self, batch: &[u8], check_min_isr: bool, now_ms: i64) -> AppendResult {
+        // A disk that is slower than its producers holds them up.
+        while self.view.is_wal_congested() && !self.is_offline() && !self.is_closed() {
+            tokio::time::sleep(CONGESTION_PAUSE).await;
+        }
         let rules = self.config.load().produce_rules(AppendOrigin::Client, self.leader_epoch(), now_ms);
         let valid = validate_produce(batch, &rules).map_err(|e| PartitionError::Append(e.into()))?;
         self.append(batch, Job::Client { valid, rules, check_min_isr }).await
@@ -414,6 +422,8 @@ impl Partition {
         let running = ticket.clone();
         platform.blocking.run(move || running.run()).await?;
         self.on_log(move |log| log.mark_durable(&ticket)).await;
+        // The segments may have been faster than the write-ahead log.
+        self.durable_end_moved();
         Ok(true)
     }
 

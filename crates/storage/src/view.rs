@@ -213,6 +213,11 @@ impl LogView {
         self.directory.wal().take_ticket(&self.directory)
     }
 
+    /// Whether so much waits for the write-ahead log that who produces should wait too.
+    pub fn is_wal_congested(&self) -> bool {
+        self.directory.wal().is_congested()
+    }
+
     pub(crate) fn checkpointed(&self) -> i64 {
         self.checkpointed.load(Ordering::Acquire)
     }
@@ -530,10 +535,14 @@ impl LogView {
         self.checkpointed.fetch_min(offset, Ordering::AcqRel);
     }
 
-    /// The write-ahead log has everything before `offset`, as the log was in that generation. Whether that is news.
+    /// The write-ahead log has everything before `offset`, as the log was in that generation. Whether the log is still in
+    /// it, so that the listener has to look: a flush of the segments may have been faster, and has told nobody.
     pub(crate) fn raise_durable_end(&self, offset: i64, generation: u32) -> bool {
-        generation == self.generation()
-            && self.durable_end_offset.fetch_max(offset, Ordering::AcqRel) < offset
+        let is_current = generation == self.generation();
+        if is_current {
+            self.durable_end_offset.fetch_max(offset, Ordering::AcqRel);
+        }
+        is_current
     }
 
     pub(crate) fn generation(&self) -> u32 {

@@ -32,6 +32,8 @@ pub use ticket::WalTicket;
 
 /// Groups on their way to the disk at the same time.
 const IN_FLIGHT_MAX: usize = 2;
+/// Groups that may wait in memory, of a MiB each at most; then producers wait too.
+const WAITING_GROUPS_MAX: usize = 32;
 /// Batches of this size or more are not copied: their segment is flushed, and the group only refers to them.
 pub(crate) const BYPASS_BYTES: usize = 256 << 10;
 
@@ -53,7 +55,7 @@ impl Default for WalConfig {
         Self {
             file_bytes_min: 4 << 20,
             file_bytes_max: 64 << 20,
-            bytes_max: 512 << 20,
+            bytes_max: 1 << 30,
             checkpoint_bytes: 64 << 20,
         }
     }
@@ -215,6 +217,24 @@ impl Wal {
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.state.lock();
         state.waiting.is_empty() && state.in_flight.is_empty()
+    }
+
+    /// Whether more waits in memory than a disk that keeps up would leave.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.state.lock().waiting.len() > WAITING_GROUPS_MAX
+    }
+
+    /// How it stands, in words.
+    pub(crate) fn describe(&self) -> String {
+        let state = self.state.lock();
+        let in_flight: Vec<(u64, bool)> = state.in_flight.iter().map(|e| (e.number, e.is_done)).collect();
+        format!(
+            "{} groups wait, {in_flight:?} on their way, group {} is durable, a file is being made: {}; {}",
+            state.waiting.len(),
+            state.durable_number,
+            state.is_preparing,
+            state.ring.describe()
+        )
     }
 
     /// Whether a group is on its way.

@@ -38,6 +38,11 @@ impl LogDir {
         self.directory.wal().is_idle()
     }
 
+    /// How the write-ahead log stands, for a person who looks for the reason of a stall.
+    pub fn wal_state(&self) -> String {
+        self.directory.wal().describe()
+    }
+
     /// Whether a group is on its way to the disk.
     pub fn is_wal_writing(&self) -> bool {
         self.directory.wal().is_writing()

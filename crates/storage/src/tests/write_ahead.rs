@@ -191,18 +191,37 @@ fn a_torn_last_group_was_promised_to_nobody() {
     assert!(ends(&take(&dir, durable())).2 >= 1);
 }
 
-#[test]
-fn an_error_takes_the_directory_offline_and_tells_who_waits() {
-    struct Told(AtomicUsize);
-    impl DurableEndListener for Told {
-        fn durable_end_moved(&self) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
+/// As [`DurableEndListener`], counts.
+#[derive(Default)]
+struct Told(AtomicUsize);
+
+impl DurableEndListener for Told {
+    fn durable_end_moved(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+#[test]
+fn a_flush_of_the_segments_does_not_hide_the_group_behind_it() {
     let f = Fixture::new();
     let (dir, _) = f.open();
     let mut log = create(&dir, durable());
-    let told = Arc::new(Told(AtomicUsize::new(0)));
+    let told = Arc::new(Told::default());
+    let listener: Arc<dyn DurableEndListener> = told.clone();
+    log.view().set_listener(Arc::downgrade(&listener));
+    fill(&mut log, 0, 1);
+    log.flush_now().unwrap();
+    assert_eq!((ends(&log), told.0.load(Ordering::SeqCst)), ((1, 1, 1), 0));
+    run_all(&dir);
+    assert_eq!(told.0.load(Ordering::SeqCst), 1, "who waits must look");
+}
+
+#[test]
+fn an_error_takes_the_directory_offline_and_tells_who_waits() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    let told = Arc::new(Told::default());
     let listener: Arc<dyn DurableEndListener> = told.clone();
     log.view().set_listener(Arc::downgrade(&listener));
     fill(&mut log, 0, 1);
@@ -232,4 +251,62 @@ fn a_log_that_becomes_durable_is_durable_from_its_beginning() {
     drop((dir, log));
     let (dir, _) = f.open();
     assert_eq!(read_all(&take(&dir, durable()).view(), 0), filled(0, 4));
+}
+
+/// Several writers, groups written by other threads, a ring that is full all the time: everything becomes durable.
+#[test]
+fn a_busy_ring_never_stalls() {
+    let home = Home::new();
+    let config = LogDirConfig { wal: SMALL, ..dir_config() };
+    let (dir, _) = LogDir::open(&home.platform, &home.path, &config, NOW).unwrap();
+    let dir = Arc::new(dir);
+    let logs: Vec<_> = (0..3)
+        .map(|partition| {
+            Arc::new(parking_lot::Mutex::new(
+                dir.create_log("t", partition, TOPIC_ID, durable(), NOW).expect("created"),
+            ))
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = logs
+            .iter()
+            .map(|log| {
+                let log = Arc::clone(log);
+                scope.spawn(move || {
+                    for number in 0..200 {
+                        let ticket = {
+                            let mut log = log.lock();
+                            append(&mut log, &batch(&[&"x".repeat(700 + number)]));
+                            log.view().wal_ticket()
+                        };
+                        ticket.into_iter().for_each(WalTicket::run_all);
+                    }
+                })
+            })
+            .collect();
+        let checkpointer = scope.spawn(|| {
+            let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+            let all_durable = || {
+                logs.iter().all(|log| {
+                    let view = log.lock().view();
+                    view.log_end_offset() == 200 && view.durable_end_offset() == 200
+                })
+            };
+            while !all_durable() {
+                assert!(std::time::Instant::now() < end, "stalled: {:?}", dir.wal_state());
+                for log in &logs {
+                    let ticket = log.lock().flush().unwrap();
+                    if let Some(ticket) = ticket {
+                        ticket.run().unwrap();
+                        log.lock().mark_durable(&ticket);
+                    }
+                }
+                dir.checkpoint().unwrap();
+                dir.release_wal();
+                run_all(&dir);
+            }
+        });
+        writers.into_iter().for_each(|writer| writer.join().expect("writes"));
+        checkpointer.join().expect("everything becomes durable");
+    });
 }

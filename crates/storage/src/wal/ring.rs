@@ -259,6 +259,22 @@ impl Ring {
         }
     }
 
+    pub(super) fn describe(&self) -> String {
+        let slots = self.slots.iter().map(|slot| match &slot.state {
+            SlotState::Preparing => "preparing".to_owned(),
+            SlotState::Missing => "missing".to_owned(),
+            SlotState::Free => format!("free ({})", slot.size),
+            SlotState::Used { sequence, used, ends, .. } => {
+                let ends: Vec<String> = ends
+                    .values()
+                    .map(|end| format!("{:?} to {} of {}", end.view, end.offset, end.view.checkpointed()))
+                    .collect();
+                format!("use {sequence} ({used} of {}): {}", slot.size, ends.join(", "))
+            }
+        });
+        format!("current {:?}, full {}: {}", self.current, self.is_full, slots.collect::<Vec<_>>().join("; "))
+    }
+
     pub(super) fn is_checkpoint_due(&self) -> bool {
         self.is_full || self.written_bytes >= self.config.checkpoint_bytes
     }
