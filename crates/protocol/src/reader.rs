@@ -9,11 +9,17 @@ use crate::{DecodeError, Records, Uuid};
 const BUDGET_FACTOR: usize = 4;
 /// Decoded bytes allowed beyond that.
 const BUDGET_BASE_BYTES: usize = 64 * 1024;
+/// Decoded bytes allowed per byte of input beyond that, while they are few. A Metadata request of an old version takes
+/// three bytes for a topic of a short name, and forty when it is decoded; such requests are legal and small.
+const SMALL_BUDGET_FACTOR: usize = 12;
+/// Most decoded bytes that [`SMALL_BUDGET_FACTOR`] gives.
+const SMALL_BUDGET_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// Longest string of Kafka's protocol, in bytes.
 pub(crate) const MAX_STRING_BYTES: usize = i16::MAX as usize;
 
 /// Reads one message from a slice. All heap memory that decoding reserves is charged to a budget of
-/// 4 × the slice + 64 KiB; strings, bytes and records are borrowed and cost nothing.
+/// 16 × the slice + 64 KiB, or 4 × the slice + 12 MiB + 64 KiB if that is less; strings, bytes and records are borrowed
+/// and cost nothing.
 #[derive(Debug)]
 pub struct Reader<'a> {
     buf: &'a [u8],
@@ -37,7 +43,9 @@ pub(crate) struct Tags {
 impl<'a> Reader<'a> {
     /// A reader over all of `buf`.
     pub fn new(buf: &'a [u8]) -> Self {
-        let budget_bytes = buf.len().saturating_mul(BUDGET_FACTOR).saturating_add(BUDGET_BASE_BYTES);
+        let small = buf.len().saturating_mul(SMALL_BUDGET_FACTOR).min(SMALL_BUDGET_BYTES_MAX);
+        let budget_bytes =
+            buf.len().saturating_mul(BUDGET_FACTOR).saturating_add(small).saturating_add(BUDGET_BASE_BYTES);
         Self { buf, pos: 0, end: buf.len(), budget_bytes }
     }
 

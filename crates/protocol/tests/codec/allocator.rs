@@ -47,7 +47,7 @@ pub fn peak_bytes<T>(f: impl FnOnce() -> T) -> (T, usize) {
 
 /// What decoding `frame_bytes` may hold at most.
 pub fn allowed_bytes(frame_bytes: usize) -> usize {
-    4 * frame_bytes + 64 * 1024
+    4 * frame_bytes + (12 * frame_bytes).min(12 << 20) + 64 * 1024
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Arrays of the smallest elements there are. Owns the check that the decoded form of any input stays within four
-//! times its size and 64 KiB.
+//! Arrays of the smallest elements there are. Owns the check that the decoded form of any input stays within
+//! sixteen times its size and 64 KiB, and a large one's within four times and 12 MiB.
 
 use crate::allocator::{allowed_bytes, peak_bytes};
 use crate::corpus::messages;
@@ -87,6 +87,17 @@ fn many_small_elements_in_one_array() {
 #[test]
 fn very_many_small_elements_in_one_array() {
     swell(20_000, true, false);
+}
+
+#[test]
+fn a_large_frame_gets_less_for_each_byte() {
+    let entry = crate::corpus::entry("MetadataRequest");
+    let count: u32 = 4 << 20;
+    // Empty names: two bytes each on the wire.
+    let bytes = [&count.to_be_bytes()[..], &vec![0; 2 * count as usize]].concat();
+    check(entry, 1, &bytes);
+    let refused = (entry.decode)(&bytes, 1).expect_err("its decoded form is larger than allowed");
+    assert!(matches!(refused, protocol::DecodeError::BudgetExceeded { .. }));
 }
 
 #[test]

@@ -44,14 +44,17 @@ fn metadata_of_ten_thousand_topics() {
 }
 
 #[test]
-fn metadata_of_five_thousand_very_short_names() {
-    let topics = (0..5_000)
-        .map(|i| MetadataRequestTopic {
-            name: Some(Cow::Owned(format!("t{i}"))),
-            ..MetadataRequestTopic::default()
-        })
+fn metadata_of_very_many_very_short_names() {
+    let letters = || (b'a'..=b'z').chain(b'A'..=b'Z').map(char::from);
+    let short = letters().flat_map(|a| letters().map(move |b| format!("{a}{b}")));
+    let names = short.cycle().take(200_000);
+    let topics = names
+        .map(|name| MetadataRequestTopic { name: Some(Cow::Owned(name)), ..MetadataRequestTopic::default() })
         .collect();
-    passes(&MetadataRequest { topics: Some(topics), ..MetadataRequest::default() }, 4, &mut Vec::new());
+    let request = MetadataRequest { topics: Some(topics), ..MetadataRequest::default() };
+    for version in 4..=9 {
+        passes(&request, version, &mut Vec::new());
+    }
 }
 
 #[test]
