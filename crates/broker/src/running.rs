@@ -352,12 +352,23 @@ fn controller_settings(
         config: config.clone(),
         log_dir: log_dir.clone(),
         directory_id,
-        controller_endpoints: Vec::new(),
+        controller_endpoints: config.controller_listeners.iter().map(controller_endpoint).collect(),
         broker: LocalBroker {
             endpoints: bound.iter().map(|bound| advertised(config, bound)).collect(),
             directory_ids: vec![directory_id],
             previous_broker_epoch: recovery.previous_broker_epoch,
         },
+    }
+}
+
+/// What the quorum's description says of a controller listener.
+fn controller_endpoint(configured: &Endpoint) -> metadata::Endpoint {
+    let host = configured.host.as_deref().filter(|host| !is_every_address(Some(host)));
+    metadata::Endpoint {
+        name: configured.listener_name.clone(),
+        host: host.unwrap_or("localhost").to_owned(),
+        port: configured.port,
+        security_protocol: configured.security_protocol.id(),
     }
 }
 

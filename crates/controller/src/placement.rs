@@ -172,7 +172,7 @@ impl ReplicaPlacer {
         if replication_factor > self.broker_count {
             return invalid(format!(
                 "The target replication factor of {replication_factor} cannot be reached because only {} broker(s) \
-                 are registered with a log directory that is not cordoned.",
+                 are registered or some brokers have all their log directories cordoned.",
                 self.broker_count
             ));
         }

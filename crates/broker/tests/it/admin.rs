@@ -162,7 +162,15 @@ async fn a_changed_configuration_is_in_force_when_the_answer_comes() {
 
 #[tokio::test]
 async fn the_cluster_and_its_quorum_are_described_at_every_version() {
-    let node = TestNode::start(&[("node.id", "7")]).await;
+    let listeners = "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:19093";
+    let node = TestNode::start(&[
+        ("node.id", "7"),
+        ("process.roles", "broker,controller"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("listeners", listeners),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    ])
+    .await;
     let mut connection = node.connect().await;
     for version in 0..=2 {
         let request = DescribeClusterRequest {
@@ -186,6 +194,10 @@ async fn the_cluster_and_its_quorum_are_described_at_every_version() {
         assert!(partition.high_watermark > 0);
         assert_eq!(partition.current_voters[0].log_end_offset, partition.high_watermark);
         assert_eq!(partition.current_voters[0].replica_directory_id.is_zero(), version < 2);
+        let listeners = quorum.nodes.iter().flat_map(|node| &node.listeners);
+        let listeners: Vec<_> = listeners.map(|l| (&*l.name, &*l.host, l.port)).collect();
+        let expected: &[_] = if version < 2 { &[] } else { &[("CONTROLLER", "127.0.0.1", 19093)] };
+        assert_eq!(listeners, expected, "v{version}");
     }
 }
 
