@@ -17,7 +17,7 @@ const KAFKA_HEAP: &str = "320m";
 /// holds records of 2023 keeps them.
 const SETTINGS: &[&str] = &[
     "num.partitions=2",
-    "offsets.topic.num.partitions=3",
+    "offsets.topic.num.partitions=1",
     "group.initial.rebalance.delay.ms=0",
     "group.min.session.timeout.ms=1000",
     "log.retention.ms=-1",

@@ -62,6 +62,9 @@ struct Arguments {
     /// List each difference, not one line for all of a kind.
     #[arg(long)]
     all: bool,
+    /// Write each difference into this file as it is found.
+    #[arg(long)]
+    log: Option<PathBuf>,
     /// Say nothing between the start and the result.
     #[arg(long)]
     quiet: bool,
@@ -103,7 +106,8 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     };
     let kafka = Broker::start(repository, &arguments.against, arguments.klamm.as_deref())?;
     let ours = Broker::start(repository, &arguments.broker, arguments.klamm.as_deref())?;
-    let report = Report::new(accepted, arguments.quiet);
+    let log = arguments.log.as_ref().map(std::fs::File::create).transpose()?;
+    let report = Report::new(accepted, arguments.quiet, log);
     let mut runner = Runner::new(&schemas, &tables, &scripts, &kafka.bootstrap, &ours.bootstrap, report);
     runner.prelude()?;
     let served = served(&mut runner.ours, &schemas)?;

@@ -13,7 +13,7 @@ use crate::tables::{Mask, Tables};
 use crate::value::{Value, base64};
 
 /// Two days: a number this close to the current time in ms is a time of this run.
-const NEAR_MS: i64 = 2 * 86_400_000;
+const NEAR_MS: u64 = 2 * 86_400_000;
 
 /// The ids that one side gave out during one run of a case, numbered by first appearance.
 pub struct Masker<'t> {
@@ -80,7 +80,7 @@ impl<'t> Masker<'t> {
             (Mask::Port, Value::Int(port)) if port == self.port => Value::Text("<port>".to_owned()),
             (Mask::Size, Value::Int(size)) if size >= 0 => Value::Text("<size>".to_owned()),
             (Mask::Number, Value::Int(number)) if number > 0 => self.number(number),
-            (_, Value::Int(number)) if (number - self.now_ms).abs() < NEAR_MS => {
+            (_, Value::Int(number)) if number.abs_diff(self.now_ms) < NEAR_MS => {
                 Value::Text("<now>".to_owned())
             }
             (_, Value::Uuid(id)) => self.uuid(id),

@@ -1,7 +1,10 @@
 //! What was found: differences by kind, accepted or not, and what ran. Owns counting and how the result reads.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::fmt;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
 use std::time::Duration;
 
 use crate::compare::Difference;
@@ -18,6 +21,13 @@ struct Found {
     ours: String,
 }
 
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Found { case, version, path, kafka, ours, .. } = self;
+        write!(f, "{case} v{version} | {path} | Kafka {kafka} | ours {ours}")
+    }
+}
+
 /// All that a run found.
 pub struct Report {
     /// Requests sent to each broker and compared.
@@ -28,11 +38,13 @@ pub struct Report {
     failures: Vec<String>,
     tested: BTreeMap<String, BTreeSet<i16>>,
     is_quiet: bool,
+    /// Takes each difference as it is found, for who does not want to wait.
+    log: Option<File>,
 }
 
 impl Report {
     /// An empty report.
-    pub fn new(accepted: Vec<Accepted>, is_quiet: bool) -> Report {
+    pub fn new(accepted: Vec<Accepted>, is_quiet: bool, log: Option<File>) -> Report {
         let hits = vec![0; accepted.len()];
         Report {
             requests: 0,
@@ -42,6 +54,7 @@ impl Report {
             failures: Vec::new(),
             tested: BTreeMap::new(),
             is_quiet,
+            log,
         }
     }
 
@@ -62,14 +75,20 @@ impl Report {
         });
         match entry {
             Some(at) => self.hits[at] += 1,
-            None => self.found.push(Found {
-                case: case.to_owned(),
-                version,
-                path: difference.path,
-                pattern_path,
-                kafka,
-                ours,
-            }),
+            None => {
+                let found = Found {
+                    case: case.to_owned(),
+                    version,
+                    path: difference.path,
+                    pattern_path,
+                    kafka,
+                    ours,
+                };
+                if let Some(log) = &mut self.log {
+                    let _ = writeln!(log, "{found}");
+                }
+                self.found.push(found);
+            }
         }
     }
 
@@ -139,11 +158,7 @@ impl Report {
 
     fn list(&self, out: &mut String) {
         for found in &self.found {
-            let _ = writeln!(
-                out,
-                "{} v{} | {} | Kafka {} | ours {}",
-                found.case, found.version, found.path, found.kafka, found.ours
-            );
+            let _ = fmt::Write::write_fmt(out, format_args!("{found}\n"));
         }
     }
 

@@ -19,10 +19,13 @@ use crate::value::Value;
 use crate::vary::{Variation, plain, variations};
 
 /// How long both brokers get to agree on what a request left behind.
-const AGREE: Duration = Duration::from_secs(3);
+const AGREE: Duration = Duration::from_secs(1);
 
 /// How long a set-up step may take to show.
 const SETTLE: Duration = Duration::from_secs(20);
+
+/// The name of the steps that all cases share.
+const PRELUDE: &str = "prelude";
 
 /// Topics that are deleted together when their cases are done.
 const TIDY_TOPICS: usize = 40;
@@ -67,6 +70,8 @@ pub struct Runner<'r> {
     pub ours: Side<'r>,
     pub report: Report,
     instance: u64,
+    /// Has this run of a case shown a difference? What follows from it needs no patience.
+    has_differed: bool,
     /// Topics of cases that are done.
     leftover: Vec<String>,
 }
@@ -101,6 +106,7 @@ impl<'r> Runner<'r> {
             ours: Side::new("Klamm", ours, schemas),
             report,
             instance: 0,
+            has_differed: false,
             leftover: Vec::new(),
         }
     }
@@ -108,7 +114,7 @@ impl<'r> Runner<'r> {
     /// Runs the prelude, whose topics and variables all cases share.
     pub fn prelude(&mut self) -> Result<(), Failure> {
         let mut maskers = self.begin();
-        let name = Name { case: "prelude", version: 0 };
+        let name = Name { case: PRELUDE, version: 0 };
         let scripts = self.scripts;
         for step in &scripts.prelude {
             self.step(step, &name, &mut maskers)?;
@@ -144,8 +150,13 @@ impl<'r> Runner<'r> {
 
     fn begin(&mut self) -> Maskers<'r> {
         self.instance += 1;
+        self.has_differed = false;
         self.kafka.begin(self.instance);
         self.ours.begin(self.instance);
+        self.maskers()
+    }
+
+    fn maskers(&self) -> Maskers<'r> {
         Maskers { kafka: Masker::new(self.tables, &self.kafka), ours: Masker::new(self.tables, &self.ours) }
     }
 
@@ -162,18 +173,49 @@ impl<'r> Runner<'r> {
         let body = json!({"TopicNames": names, "TimeoutMs": 10_000});
         self.kafka.ask("DeleteTopics", 5, &body)?;
         self.ours.ask("DeleteTopics", 5, &body)?;
-        Ok(())
+        self.barrier()
     }
 
     fn case(&mut self, case: &Case, versions: (i16, i16), selection: &Selection) -> Result<(), Failure> {
+        let mut bindings: Vec<(String, Vec<(&str, &Json)>)> = vec![(String::new(), Vec::new())];
+        for (variable, class) in &case.each {
+            let values = self.tables.class(class)?;
+            let mut next = Vec::new();
+            for (name, bound) in &bindings {
+                for value in values {
+                    let mut bound = bound.clone();
+                    bound.push((variable.as_str(), &value.value));
+                    next.push((format!("{name}[{}]", value.name), bound));
+                }
+            }
+            bindings = next;
+        }
+        for (name, binding) in bindings {
+            let full = format!("{}/{}{name}", case.api, case.name);
+            self.bound(case, &full, &binding, versions, selection)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a case for one combination of its `each`.
+    fn bound(
+        &mut self,
+        case: &Case,
+        full: &str,
+        binding: &[(&str, &Json)],
+        versions: (i16, i16),
+        selection: &Selection,
+    ) -> Result<(), Failure> {
         let steps = self.expand(&case.steps)?;
         let test = steps.iter().position(|step| matches!(step.action, Action::Test { .. }));
         let Some(test) = test else {
-            let full = format!("{}/{}", case.api, case.name);
-            return self.once(&steps, &Name { case: &full, version: -1 });
+            let mut maskers = self.begin();
+            self.bind(binding);
+            self.steps(&steps, &Name { case: full, version: -1 }, &mut maskers)?;
+            return self.end();
         };
         let Action::Test { body, vary } = steps[test].action.clone() else { return Ok(()) };
-        let mut shared = None;
+        let mut is_ready = false;
         for version in versions.0..=versions.1 {
             if selection.version.is_some_and(|wanted| wanted != version) {
                 continue;
@@ -185,38 +227,33 @@ impl<'r> Runner<'r> {
                 all.extend(variations(self.schemas.api(&case.api)?, self.tables, &body, version, paths)?);
             }
             for variation in all {
-                let full = format!("{}/{}:{}", case.api, case.name, variation.name);
+                let full = format!("{full}:{}", variation.name);
                 if !selection.wants(&full) {
                     continue;
                 }
                 let name = Name { case: &full, version };
-                let mut maskers = match shared.take() {
-                    Some(maskers) => maskers,
-                    None => {
-                        let mut maskers = self.begin();
-                        self.steps(&steps[..test], &name, &mut maskers)?;
-                        maskers
-                    }
-                };
+                let mut maskers = self.maskers();
+                if !is_ready {
+                    maskers = self.begin();
+                    self.bind(binding);
+                    self.steps(&steps[..test], &name, &mut maskers)?;
+                    is_ready = case.is_shared;
+                }
                 self.tested(case, &steps[test], &variation, &name, &mut maskers)?;
                 self.steps(&steps[test + 1..], &name, &mut maskers)?;
-                if case.is_shared {
-                    shared = Some(maskers);
-                } else {
+                if !case.is_shared {
                     self.end()?;
                 }
             }
         }
-        if shared.is_some() {
-            self.end()?;
-        }
-        Ok(())
+        if is_ready { self.end() } else { Ok(()) }
     }
 
-    fn once(&mut self, steps: &[Step], name: &Name<'_>) -> Result<(), Failure> {
-        let mut maskers = self.begin();
-        self.steps(steps, name, &mut maskers)?;
-        self.end()
+    fn bind(&mut self, binding: &[(&str, &Json)]) {
+        for (variable, value) in binding {
+            self.kafka.bind(variable, value);
+            self.ours.bind(variable, value);
+        }
     }
 
     /// Puts named blocks in place of the steps that use them.
@@ -311,6 +348,7 @@ impl<'r> Runner<'r> {
         let api = self.schemas.api(&case.api)?;
         self.report.requests += 1;
         self.report.tested(&case.api, name.version);
+        self.has_differed = false;
         let within =
             |error: Failure| -> Failure { format!("{} v{}: {error}", name.case, name.version).into() };
         let kafka =
@@ -347,7 +385,12 @@ impl<'r> Runner<'r> {
         maskers: &mut Maskers<'r>,
     ) {
         for mut difference in self.differences(api, outcomes, maskers) {
+            self.has_differed = true;
             difference.path = format!("{prefix}{}", difference.path);
+            // What the prelude asks is asked again by cases, when its ids are known.
+            if name.case == PRELUDE {
+                continue;
+            }
             self.report.difference(name.case, name.version, difference);
         }
     }
@@ -360,7 +403,7 @@ impl<'r> Runner<'r> {
         name: &Name<'_>,
         maskers: &mut Maskers<'r>,
     ) -> Result<(), Failure> {
-        let deadline = Instant::now() + AGREE;
+        let deadline = Instant::now() + if self.has_differed { Duration::ZERO } else { AGREE };
         loop {
             let outcomes = self.exchange(label, call)?;
             let is_late = Instant::now() >= deadline;

@@ -65,6 +65,8 @@ pub struct Case {
     pub is_fast: bool,
     /// Versions to test, within those served.
     pub versions: (i16, i16),
+    /// Variables that take each value of a class in turn; several in every combination.
+    pub each: Vec<(String, String)>,
     pub steps: Vec<Step>,
 }
 
@@ -139,13 +141,19 @@ fn case(api: &str, name: &str, options: &[&str]) -> Result<Case, Failure> {
         is_shared: false,
         is_fast: true,
         versions: (i16::MIN, i16::MAX),
+        each: Vec::new(),
         steps: Vec::new(),
     };
-    for option in options {
-        match *option {
-            "shared" => case.is_shared = true,
-            "slow" => case.is_fast = false,
-            range => case.versions = range_of(range)?,
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        match (*option, options.as_slice()) {
+            ("shared", _) => case.is_shared = true,
+            ("slow", _) => case.is_fast = false,
+            ("each", [variable, class, ..]) => {
+                case.each.push(((*variable).to_owned(), (*class).to_owned()));
+                options.nth(1);
+            }
+            (range, _) => case.versions = range_of(range)?,
         }
     }
     Ok(case)

@@ -86,6 +86,8 @@ pub struct Side<'s> {
     globals: BTreeMap<String, Json>,
     /// What this run of a case captured.
     pub variables: BTreeMap<String, Json>,
+    /// What the case's `each` stands for in this run; resolved where it is used.
+    bindings: BTreeMap<String, Json>,
     /// Names that belong to this run of a case alone.
     pub fresh: BTreeSet<String>,
     instance: u64,
@@ -106,6 +108,7 @@ impl<'s> Side<'s> {
             last: BTreeMap::new(),
             globals: BTreeMap::new(),
             variables: BTreeMap::new(),
+            bindings: BTreeMap::new(),
             fresh: BTreeSet::new(),
             instance: 0,
             client_id: "differential".into(),
@@ -117,6 +120,7 @@ impl<'s> Side<'s> {
     pub fn begin(&mut self, instance: u64) {
         self.instance = instance;
         self.variables = self.globals.clone();
+        self.bindings.clear();
         self.fresh.clear();
         self.client_id = "differential".into();
         self.known_ids.clear();
@@ -129,6 +133,11 @@ impl<'s> Side<'s> {
     /// Makes the variables of this run those that every later run begins with.
     pub fn keep_variables(&mut self) {
         self.globals = self.variables.clone();
+    }
+
+    /// Lets a variable stand for a value of a table in this run.
+    pub fn bind(&mut self, name: &str, value: &Json) {
+        self.bindings.insert(name.to_owned(), value.clone());
     }
 
     /// Sets the client id of this run's following requests.
@@ -179,6 +188,9 @@ impl<'s> Side<'s> {
     }
 
     fn variable(&mut self, name: &str) -> Result<Json, Failure> {
+        if let Some(bound) = self.bindings.get(name) {
+            return self.resolve(&bound.clone());
+        }
         if let Some(value) = self.variables.get(name) {
             return Ok(value.clone());
         }
@@ -295,9 +307,10 @@ impl<'s> Side<'s> {
         version: i16,
         body: &[u8],
     ) -> Result<(i32, i32), Failure> {
+        let is_flexible = self.schemas.by_key(key).is_some_and(|api| api.is_flexible(version));
         let connection = self.connection(label)?;
         let (id, probe) = (connection.next_id(), connection.next_id());
-        let request = frame(key, version, false, id, &Json::String("raw".into()), body);
+        let request = frame(key, version, is_flexible, id, &Json::String("raw".into()), body);
         connection.send(&[request, frame(18, 0, false, probe, &Json::String("probe".into()), &[])]);
         Ok((id, probe))
     }

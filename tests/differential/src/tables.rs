@@ -97,7 +97,8 @@ impl Tables {
         Ok(())
     }
 
-    fn class(&self, name: &str) -> Result<&[NamedValue], Failure> {
+    /// The values of a class.
+    pub fn class(&self, name: &str) -> Result<&[NamedValue], Failure> {
         let found = self.classes.iter().find(|(own, _)| own == name);
         Ok(&found.ok_or_else(|| format!("no class {name}"))?.1)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Failure;
 
 /// Longest wait for an answer. A broker that takes longer counts as silent.
-const ANSWER_SECONDS_MAX: u64 = 20;
+const ANSWER_SECONDS_MAX: u64 = 6;
 
 /// Largest frame believed.
 const FRAME_BYTES_MAX: usize = 256 << 20;
