@@ -32,6 +32,8 @@ pub enum TopicKey {
 pub struct Wanted {
     /// The topic.
     pub topic: TopicKey,
+    /// The name behind an id, once a session has seen it: the id may go, and the name come to another topic.
+    pub name: Option<Arc<str>>,
     /// The partition's index.
     pub partition: i32,
     /// First offset wanted.
@@ -83,7 +85,8 @@ impl Session {
         let key = (wanted.topic.clone(), wanted.partition);
         if let Some(place) = self.places.get(&key) {
             if let Some(entry) = self.order.get_mut(place) {
-                entry.0 = wanted;
+                let name = entry.0.name.take();
+                entry.0 = Wanted { name, ..wanted };
             }
             return;
         }
@@ -95,6 +98,15 @@ impl Session {
     fn forget(&mut self, topic: &TopicKey, partition: i32) {
         if let Some(place) = self.places.remove(&(topic.clone(), partition)) {
             self.order.remove(&place);
+        }
+    }
+
+    /// Learns the names of topics that exist by now.
+    fn learn_names(&mut self, name_of: &impl Fn(Uuid) -> Option<Arc<str>>) {
+        for (wanted, _) in self.order.values_mut() {
+            if let (TopicKey::Id(id), None) = (&wanted.topic, &wanted.name) {
+                wanted.name = name_of(*id);
+            }
         }
     }
 
@@ -148,15 +160,22 @@ impl FetchSessions {
         Self { sessions: Mutex::default(), slots_max }
     }
 
-    /// Finds or opens the session of a request. `fresh_id` is a random number for a new session.
-    pub fn open(&self, request: SessionRequest, fresh_id: u64, now_ms: i64) -> Result<Context, ErrorCode> {
+    /// Finds or opens the session of a request. `fresh_id` is a random number for a new session; `name_of` tells the names
+    /// of the topics that exist.
+    pub fn open(
+        &self,
+        request: SessionRequest,
+        fresh_id: u64,
+        now_ms: i64,
+        name_of: impl Fn(Uuid) -> Option<Arc<str>>,
+    ) -> Result<Context, ErrorCode> {
         let mut sessions = self.sessions.lock();
         if request.session_epoch == EPOCH_INITIAL || request.session_epoch == EPOCH_FINAL {
             sessions.remove(&request.session_id);
             if request.session_epoch == EPOCH_FINAL {
                 return Ok(Context::Sessionless(request.wanted));
             }
-            return Ok(self.create(&mut sessions, request, fresh_id, now_ms));
+            return Ok(self.create(&mut sessions, request, fresh_id, now_ms, &name_of));
         }
         let id = request.session_id;
         let session = sessions.get_mut(&id).ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
@@ -176,6 +195,7 @@ impl FetchSessions {
             sessions.remove(&id);
             return Ok(Context::Sessionless(Vec::new()));
         }
+        session.learn_names(&name_of);
         session.epoch = next_epoch(session.epoch);
         session.used_ms = now_ms;
         Ok(Context::Incremental(
@@ -190,8 +210,9 @@ impl FetchSessions {
         request: SessionRequest,
         fresh_id: u64,
         now_ms: i64,
+        name_of: &impl Fn(Uuid) -> Option<Arc<str>>,
     ) -> Context {
-        if request.wanted.is_empty() || !self.make_room(sessions, request.wanted.len(), now_ms) {
+        if !self.make_room(sessions, request.wanted.len(), now_ms) {
             return Context::Sessionless(request.wanted);
         }
         let id = free_id(sessions, fresh_id);
@@ -207,6 +228,7 @@ impl FetchSessions {
         for wanted in &request.wanted {
             session.put(wanted.clone());
         }
+        session.learn_names(name_of);
         sessions.insert(id, session);
         Context::Full(id, request.wanted)
     }

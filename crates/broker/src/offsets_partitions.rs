@@ -97,6 +97,7 @@ impl OffsetsLog for OffsetsPartitions {
 fn code(error: PartitionError) -> ErrorCode {
     match error {
         PartitionError::Append(error) => error.code(),
-        PartitionError::Code(code) | PartitionError::Invalid((code, _)) => code,
+        PartitionError::Code(code) => code,
+        PartitionError::Invalid(error) => ErrorCode(error.kind().code()),
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use platform::{Blocking, Platform};
 use protocol::{ErrorCode, Uuid};
-use records::{ProduceRules, ValidBatch, validate_produce};
+use records::{BatchError, NO_PARTITION_LEADER_EPOCH, ProduceRules, ValidBatch, validate_produce};
 use replication::{Effect, Leader, LeaderConfig};
 use storage::{
     AppendError, AppendInfo, AppendOrigin, DurableEndListener, LogConfig, LogView, StorageError, UnifiedLog,
@@ -36,8 +36,8 @@ pub enum PartitionError {
     Append(AppendError),
     /// The partition answers with this code: it is gone, offline, or its in-sync set is too small.
     Code(ErrorCode),
-    /// The request's bytes are no batch that may be appended; with words for the client.
-    Invalid((ErrorCode, &'static str)),
+    /// The request's bytes are not the one batch that a request may hold, whatever the log's rules are.
+    Invalid(BatchError),
 }
 
 type AppendResult = Result<AppendInfo, PartitionError>;
@@ -121,6 +121,7 @@ impl Partition {
     ) -> Arc<Self> {
         let view = log.view();
         let leader_epoch = config.leader_epoch;
+        log.start_epoch(leader_epoch);
         let safe_end = safe_end(&view, log.config());
         let leader =
             Leader::new(config, view.log_end_offset(), safe_end, view.high_watermark().min(safe_end));
@@ -190,7 +191,7 @@ impl Partition {
     /// Checks the epoch that a client believes in (KIP-320); -1 is no belief.
     pub fn check_leader_epoch(&self, believed: i32) -> Result<(), ErrorCode> {
         let epoch = self.leader_epoch();
-        if believed < 0 || believed == epoch {
+        if believed == NO_PARTITION_LEADER_EPOCH || believed == epoch {
             Ok(())
         } else if believed < epoch {
             Err(ErrorCode::FENCED_LEADER_EPOCH)

@@ -10,6 +10,8 @@ use crate::compression::{Compression, CompressionError};
 /// The Kafka error a fault is answered with, named as in Kafka's error table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
+    /// `UNKNOWN_SERVER_ERROR` (-1): what Kafka answers where it trips over an exception that it did not expect.
+    UnknownServerError,
     /// `CORRUPT_MESSAGE` (2): the bytes are not what the sender wrote; a retry may succeed.
     CorruptMessage,
     /// `MESSAGE_TOO_LARGE` (10): the batch is larger than `max.message.bytes`.
@@ -26,6 +28,7 @@ impl ErrorKind {
     /// Kafka's error code.
     pub fn code(self) -> i16 {
         match self {
+            ErrorKind::UnknownServerError => -1,
             ErrorKind::CorruptMessage => 2,
             ErrorKind::MessageTooLarge => 10,
             ErrorKind::InvalidTimestamp => 32,
@@ -269,8 +272,8 @@ fn rejected(errors: &[RecordError]) -> String {
 impl BatchError {
     /// The Kafka error this fault is answered with.
     ///
-    /// Where Kafka itself trips over an unchecked exception (an unknown codec id, a broken compressed stream, an
-    /// overlong variable-length integer) it answers `UNKNOWN_SERVER_ERROR`; this crate names the fault instead.
+    /// Kafka trips over an unknown codec id, a broken compressed stream and an overlong variable-length integer, and
+    /// answers `UNKNOWN_SERVER_ERROR`: a code that no client tries again for. So does this crate.
     pub fn kind(&self) -> ErrorKind {
         match self {
             BatchError::Incomplete { .. }
@@ -281,9 +284,10 @@ impl BatchError {
             BatchError::TooLarge { .. } | BatchError::Compression(CompressionError::Limit { .. }) => {
                 ErrorKind::MessageTooLarge
             }
-            BatchError::UnknownCompression { .. } | BatchError::CompressionNotAllowed(_) => {
-                ErrorKind::UnsupportedCompressionType
-            }
+            BatchError::CompressionNotAllowed(_) => ErrorKind::UnsupportedCompressionType,
+            BatchError::UnknownCompression { .. }
+            | BatchError::Compression(_)
+            | BatchError::Record { fault: RecordFault::Varint, .. } => ErrorKind::UnknownServerError,
             BatchError::Rejected(errors) if errors.iter().any(|e| e.rejection != Rejection::NoKey) => {
                 ErrorKind::InvalidTimestamp
             }

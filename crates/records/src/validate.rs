@@ -202,7 +202,10 @@ pub fn validate_compressed(batch: &Batch<'_>, rules: &ProduceRules) -> Result<i6
 }
 
 /// The one magic-2 batch that a Produce request may hold per partition.
-fn sole_batch(bytes: &[u8]) -> Result<Batch<'_>, BatchError> {
+///
+/// # Errors
+/// What Kafka finds before it looks for the log: no batch, one that lies about its frame, an old format, a second batch.
+pub fn sole_batch(bytes: &[u8]) -> Result<Batch<'_>, BatchError> {
     let mut walk = batches(bytes);
     let batch = walk.next().ok_or(BatchError::NoBatch)??;
     if batch.header.is_legacy() {

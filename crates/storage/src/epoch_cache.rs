@@ -3,6 +3,8 @@
 //! Owns the epoch entries and the answers given from them. It never touches the disk: whoever changes the entries
 //! writes the checkpoint file.
 
+use records::NO_PARTITION_LEADER_EPOCH;
+
 /// A leader epoch and the offset of the first batch written under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EpochEntry {
@@ -91,7 +93,7 @@ impl EpochCache {
     /// The latest epoch ends at the log end. An epoch older than all known ones ends where the first known starts,
     /// under its own number: its data is gone, and a follower may start there.
     pub(crate) fn end_offset_for(&self, epoch: i32, log_end_offset: i64) -> Option<EpochEndOffset> {
-        if epoch < 0 {
+        if epoch == NO_PARTITION_LEADER_EPOCH {
             return None;
         }
         if self.latest().is_some_and(|last| last.epoch == epoch) {

@@ -176,6 +176,15 @@ impl UnifiedLog {
         }
     }
 
+    /// Says that this node leads the log under `epoch`: the epoch starts at the log end, also while it has no batch, as
+    /// followers and clients may ask for its end (KIP-101). It is written to the checkpoint with its first batch; without
+    /// one, the next leadership makes it known again.
+    pub fn start_epoch(&self, epoch: i32) {
+        if epoch > self.latest_epoch {
+            self.view.epochs().lock().assign(epoch, self.end_offset());
+        }
+    }
+
     /// The readers' half.
     pub fn view(&self) -> Arc<LogView> {
         Arc::clone(&self.view)

@@ -62,12 +62,18 @@ struct Arguments {
     /// List each difference, not one line for all of a kind.
     #[arg(long)]
     all: bool,
+    /// Print both answers to each request that is compared.
+    #[arg(long)]
+    show: bool,
     /// Write each difference into this file as it is found.
     #[arg(long)]
     log: Option<PathBuf>,
     /// Say nothing between the start and the result.
     #[arg(long)]
     quiet: bool,
+    /// A folder with other cases and tables than those of the repository, to try things out.
+    #[arg(long)]
+    tables: Option<PathBuf>,
     /// The broker under test: klamm, kafka or host:port.
     #[arg(long, default_value = "klamm")]
     broker: String,
@@ -95,13 +101,15 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let repository = here.parent().and_then(Path::parent).ok_or("the crate lies in tests/differential")?;
     let schemas = Schemas::load(&repository.join("crates/protocol/schemas"))?;
-    let tables = Tables::load(here)?;
-    let scripts = Scripts::load(&here.join("cases"))?;
-    let accepted = Accepted::load(&here.join("accepted.table"))?;
+    let folder = arguments.tables.as_deref().unwrap_or(here);
+    let tables = Tables::load(folder)?;
+    let scripts = Scripts::load(&folder.join("cases"))?;
+    let accepted = Accepted::load(&folder.join("accepted.table"))?;
     let selection = Selection {
         api: arguments.api.clone(),
         case: arguments.case.clone(),
         version: arguments.version,
+        shows: arguments.show,
         is_fast: arguments.fast,
     };
     let kafka = Broker::start(repository, &arguments.against, arguments.klamm.as_deref())?;

@@ -37,6 +37,8 @@ pub struct Selection {
     /// A pattern for `Api/case:variation`.
     pub case: Option<String>,
     pub version: Option<i16>,
+    /// Print both answers to each request that is compared.
+    pub shows: bool,
     /// Each request as it is at every version, its variations at the highest alone.
     pub is_fast: bool,
 }
@@ -74,6 +76,7 @@ pub struct Runner<'r> {
     has_differed: bool,
     /// Topics of cases that are done.
     leftover: Vec<String>,
+    shows: bool,
 }
 
 /// The maskers of one run of a case.
@@ -108,6 +111,7 @@ impl<'r> Runner<'r> {
             instance: 0,
             has_differed: false,
             leftover: Vec::new(),
+            shows: false,
         }
     }
 
@@ -130,6 +134,7 @@ impl<'r> Runner<'r> {
         selection: &Selection,
         served: &BTreeMap<i16, (i16, i16)>,
     ) -> Result<(), Failure> {
+        self.shows = selection.shows;
         let scripts = self.scripts;
         for case in &scripts.cases {
             if !selection.wants_case(case) {
@@ -373,6 +378,9 @@ impl<'r> Runner<'r> {
         maskers.ours.learn(&self.ours);
         let kafka = maskers.kafka.mask(api, kafka.into_tree());
         let ours = maskers.ours.mask(api, ours.into_tree());
+        if self.shows {
+            println!("{api}\n  Kafka {kafka}\n  ours  {ours}");
+        }
         compare(&kafka, &ours)
     }
 

@@ -16,8 +16,9 @@ pub async fn handle(
 ) -> DeleteGroupsResponse<'static> {
     let mut named = BTreeSet::new();
     let mut pending = Vec::new();
-    // All groups are asked for before the first answer is awaited.
-    for group_id in &request.groups_names {
+    // All groups are asked for before the first answer is awaited. A group without a name is answered first, as in Kafka.
+    let (nameless, others): (Vec<_>, Vec<_>) = request.groups_names.iter().partition(|id| id.is_empty());
+    for group_id in nameless.into_iter().chain(others) {
         if named.insert(group_id) {
             pending.push((group_id, node.groups.delete_group(group_id).await));
         }

@@ -1,6 +1,7 @@
 //! Fetch (key 1): whole batches of the partitions named, straight from their files, now or when there are enough.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +17,12 @@ use crate::node::Node;
 use crate::partition::Partition;
 use crate::waiters::Waiter;
 
-/// First version whose answer can name the current leader.
-const CURRENT_LEADER_VERSION_MIN: i16 = 12;
+/// First version in which Kafka names the current leader (KIP-951); the field is older.
+const CURRENT_LEADER_VERSION_MIN: i16 = 16;
 /// First version that names topics by id (KIP-516).
 const TOPIC_ID_VERSION_MIN: i16 = 13;
+/// `isolation_level` of a consumer that sees everything below the high watermark.
+const READ_UNCOMMITTED: i8 = 0;
 /// `isolation_level` of a consumer that sees only committed records.
 const READ_COMMITTED: i8 = 1;
 /// A slice up to this size is copied into the answer: cheaper than a second system call for `sendfile`.
@@ -27,6 +30,9 @@ const COPIED_BYTES_MAX: usize = 16 * 1024;
 
 /// The length field of a frame.
 const LENGTH_BYTES: usize = 4;
+
+/// No leader epoch: the client believes in none, or the log knows none.
+const NO_LEADER_EPOCH: i32 = -1;
 
 /// How long a consumer is held off while the node stops, at most.
 const STOPPING_PAUSE: Duration = Duration::from_millis(100);
@@ -73,9 +79,17 @@ pub fn empty(node: &Node, answer: &mut FetchAnswer) {
     answer.slices.clear();
 }
 
+/// Does this isolation level exist?
+#[must_use]
+pub fn is_isolation_level(level: i8) -> bool {
+    matches!(level, READ_UNCOMMITTED | READ_COMMITTED)
+}
+
 /// What one look at a partition gave.
 struct Read {
     error_code: ErrorCode,
+    /// There was nothing to look at: no such topic or partition. Kafka tells these behind all others.
+    is_unknown: bool,
     high_watermark: i64,
     log_start_offset: i64,
     diverging: Option<(i32, i64)>,
@@ -85,7 +99,8 @@ struct Read {
 
 /// The request's bounds.
 struct Limits {
-    bytes_max: usize,
+    /// As the request has it: a negative number is an error of the first partition that is read.
+    bytes_max: i32,
     bytes_min: usize,
     wait: Duration,
     follower: bool,
@@ -98,11 +113,10 @@ struct Limits {
 pub async fn handle(node: &Node, ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> FetchAnswer {
     let limits = limits(node, ctx, request);
     let now_ms = node.platform.clock.wall_ms();
-    let context =
-        match node.fetch_sessions.open(session_request(ctx, request), node.platform.rng.next_u64(), now_ms) {
-            Ok(context) => context,
-            Err(error_code) => return session_error(error_code),
-        };
+    let context = match open_session(node, session_request(ctx, request), now_ms) {
+        Ok(context) => context,
+        Err(error_code) => return session_error(error_code),
+    };
     let mut opened = None;
     let (session_id, incremental, wanted) = match context {
         Context::Sessionless(wanted) => (NO_SESSION, None, wanted),
@@ -115,6 +129,10 @@ pub async fn handle(node: &Node, ctx: &RequestContext<'_>, request: &FetchReques
             (id, Some(places), wanted)
         }
     };
+    if !is_isolation_level(request.isolation_level) {
+        // Kafka stumbles over it on the way to the logs, after the session has taken note of the request.
+        return refused(ctx, request, ErrorCode::UNKNOWN_SERVER_ERROR);
+    }
     let reads = read_or_wait(node, &wanted, &limits).await;
     let answers: Vec<Answer> = reads.iter().map(told).collect();
     let tell = match incremental {
@@ -133,14 +151,23 @@ pub async fn handle(node: &Node, ctx: &RequestContext<'_>, request: &FetchReques
     FetchAnswer { opened, ..build(session_id, &limits, wanted, reads, &tell) }
 }
 
+fn open_session(node: &Node, request: SessionRequest, now_ms: i64) -> Result<Context, ErrorCode> {
+    let table = node.partitions.load();
+    let name_of = |id: Uuid| table.by_id(id).map(|topic| Arc::clone(&topic.name));
+    node.fetch_sessions.open(request, node.platform.rng.next_u64(), now_ms, name_of)
+}
+
 fn limits(node: &Node, ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> Limits {
     let replica_id =
         if ctx.api_version >= 15 { request.replica_state.replica_id } else { request.replica_id };
-    let bytes_max = usize::try_from(request.max_bytes.min(node.config.fetch_max_bytes)).unwrap_or(0);
-    let bytes_max = node.quotas.fetch_bytes_max(ctx).map_or(bytes_max, |allowed| bytes_max.min(allowed));
+    let bytes_max = request.max_bytes.min(node.config.fetch_max_bytes);
+    let bytes_max = match node.quotas.fetch_bytes_max(ctx) {
+        Some(allowed) => bytes_max.min(i32::try_from(allowed).unwrap_or(i32::MAX)),
+        None => bytes_max,
+    };
     Limits {
         bytes_max,
-        bytes_min: usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
+        bytes_min: usize::try_from(request.min_bytes.min(bytes_max)).unwrap_or(0),
         wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
         follower: replica_id >= 0,
         read_committed: request.isolation_level == READ_COMMITTED,
@@ -160,6 +187,7 @@ fn session_request(ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> Sess
             .iter()
             .map(|partition| Wanted {
                 topic: key.clone(),
+                name: None,
                 partition: partition.partition,
                 fetch_offset: partition.fetch_offset,
                 bytes_max: partition.partition_max_bytes,
@@ -176,9 +204,61 @@ fn session_request(ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> Sess
         session_id: request.session_id,
         session_epoch: request.session_epoch,
         by_id: ctx.api_version >= TOPIC_ID_VERSION_MIN,
-        wanted: request.topics.iter().flat_map(want).collect(),
+        wanted: last_of_each(request.topics.iter().flat_map(want).collect()),
         forgotten: forgotten.collect(),
     }
+}
+
+/// Of a partition that a request names twice, only what it says last counts; it keeps its first place.
+fn last_of_each(wanted: Vec<Wanted>) -> Vec<Wanted> {
+    if wanted.len() < 2 {
+        return wanted;
+    }
+    let mut places = BTreeMap::new();
+    let twice: Vec<(usize, usize)> = wanted
+        .iter()
+        .enumerate()
+        .filter_map(|(at, one)| {
+            let first = *places.entry((&one.topic, one.partition)).or_insert(at);
+            (first != at).then_some((first, at))
+        })
+        .collect();
+    if twice.is_empty() {
+        return wanted;
+    }
+    let mut kept: Vec<Option<Wanted>> = wanted.into_iter().map(Some).collect();
+    for (first, again) in twice {
+        kept[first] = kept[again].take();
+    }
+    kept.into_iter().flatten().collect()
+}
+
+/// The answer to a request that is refused as a whole: up to version 12 every partition has the code.
+fn refused(ctx: &RequestContext<'_>, request: &FetchRequest<'_>, error_code: ErrorCode) -> FetchAnswer {
+    let topics = request.topics.iter().filter(|_| ctx.api_version < TOPIC_ID_VERSION_MIN);
+    let responses = topics.map(|topic| FetchableTopicResponse {
+        topic: Cow::Owned(topic.topic.to_string()),
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|partition| PartitionData {
+                partition_index: partition.partition,
+                error_code,
+                high_watermark: -1,
+                aborted_transactions: Some(Vec::new()),
+                records: Records::Borrowed(&[]),
+                ..PartitionData::default()
+            })
+            .collect(),
+        ..FetchableTopicResponse::default()
+    });
+    let response = FetchResponse {
+        error_code,
+        session_id: request.session_id,
+        responses: responses.collect(),
+        ..FetchResponse::default()
+    };
+    FetchAnswer { response, slices: Vec::new(), opened: None }
 }
 
 fn session_error(error_code: ErrorCode) -> FetchAnswer {
@@ -188,11 +268,20 @@ fn session_error(error_code: ErrorCode) -> FetchAnswer {
 
 fn find(node: &Node, wanted: &Wanted) -> Result<Arc<Partition>, ErrorCode> {
     let table = node.partitions.load();
+    let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
     let topic = match &wanted.topic {
-        TopicKey::Name(name) => table.by_name(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?,
-        TopicKey::Id(id) => table.by_id(*id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?,
+        TopicKey::Name(name) => table.by_name(name).ok_or(unknown)?,
+        TopicKey::Id(id) => match (table.by_id(*id), &wanted.name) {
+            (Some(topic), _) => topic,
+            (None, None) => return Err(ErrorCode::UNKNOWN_TOPIC_ID),
+            // The session knew the topic by its name, which another topic may have meanwhile.
+            (None, Some(name)) => {
+                let namesake = table.by_name(name).and_then(|topic| topic.get(wanted.partition));
+                return Err(if namesake.is_some() { ErrorCode::INCONSISTENT_TOPIC_ID } else { unknown });
+            }
+        },
     };
-    topic.get(wanted.partition).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    topic.get(wanted.partition).cloned().ok_or(unknown)
 }
 
 /// Reads at once; if that is too little, parks on the partitions until enough is appended or time is up.
@@ -269,11 +358,14 @@ fn read_all(
     for (wanted, found) in wanted.iter().zip(found) {
         let read = match found {
             Ok(partition) => read_one(node, wanted, partition, limits, remaining, min_one),
-            Err(code) => failed(*code),
+            Err(code) => Read { is_unknown: *code != ErrorCode::INCONSISTENT_TOPIC_ID, ..failed(*code) },
         };
         if let Some(slice) = &read.slice {
-            remaining = remaining.saturating_sub(slice.len);
+            remaining = remaining.saturating_sub(i32::try_from(slice.len).unwrap_or(i32::MAX));
             min_one = false;
+        }
+        if !read.is_unknown {
+            remaining = remaining.max(0);
         }
         reads.push(read);
     }
@@ -283,6 +375,7 @@ fn read_all(
 fn failed(error_code: ErrorCode) -> Read {
     Read {
         error_code,
+        is_unknown: false,
         high_watermark: -1,
         log_start_offset: -1,
         diverging: None,
@@ -296,7 +389,7 @@ fn read_one(
     wanted: &Wanted,
     partition: &Partition,
     limits: &Limits,
-    remaining: usize,
+    remaining: i32,
     min_one: bool,
 ) -> Read {
     if partition.is_closed() && !node.is_stopping() {
@@ -312,8 +405,10 @@ fn read_one(
             ..failed(ErrorCode::NOT_LEADER_OR_FOLLOWER)
         };
     }
-    if let Err(code) = partition.check_leader_epoch(wanted.current_leader_epoch) {
-        let current_leader = Some((node.node_id, partition.leader_epoch()));
+    if let Err(code) = partition.check_leader_epoch(wanted.current_leader_epoch.max(NO_LEADER_EPOCH)) {
+        // A client that is ahead of this node learns nothing from it.
+        let current_leader =
+            (code == ErrorCode::FENCED_LEADER_EPOCH).then_some((node.node_id, partition.leader_epoch()));
         return Read { current_leader, ..failed(code) };
     }
     if partition.is_offline() {
@@ -327,12 +422,23 @@ fn read_one(
     };
     if wanted.last_fetched_epoch >= 0 {
         let (epoch, end_offset) = view.end_offset_for_epoch(wanted.last_fetched_epoch);
+        if epoch == NO_LEADER_EPOCH {
+            return failed(ErrorCode::OFFSET_OUT_OF_RANGE);
+        }
         if epoch != wanted.last_fetched_epoch || end_offset < wanted.fetch_offset {
             read.diverging = Some((epoch, end_offset));
             return read;
         }
     }
-    let bytes_max = usize::try_from(wanted.bytes_max).unwrap_or(0).min(remaining);
+    let bytes_max = wanted.bytes_max.min(remaining);
+    let Ok(bytes_max) = usize::try_from(bytes_max) else {
+        return match view.read(wanted.fetch_offset, 0, read.high_watermark, true) {
+            // Kafka looks at the size only where there is something to read.
+            Ok(None) => read,
+            Ok(Some(_)) => failed(ErrorCode::UNKNOWN_SERVER_ERROR),
+            Err(error) => failed(error.code()),
+        };
+    };
     match view.read(wanted.fetch_offset, bytes_max, read.high_watermark, min_one) {
         Ok(slice) => read.slice = slice.filter(|slice| slice.len > 0),
         Err(error) => return failed(error.code()),
@@ -360,10 +466,16 @@ fn build(
     let mut slices = Vec::new();
     let mut responses: Vec<FetchableTopicResponse<'static>> = Vec::new();
     let mut last_topic: Option<TopicKey> = None;
-    for ((wanted, read), tell) in wanted.into_iter().zip(reads).zip(tell) {
-        if !tell {
-            continue;
-        }
+    let all = wanted.into_iter().zip(reads).zip(tell).filter(|(_, tell)| **tell).map(|(told, _)| told);
+    // Kafka sorts out unknown ids first, then unknown names and partitions, and tells both behind the rest.
+    let rank = |read: &Read| match read.is_unknown {
+        false => 0,
+        true if read.error_code == ErrorCode::UNKNOWN_TOPIC_ID => 1,
+        true => 2,
+    };
+    let mut all: Vec<(Wanted, Read)> = all.collect();
+    all.sort_by_key(|(_, read)| rank(read));
+    for (wanted, read) in all {
         if last_topic.as_ref() != Some(&wanted.topic) {
             let mut topic = FetchableTopicResponse::default();
             match &wanted.topic {
@@ -392,7 +504,10 @@ fn partition_data(
         high_watermark: read.high_watermark,
         last_stable_offset: read.high_watermark,
         log_start_offset: read.log_start_offset,
-        aborted_transactions: limits.read_committed.then(Vec::new),
+        aborted_transactions: match read.error_code {
+            ErrorCode::NONE => limits.read_committed.then(Vec::new),
+            _ => read.is_unknown.then(Vec::new),
+        },
         ..PartitionData::default()
     };
     if let Some((epoch, end_offset)) = read.diverging {

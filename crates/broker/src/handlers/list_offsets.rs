@@ -1,13 +1,14 @@
 //! ListOffsets (key 2): offsets by time, and the special times that stand for places in the log.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use protocol::list_offsets_request::ListOffsetsPartition;
 use protocol::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use protocol::{ErrorCode, ListOffsetsRequest, ListOffsetsResponse};
 
 use crate::context::RequestContext;
+use crate::handlers::fetch::is_isolation_level;
 use crate::node::Node;
 use crate::partition::Partition;
 
@@ -30,42 +31,74 @@ const LEADER_EPOCH_VERSION_MIN: i16 = 4;
 /// Replica id of a consumer.
 const CONSUMER: i32 = -1;
 
-/// Answers each partition on its own.
+/// Answers each partition on its own. A partition that is named twice gets one answer, which is an error.
 pub async fn handle(
     node: &Node,
     ctx: &RequestContext<'_>,
     request: ListOffsetsRequest<'_>,
 ) -> ListOffsetsResponse<'static> {
-    let mut seen = BTreeSet::new();
-    let mut topics = Vec::with_capacity(request.topics.len());
+    if !is_isolation_level(request.isolation_level) {
+        return refused(&request);
+    }
+    let mut asked: BTreeMap<(&str, i32), Vec<&ListOffsetsPartition>> = BTreeMap::new();
     for topic in &request.topics {
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for asked in &topic.partitions {
-            let mut answer = ListOffsetsPartitionResponse {
-                partition_index: asked.partition_index,
-                ..ListOffsetsPartitionResponse::default()
-            };
-            let found = if !seen.insert((topic.name.clone(), asked.partition_index)) {
-                Err(ErrorCode::INVALID_REQUEST)
-            } else if !is_known_time(asked.timestamp, ctx.api_version) {
-                Err(ErrorCode::UNSUPPORTED_VERSION)
-            } else {
-                look_up(node, &topic.name, asked, request.replica_id)
-            };
-            match found {
-                Ok(found) => {
-                    (answer.timestamp, answer.offset) = (found.timestamp, found.offset);
-                    if ctx.api_version >= LEADER_EPOCH_VERSION_MIN {
-                        answer.leader_epoch = found.leader_epoch;
-                    }
-                }
-                Err(error_code) => answer.error_code = error_code,
-            }
-            partitions.push(answer);
+        for partition in &topic.partitions {
+            asked.entry((&topic.name, partition.partition_index)).or_default().push(partition);
         }
-        topics.push(ListOffsetsTopicResponse { name: Cow::Owned(topic.name.to_string()), partitions });
+    }
+    let mut topics: Vec<ListOffsetsTopicResponse<'static>> = Vec::new();
+    for ((topic, _), partitions) in &asked {
+        let found = match partitions.as_slice() {
+            [one] if !is_known_time(one.timestamp, ctx.api_version) => Err(ErrorCode::UNSUPPORTED_VERSION),
+            [one] => look_up(node, topic, one, request.replica_id),
+            _ => Err(ErrorCode::INVALID_REQUEST),
+        };
+        let answer = answer(partitions[0].partition_index, ctx, found);
+        match topics.last_mut().filter(|last| last.name == *topic) {
+            Some(last) => last.partitions.push(answer),
+            None => topics.push(ListOffsetsTopicResponse {
+                name: Cow::Owned((*topic).to_owned()),
+                partitions: vec![answer],
+            }),
+        }
     }
     ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }
+}
+
+fn answer(
+    partition_index: i32,
+    ctx: &RequestContext<'_>,
+    found: Result<Found, ErrorCode>,
+) -> ListOffsetsPartitionResponse {
+    let mut answer =
+        ListOffsetsPartitionResponse { partition_index, ..ListOffsetsPartitionResponse::default() };
+    match found {
+        Ok(found) => {
+            (answer.timestamp, answer.offset) = (found.timestamp, found.offset);
+            if ctx.api_version >= LEADER_EPOCH_VERSION_MIN {
+                answer.leader_epoch = found.leader_epoch;
+            }
+        }
+        Err(error_code) => answer.error_code = error_code,
+    }
+    answer
+}
+
+/// An isolation level that does not exist is an exception that Kafka does not expect: every partition gets its code.
+fn refused(request: &ListOffsetsRequest<'_>) -> ListOffsetsResponse<'static> {
+    let topics = request.topics.iter().map(|topic| ListOffsetsTopicResponse {
+        name: Cow::Owned(topic.name.to_string()),
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|partition| ListOffsetsPartitionResponse {
+                partition_index: partition.partition_index,
+                error_code: ErrorCode::UNKNOWN_SERVER_ERROR,
+                ..ListOffsetsPartitionResponse::default()
+            })
+            .collect(),
+    });
+    ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() }
 }
 
 /// A place in the log; -1 where there is none.
@@ -104,22 +137,23 @@ fn look_up(
 fn find(partition: &Partition, timestamp: i64, replica_id: i32) -> Result<Found, ErrorCode> {
     let view = partition.view();
     let end = if replica_id == CONSUMER { view.high_watermark() } else { view.log_end_offset() };
-    let at = |offset: i64| Found {
-        timestamp: -1,
-        offset,
-        leader_epoch: view.epoch_of_offset(offset).unwrap_or(-1),
-    };
     let record = match timestamp {
         LATEST => {
             return Ok(Found { timestamp: -1, offset: end, leader_epoch: partition.leader_epoch() });
         }
-        EARLIEST | EARLIEST_LOCAL => return Ok(at(view.log_start_offset())),
+        EARLIEST | EARLIEST_LOCAL => {
+            let offset = view.log_start_offset();
+            let leader_epoch = view.epoch_of_offset(offset).unwrap_or(-1);
+            return Ok(Found { timestamp: -1, offset, leader_epoch });
+        }
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(NOTHING),
         MAX_TIMESTAMP => view.offset_of_max_timestamp(),
         _ => view.offset_for_timestamp(timestamp),
     };
     match record.map_err(|error| error.code())? {
-        Some(found) if found.offset < end => Ok(Found { timestamp: found.timestamp, ..at(found.offset) }),
+        Some(found) if found.offset < end => {
+            Ok(Found { timestamp: found.timestamp, offset: found.offset, leader_epoch: found.leader_epoch })
+        }
         _ => Ok(NOTHING),
     }
 }

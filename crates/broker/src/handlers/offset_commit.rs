@@ -20,7 +20,8 @@ pub async fn handle(
     mut request: OffsetCommitRequest<'_>,
 ) -> OffsetCommitResponse<'static> {
     let topics = take(&mut request.topics);
-    let (known, mut response) = sort_out(&node.image.load_full(), ctx.api_version, topics);
+    let by_id = ctx.api_version >= TOPIC_ID_VERSION_MIN;
+    let (known, mut response) = sort_out(&node.image.load_full(), by_id, topics);
     if known.is_empty() {
         return response;
     }
@@ -28,8 +29,8 @@ pub async fn handle(
     let asked: Vec<OffsetCommitResponseTopic<'static>> =
         request.topics.iter().map(|topic| answer(topic, ErrorCode::NONE)).collect();
     match node.groups.offset_commit(ctx, request).await {
-        Ok(committed) => merge(&mut response, committed.topics),
-        Err(error) => merge(&mut response, with_error(asked, error)),
+        Ok(committed) => merge(&mut response, committed.topics, by_id),
+        Err(error) => merge(&mut response, with_error(asked, error), by_id),
     }
     response
 }
@@ -37,10 +38,9 @@ pub async fn handle(
 /// Tells apart what exists, which gets both name and id, from what does not, which is answered.
 fn sort_out<'a>(
     image: &MetadataImage,
-    api_version: i16,
+    by_id: bool,
     topics: Vec<OffsetCommitRequestTopic<'a>>,
 ) -> (Vec<OffsetCommitRequestTopic<'a>>, OffsetCommitResponse<'static>) {
-    let by_id = api_version >= TOPIC_ID_VERSION_MIN;
     let mut known = Vec::with_capacity(topics.len());
     let mut response = OffsetCommitResponse::default();
     for mut topic in topics {
@@ -53,7 +53,7 @@ fn sort_out<'a>(
                 true => ErrorCode::UNKNOWN_TOPIC_ID,
                 false => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             };
-            response.topics.push(answer(&topic, error));
+            put(&mut response, answer(&topic, error), by_id);
             continue;
         };
         topic.name = found.name().to_owned().into();
@@ -63,7 +63,8 @@ fn sort_out<'a>(
             .partition(|partition| found.partition(partition.partition_index).is_some());
         if !missing.is_empty() {
             let partitions = refuse(&missing, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-            response.topics.push(OffsetCommitResponseTopic { partitions, ..answer(&topic, ErrorCode::NONE) });
+            let refused = OffsetCommitResponseTopic { partitions, ..answer(&topic, ErrorCode::NONE) };
+            put(&mut response, refused, by_id);
         }
         if !exist.is_empty() {
             topic.partitions = exist;
@@ -102,16 +103,30 @@ fn with_error(
     topics
 }
 
-/// Puts the answers of the coordinator beside those that were refused here; each topic stands in the answer once.
-fn merge(response: &mut OffsetCommitResponse<'static>, topics: Vec<OffsetCommitResponseTopic<'static>>) {
+/// Puts the answers of the coordinator beside those that were refused here; each topic then stands in the answer once.
+/// If nothing was refused, a topic that the request names twice is answered twice, as in Kafka.
+fn merge(
+    response: &mut OffsetCommitResponse<'static>,
+    topics: Vec<OffsetCommitResponseTopic<'static>>,
+    by_id: bool,
+) {
+    if response.topics.is_empty() {
+        response.topics = topics;
+        return;
+    }
     for topic in topics {
-        let is_same = |other: &&mut OffsetCommitResponseTopic<'_>| {
-            !topic.topic_id.is_zero() && other.topic_id == topic.topic_id
-        };
-        match response.topics.iter_mut().find(is_same) {
-            Some(other) => other.partitions.extend(topic.partitions),
-            None => response.topics.push(topic),
-        }
+        put(response, topic, by_id);
+    }
+}
+
+fn put(response: &mut OffsetCommitResponse<'static>, topic: OffsetCommitResponseTopic<'static>, by_id: bool) {
+    let is_same = |other: &&mut OffsetCommitResponseTopic<'_>| match by_id {
+        true => !topic.topic_id.is_zero() && other.topic_id == topic.topic_id,
+        false => other.name == topic.name,
+    };
+    match response.topics.iter_mut().find(is_same) {
+        Some(other) => other.partitions.extend(topic.partitions),
+        None => response.topics.push(topic),
     }
 }
 

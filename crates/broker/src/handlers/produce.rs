@@ -1,6 +1,7 @@
 //! Produce (key 0): batches from a client into the logs of the partitions it names.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use protocol::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
 };
 use protocol::{ErrorCode, ProduceRequest, ProduceResponse, Records};
-use records::{BatchHeader, Compression};
+use records::{BatchError, Compression, LEGACY_V0_OVERHEAD_BYTES, batches, sole_batch};
 use storage::AppendInfo;
 
 use crate::context::RequestContext;
@@ -24,9 +25,6 @@ const ZSTD_VERSION_MIN: i16 = 7;
 const CURRENT_LEADER_VERSION_MIN: i16 = 10;
 /// First version that names topics by id (KIP-516).
 const TOPIC_ID_VERSION_MIN: i16 = 13;
-
-/// Where every version of the record format keeps its number.
-const MAGIC_POSITION: usize = 16;
 
 /// `acks` of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,25 +47,26 @@ pub async fn handle<'a>(
         -1 => Some(Acks::All),
         _ => None,
     };
-    let refusal = refuse_transactions(request);
+    if let Some(code) = refuse_whole(request) {
+        return (refused(request, code), None);
+    }
     let now_ms = node.platform.clock.wall_ms();
     let mut parked = Vec::new();
-    let mut responses = Vec::with_capacity(request.topic_data.len());
-    for data in &request.topic_data {
+    let topic_data = last_of_each(&request.topic_data);
+    let mut responses = Vec::with_capacity(topic_data.len());
+    for data in topic_data.iter().filter(|data| !data.partition_data.is_empty()) {
         let topic = find_topic(node, ctx, data);
         let mut partition_responses = Vec::with_capacity(data.partition_data.len());
         for partition_data in &data.partition_data {
             let partition = topic.as_ref().map_err(|code| *code).and_then(|topic| {
                 topic.get(partition_data.index).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
             });
-            let partition = refusal.map_or(partition, Err);
-            let response = match (partition, acks) {
-                (_, None) => failure(partition_data.index, ErrorCode::INVALID_REQUIRED_ACKS),
-                (Err(code), _) => failure(partition_data.index, code),
-                (Ok(partition), Some(acks)) => {
+            let response = match partition {
+                Err(code) => failure(partition_data.index, code),
+                Ok(partition) => {
                     let appended = append(&partition, ctx, partition_data, acks, now_ms).await;
                     let response = answer(node, ctx, &partition, partition_data.index, &appended);
-                    if let Ok(info) = &appended {
+                    if let (Ok(info), Some(acks)) = (&appended, acks) {
                         let (topic, index) = (responses.len(), partition_responses.len());
                         let end_offset = info.last_offset + 1;
                         let batch = ParkedBatch { topic, index, partition, end_offset, acks };
@@ -97,19 +96,75 @@ pub fn has_error(response: &ProduceResponse<'_>) -> bool {
     partitions.any(|partition| partition.error_code != ErrorCode::NONE)
 }
 
-/// Transactions are not served: a batch that belongs to one is refused. Without a transactional id Kafka, too, refuses
-/// the whole request.
-fn refuse_transactions(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
-    let mut batches = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    let transactional = batches.any(|data| {
-        let header = data.records.as_slice().and_then(|bytes| BatchHeader::parse(bytes).ok());
-        header.is_some_and(|header| header.is_transactional())
-    });
-    match (transactional, &request.transactional_id) {
-        (false, _) => None,
-        (true, None) => Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
-        (true, Some(_)) => Some(ErrorCode::INVALID_TXN_STATE),
+/// Kafka looks at the first batch of every partition to see whether it is transactional, and refuses the whole request
+/// when one of them is no batch at all. Transactions are not served: a batch that belongs to one is refused. Without a
+/// transactional id Kafka, too, refuses the whole request.
+fn refuse_whole(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
+    for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
+        match batches(data.records.as_slice().unwrap_or_default()).next() {
+            Some(Ok(batch)) if batch.header.is_transactional() => {
+                return Some(match request.transactional_id {
+                    None => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+                    Some(_) => ErrorCode::INVALID_TXN_STATE,
+                });
+            }
+            Some(Err(BatchError::Magic { .. })) => return Some(ErrorCode::CORRUPT_MESSAGE),
+            Some(Err(BatchError::Length { batch_length, .. }))
+                if batch_length < LEGACY_V0_OVERHEAD_BYTES as i32 =>
+            {
+                return Some(ErrorCode::CORRUPT_MESSAGE);
+            }
+            _ => {}
+        }
     }
+    None
+}
+
+fn refused<'a>(request: &'a ProduceRequest<'a>, code: ErrorCode) -> ProduceResponse<'a> {
+    let topics = last_of_each(&request.topic_data);
+    let responses = topics.iter().filter(|data| !data.partition_data.is_empty()).map(|data| {
+        let partitions = data.partition_data.iter().map(|partition| PartitionProduceResponse {
+            error_message: Some(Cow::Borrowed(code.message())),
+            ..failure(partition.index, code)
+        });
+        TopicProduceResponse {
+            name: data.name.clone(),
+            topic_id: data.topic_id,
+            partition_responses: partitions.collect(),
+        }
+    });
+    ProduceResponse { responses: responses.collect(), ..ProduceResponse::default() }
+}
+
+/// Of a partition that a request names twice, only what it says last is appended, and the answer names it once.
+fn last_of_each<'r, 'a>(topic_data: &'r [TopicProduceData<'a>]) -> Cow<'r, [TopicProduceData<'a>]> {
+    let has_twins = |data: &TopicProduceData<'_>| {
+        let mut seen = BTreeSet::new();
+        data.partition_data.len() > 1
+            && data.partition_data.iter().any(|partition| !seen.insert(partition.index))
+    };
+    let mut seen = BTreeSet::new();
+    let are_topics_distinct =
+        topic_data.len() < 2 || topic_data.iter().all(|data| seen.insert((&data.name, data.topic_id)));
+    if are_topics_distinct && !topic_data.iter().any(has_twins) {
+        return Cow::Borrowed(topic_data);
+    }
+    let mut merged: Vec<TopicProduceData<'a>> = Vec::new();
+    for data in topic_data {
+        let known = merged.iter().position(|own| own.name == data.name && own.topic_id == data.topic_id);
+        let place = known.unwrap_or_else(|| {
+            merged.push(TopicProduceData { partition_data: Vec::new(), ..data.clone() });
+            merged.len() - 1
+        });
+        let partitions = &mut merged[place].partition_data;
+        for partition in &data.partition_data {
+            match partitions.iter_mut().find(|own| own.index == partition.index) {
+                Some(own) => *own = partition.clone(),
+                None => partitions.push(partition.clone()),
+            }
+        }
+    }
+    Cow::Owned(merged)
 }
 
 fn find_topic(
@@ -132,40 +187,21 @@ async fn append(
     partition: &Partition,
     ctx: &RequestContext<'_>,
     data: &PartitionProduceData<'_>,
-    acks: Acks,
+    acks: Option<Acks>,
     now_ms: i64,
 ) -> Result<AppendInfo, PartitionError> {
     let batch = one_batch(&data.records, ctx.api_version).map_err(PartitionError::Invalid)?;
+    let acks = acks.ok_or(PartitionError::Code(ErrorCode::INVALID_REQUIRED_ACKS))?;
     partition.append_client(batch, acks == Acks::All, now_ms).await
 }
 
 /// A produce request holds exactly one batch of the current format per partition.
-fn one_batch<'a>(records: &'a Records<'_>, api_version: i16) -> Result<&'a [u8], (ErrorCode, &'static str)> {
-    let bytes = records.as_slice().unwrap_or_default();
-    if bytes.is_empty() {
-        return Err((
-            ErrorCode::INVALID_RECORD,
-            "a produce request needs exactly one record batch per partition, and this one has none",
-        ));
+fn one_batch<'a>(records: &'a Records<'_>, api_version: i16) -> Result<&'a [u8], BatchError> {
+    let batch = sole_batch(records.as_slice().unwrap_or_default())?;
+    if batch.header.compression() == Ok(Compression::Zstd) && api_version < ZSTD_VERSION_MIN {
+        return Err(BatchError::CompressionNotAllowed(Compression::Zstd));
     }
-    if bytes.get(MAGIC_POSITION).is_some_and(|magic| *magic != 2) {
-        return Err((ErrorCode::INVALID_RECORD, "a produce request may only hold record batches of magic 2"));
-    }
-    let header = BatchHeader::parse(bytes)
-        .map_err(|_| (ErrorCode::CORRUPT_MESSAGE, "the record batch is shorter than its header says"))?;
-    if header.size_bytes() < bytes.len() {
-        return Err((
-            ErrorCode::INVALID_RECORD,
-            "a produce request may hold only one record batch per partition, and this one has more",
-        ));
-    }
-    if header.compression() == Ok(Compression::Zstd) && api_version < ZSTD_VERSION_MIN {
-        return Err((
-            ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
-            "zstd needs version 7 of the produce request; upgrade the client or choose another compression.type",
-        ));
-    }
-    Ok(bytes)
+    Ok(batch.bytes)
 }
 
 fn failure<'a>(index: i32, error_code: ErrorCode) -> PartitionProduceResponse<'a> {
@@ -195,9 +231,10 @@ fn answer<'a>(
             }
             response
         }
-        Err(PartitionError::Invalid((code, message))) => {
-            PartitionProduceResponse { error_message: Some(Cow::Borrowed(message)), ..failure(index, *code) }
-        }
+        Err(PartitionError::Invalid(error)) => PartitionProduceResponse {
+            error_message: Some(Cow::Owned(error.to_string())),
+            ..failure(index, ErrorCode(error.kind().code()))
+        },
         Err(PartitionError::Append(error)) => PartitionProduceResponse {
             error_message: Some(Cow::Owned(error.to_string())),
             record_errors: error
@@ -208,10 +245,25 @@ fn answer<'a>(
                     batch_index_error_message: Some(Cow::Owned(record.rejection.to_string())),
                 })
                 .collect(),
-            log_start_offset: partition.view().log_start_offset(),
+            log_start_offset: if tells_log_start(error.code()) {
+                partition.view().log_start_offset()
+            } else {
+                -1
+            },
             ..failure(index, error.code())
         },
     }
+}
+
+/// Kafka counts these among the everyday refusals, which it answers without the log start.
+fn tells_log_start(code: ErrorCode) -> bool {
+    !matches!(
+        code,
+        ErrorCode::CORRUPT_MESSAGE
+            | ErrorCode::MESSAGE_TOO_LARGE
+            | ErrorCode::RECORD_LIST_TOO_LARGE
+            | ErrorCode::KAFKA_STORAGE_ERROR
+    )
 }
 
 /// A batch that is in the log and not yet as safe as `acks` asks.

@@ -129,8 +129,9 @@ impl ClassicGroup {
         let instance_id = join.request.group_instance_id.as_deref();
         if self.pending_joins.contains(member_id) {
             if instance_id.is_some() {
-                // Ids are given out to dynamic members only, so this client mixes up two members.
-                return join.refuse(turn, member_id, ErrorCode::UNKNOWN_SERVER_ERROR);
+                // Ids are given out to dynamic members only, so this client mixes up two members. Kafka does not expect
+                // it, and so does not name the member in its answer.
+                return join.refuse(turn, "", ErrorCode::UNKNOWN_SERVER_ERROR);
             }
             let member_id = member_id.to_owned();
             return self.add_and_rebalance(turn, join, &member_id);

@@ -54,7 +54,7 @@ fn errors(response: &OffsetCommitResponse<'_>) -> Vec<(String, Uuid, i32, ErrorC
 fn by_name_until_version_9() {
     for api_version in 2..10 {
         let topics = vec![asked("t", Uuid::ZERO, &[0, 7]), asked("u", Uuid::ZERO, &[0])];
-        let (known, response) = sort_out(&image(), api_version, topics);
+        let (known, response) = sort_out(&image(), false, topics);
         assert_eq!(known, [asked("t", T, &[0])]);
         let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
         let expected = [("t".to_owned(), T, 7, unknown), ("u".to_owned(), Uuid::ZERO, 0, unknown)];
@@ -66,7 +66,7 @@ fn by_name_until_version_9() {
 #[test]
 fn by_id_from_version_10_on() {
     let topics = vec![asked("", T, &[0, 1]), asked("", U, &[0])];
-    let (known, response) = sort_out(&image(), 10, topics);
+    let (known, response) = sort_out(&image(), true, topics);
     assert_eq!(known, [asked("t", T, &[0, 1])]);
     assert_eq!(errors(&response), [(String::new(), U, 0, ErrorCode::UNKNOWN_TOPIC_ID)]);
     to_vec(&response, 10).unwrap();
@@ -74,12 +74,12 @@ fn by_id_from_version_10_on() {
 
 #[test]
 fn a_topic_stands_in_the_answer_once() {
-    let (_, mut response) = sort_out(&image(), 9, vec![asked("t", Uuid::ZERO, &[0, 7])]);
+    let (_, mut response) = sort_out(&image(), false, vec![asked("t", Uuid::ZERO, &[0, 7])]);
     let committed = OffsetCommitResponsePartition { partition_index: 0, error_code: ErrorCode::NONE };
     let topic =
         OffsetCommitResponseTopic { name: "t".into(), topic_id: T, partitions: vec![committed.clone()] };
     let other = OffsetCommitResponseTopic { name: "v".into(), topic_id: U, partitions: vec![committed] };
-    merge(&mut response, vec![topic, other]);
+    merge(&mut response, vec![topic, other], true);
     assert_eq!(response.topics.len(), 2);
     assert_eq!(response.topics[0].partitions.len(), 2);
 }
