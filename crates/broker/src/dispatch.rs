@@ -1,5 +1,6 @@
 //! From a frame to its handler and back: the one place where API keys are told apart.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::future::Future;
 use std::net::IpAddr;
@@ -22,8 +23,11 @@ use crate::stopwatch::Stopwatch;
 /// A request that passed the gate: known key, served version, whole header.
 struct Call<'a> {
     key: ApiKey,
+    api_version: i16,
     correlation_id: i32,
-    ctx: RequestContext<'a>,
+    /// As the frame has it, or with replacement characters where it is not UTF-8, as Java reads it.
+    client_id: Cow<'a, str>,
+    connection: &'a ConnectionInfo,
     /// Bytes of the frame without its length.
     frame_bytes: usize,
     body: &'a [u8],
@@ -31,29 +35,40 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    fn ctx(&self) -> RequestContext<'_> {
+        RequestContext {
+            api_version: self.api_version,
+            client_id: &self.client_id,
+            user: ANONYMOUS,
+            listener_name: &self.connection.listener_name,
+            local_addr: self.connection.local_addr,
+            peer_addr: self.connection.peer_addr,
+        }
+    }
+
     /// A body that does not parse ends the connection, as in Kafka: no error code could be told apart from it.
     fn undecodable(&self, error: impl Display) -> Outcome {
-        let (key, version) = (self.key.name(), self.ctx.api_version);
+        let (key, version) = (self.key.name(), self.api_version);
         Outcome::Close(format!("a {key} request of version {version} is malformed: {error}"))
     }
 
     /// Reads the body. Bytes behind it are passed over, as Kafka does: librdkafka 2.16 sends three too many with a
     /// Metadata request of version 13.
     fn decode<M: Message<'a>>(&self) -> Result<M, DecodeError> {
-        M::decode(&mut Reader::new(self.body), self.ctx.api_version)
+        M::decode(&mut Reader::new(self.body), self.api_version)
     }
 
     /// Writes a response that says how long the client is held off: for what the handler has put there, or for the
     /// time the request took of a thread.
     fn respond<'b, R: Response<'b>>(&self, node: &Node, mut response: R, reply: &mut Reply) -> Outcome {
         let spent = self.stopwatch.spent();
-        let mut throttle_ms = node.quotas.record_request(&self.ctx, spent);
+        let mut throttle_ms = node.quotas.record_request(&self.ctx(), spent);
         if let Some(told_ms) = response.throttle_time_ms() {
             throttle_ms = throttle_ms.max(*told_ms);
             *told_ms = throttle_ms;
         }
-        let outcome = self.respond_at(self.ctx.api_version, &response, reply, &mut Vec::new());
-        node.quotas.note_request(&self.ctx, self.stopwatch.spent().saturating_sub(spent));
+        let outcome = self.respond_at(self.api_version, &response, reply, &mut Vec::new());
+        node.quotas.note_request(&self.ctx(), self.stopwatch.spent().saturating_sub(spent));
         held_off(outcome, throttle_ms)
     }
 
@@ -161,22 +176,8 @@ fn admit<'a>(
         return Err(Refusal::Close(format!("API key {raw_key} is not served here")));
     };
     let key = served.key;
-    let context = |client_id: &'a str| RequestContext {
-        api_version,
-        client_id,
-        user: ANONYMOUS,
-        listener_name: &connection.listener_name,
-        local_addr: connection.local_addr,
-        peer_addr: connection.peer_addr,
-    };
-    if !(served.min..=served.max).contains(&api_version) {
-        if key == ApiKey::ApiVersions {
-            let id = frame.get(4..8).ok_or_else(short)?;
-            let correlation_id = i32::from_be_bytes([id[0], id[1], id[2], id[3]]);
-            let frame_bytes = frame.len();
-            let call = Call { key, correlation_id, ctx: context(""), frame_bytes, body: &[], stopwatch };
-            return Err(Refusal::UnknownApiVersions(Box::new(call)));
-        }
+    let is_served = (served.min..=served.max).contains(&api_version);
+    if !is_served && key != ApiKey::ApiVersions {
         let name = key.name();
         let (min, max) = (served.min, served.max);
         return Err(Refusal::Close(format!(
@@ -185,18 +186,11 @@ fn admit<'a>(
     }
     let (header, body) = decode_request_header(frame)
         .map_err(|error| Refusal::Close(format!("a request header is malformed: {error}")))?;
-    let client_id = match header.client_id {
-        Some(std::borrow::Cow::Borrowed(id)) => id,
-        _ => "",
-    };
-    Ok(Call {
-        key,
-        correlation_id: header.correlation_id,
-        ctx: context(client_id),
-        frame_bytes: frame.len(),
-        body,
-        stopwatch,
-    })
+    let correlation_id = header.correlation_id;
+    let client_id = header.client_id.unwrap_or_default();
+    let frame_bytes = frame.len();
+    let call = Call { key, api_version, correlation_id, client_id, connection, frame_bytes, body, stopwatch };
+    if is_served { Ok(call) } else { Err(Refusal::UnknownApiVersions(Box::new(call))) }
 }
 
 async fn produce(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
@@ -204,8 +198,8 @@ async fn produce(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         Ok(request) => request,
         Err(error) => return call.undecodable(error),
     };
-    let (mut response, parked) = handlers::produce::handle(node, &call.ctx, &request).await;
-    let throttle_ms = node.quotas.record_produce(&call.ctx, call.frame_bytes);
+    let (mut response, parked) = handlers::produce::handle(node, &call.ctx(), &request).await;
+    let throttle_ms = node.quotas.record_produce(&call.ctx(), call.frame_bytes);
     if let Some(parked) = parked {
         response.throttle_time_ms = throttle_ms;
         let response = response.into_owned();
@@ -213,7 +207,7 @@ async fn produce(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
             let response = parked.wait(response).await;
             return call.respond(node, response, reply);
         }
-        let (key, version, correlation_id) = (call.key, call.ctx.api_version, call.correlation_id);
+        let (key, version, correlation_id) = (call.key, call.api_version, call.correlation_id);
         return Outcome::Later(Box::pin(async move {
             let response = parked.wait(response).await;
             let mut reply = Reply::default();
@@ -238,23 +232,23 @@ async fn fetch(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         Ok(request) => request,
         Err(error) => return call.undecodable(error),
     };
-    let mut answer = handlers::fetch::handle(node, &call.ctx, &request).await;
+    let mut answer = handlers::fetch::handle(node, &call.ctx(), &request).await;
     let throttle_ms =
         if node.quotas.throttles_requests() { throttle_fetch(node, call, &mut answer) } else { 0 };
     let mut gaps = Vec::new();
-    let outcome = call.respond_at(call.ctx.api_version, &answer.response, reply, &mut gaps);
+    let outcome = call.respond_at(call.api_version, &answer.response, reply, &mut gaps);
     reply.files.extend(gaps.iter().map(|gap| file_part(gap, &answer.slices)));
     held_off(outcome, throttle_ms)
 }
 
 /// A client that has had more than its share gets an empty answer, and its bytes with the next one.
 fn throttle_fetch(node: &Node, call: &Call<'_>, answer: &mut FetchAnswer) -> i32 {
-    let request_ms = node.quotas.record_request(&call.ctx, call.stopwatch.spent());
-    let bytes = answer.size_bytes(call.ctx.api_version);
-    let fetch_ms = node.quotas.record_fetch(&call.ctx, bytes);
+    let request_ms = node.quotas.record_request(&call.ctx(), call.stopwatch.spent());
+    let bytes = answer.size_bytes(call.api_version);
+    let fetch_ms = node.quotas.record_fetch(&call.ctx(), bytes);
     let throttle_ms = request_ms.max(fetch_ms);
     if throttle_ms > 0 {
-        node.quotas.unrecord_fetch(&call.ctx, bytes);
+        node.quotas.unrecord_fetch(&call.ctx(), bytes);
         handlers::fetch::empty(node, answer);
         answer.response.throttle_time_ms = throttle_ms;
     }
@@ -272,7 +266,7 @@ macro_rules! route {
         match $call.key {
             $(ApiKey::$key => match $call.decode() {
                 Ok(request) => {
-                    let response = handlers::$module::handle($node, &$call.ctx, request).await;
+                    let response = handlers::$module::handle($node, &$call.ctx(), request).await;
                     $call.respond($node, response, $reply)
                 }
                 Err(error) => $call.undecodable(error),

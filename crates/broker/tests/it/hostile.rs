@@ -58,8 +58,8 @@ async fn bytes_behind_a_body_are_passed_over() {
 async fn an_unknown_api_versions_version_is_answered_in_version_0() {
     let (_node, mut connection, _) = node_with_topic(&[]).await;
     for version in [6, 99, i16::MAX, -1] {
-        connection.send_raw(&raw(18, version, &[1, 2, 3])).await;
-        let frame = connection.receive().await.expect("ApiVersions is always answered");
+        connection.send_raw(&raw(18, version, &[0, 1, 2, 3])).await;
+        let frame = connection.receive().await.expect("ApiVersions is answered at every version");
         assert_eq!(&frame[..4], 7_i32.to_be_bytes());
         let response: ApiVersionsResponse<'_> = from_slice(&frame[4..], 0).unwrap();
         assert_eq!(response.error_code, ErrorCode::UNSUPPORTED_VERSION);
@@ -67,6 +67,9 @@ async fn an_unknown_api_versions_version_is_answered_in_version_0() {
             response.api_keys.iter().map(|a| (a.api_key, a.min_version, a.max_version)).collect();
         assert_eq!(own, [(18, 0, 5)]);
     }
+    // A header without the tags that its version has is no header, as Kafka sees it.
+    connection.send_raw(&raw(18, 99, &[])).await;
+    assert_eq!(connection.receive().await, None);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod deadlines;
 mod fetching;
 mod hostile;
 mod metadata;
+mod parity;
 mod producing;
 mod quotas;
 mod restarts;
