@@ -55,6 +55,8 @@ pub const SERVED: &[Served] = &[
     serve(ApiKey::DescribeCluster, 0, 2),
     serve(ApiKey::DescribeProducers, 0, 0),
     serve(ApiKey::UnregisterBroker, 0, 0),
+    serve(ApiKey::GetTelemetrySubscriptions, 0, 0),
+    serve(ApiKey::PushTelemetry, 0, 0),
     serve(ApiKey::ListConfigResources, 0, 1),
     serve(ApiKey::DescribeTopicPartitions, 0, 0),
     serve(ApiKey::AddRaftVoter, 0, 1),
@@ -65,6 +67,9 @@ pub const SERVED: &[Served] = &[
 const fn serve(key: ApiKey, min: i16, max: i16) -> Served {
     Served { key, min, max }
 }
+
+/// APIs that are advertised only where somebody can look at what they bring, as in Kafka.
+pub const TELEMETRY: [ApiKey; 2] = [ApiKey::GetTelemetrySubscriptions, ApiKey::PushTelemetry];
 
 /// Lowest Produce version advertised. Versions 0 to 2 are refused, but older librdkafka switches features off when the
 /// lowest version is not 0 (KAFKA-18659).

@@ -12,6 +12,8 @@ pub struct RequestContext<'a> {
     pub api_version: i16,
     /// The client's name for itself; empty if it has none.
     pub client_id: &'a str,
+    /// Number of the connection.
+    pub connection_id: u64,
     /// The authenticated user.
     pub user: &'a str,
     /// Name of the listener it came in by: answers name the endpoints of that listener.

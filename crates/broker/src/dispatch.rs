@@ -39,6 +39,7 @@ impl<'a> Call<'a> {
         RequestContext {
             api_version: self.api_version,
             client_id: &self.client_id,
+            connection_id: self.connection.id,
             user: ANONYMOUS,
             listener_name: &self.connection.listener_name,
             local_addr: self.connection.local_addr,
@@ -152,7 +153,9 @@ impl RequestHandler for Node {
         frame.first_chunk() == Some(&(ApiKey::Produce as i16).to_be_bytes())
     }
 
-    fn closed(&self, _connection: &ConnectionInfo) {}
+    fn closed(&self, connection: &ConnectionInfo) {
+        self.client_telemetry.connection_closed(connection.id);
+    }
 }
 
 /// Why a frame does not reach a handler.
@@ -315,6 +318,8 @@ async fn other(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         DescribeQuorum => describe_quorum,
         DescribeProducers => describe_producers,
         DescribeTopicPartitions => describe_topic_partitions,
+        GetTelemetrySubscriptions => get_telemetry_subscriptions,
+        PushTelemetry => push_telemetry,
         DescribeClientQuotas => describe_client_quotas,
         AlterClientQuotas => alter_client_quotas,
         DescribeUserScramCredentials => describe_user_scram_credentials,

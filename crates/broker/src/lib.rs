@@ -7,6 +7,7 @@
 mod alter_configs;
 mod api_versions;
 mod authorized_operations;
+mod client_telemetry;
 mod context;
 mod controller_task;
 mod coordinator_task;
@@ -19,6 +20,7 @@ mod listener_view;
 mod local_partitions;
 mod loggers;
 mod metadata_log;
+mod metrics_endpoint;
 mod mutation_ticket;
 mod node;
 mod offsets_partitions;

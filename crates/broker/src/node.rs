@@ -12,6 +12,7 @@ use metadata::{BrokerRegistration, MetadataImage};
 use platform::Platform;
 use storage::LogDir;
 
+use crate::client_telemetry::ClientTelemetry;
 use crate::context::RequestContext;
 use crate::controller_task::ControllerHandle;
 use crate::coordinator_task::GroupCoordinatorHandle;
@@ -46,6 +47,8 @@ pub struct Node {
     pub controller: ControllerHandle,
     /// The group coordinator.
     pub groups: GroupCoordinatorHandle,
+    /// What clients tell about themselves.
+    pub client_telemetry: Arc<ClientTelemetry>,
     /// Client quotas.
     pub quotas: Arc<Quotas>,
     /// Incremental fetch sessions.

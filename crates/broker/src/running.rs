@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::client_telemetry::ClientTelemetry;
 use crate::controller_task::{
     self, ControllerError, ControllerSettings, ControllerTask, LocalBroker, MetadataPublisher,
     StartedController,
@@ -34,6 +35,7 @@ use crate::fetch_sessions::FetchSessions;
 use crate::housekeeping::Housekeeping;
 use crate::local_partitions::LocalPartitions;
 use crate::loggers::Loggers;
+use crate::metrics_endpoint::MetricsEndpoint;
 use crate::node::{Node, is_every_address};
 use crate::offsets_partitions::OffsetsPartitions;
 use crate::partitions::Partitions;
@@ -74,6 +76,7 @@ pub struct RunningNode {
     node: Arc<Node>,
     listeners: Listeners<Node>,
     addresses: Vec<(Arc<str>, SocketAddr)>,
+    metrics_address: Option<SocketAddr>,
     recovery: RecoveryReport,
     broker_epoch: i64,
     tasks: JoinSet<()>,
@@ -108,6 +111,8 @@ impl RunningNode {
         let stopping = Arc::new(AtomicBool::new(false));
         let binder = Binder { platform: &platform, config: &config };
         let bound = binder.bind_all().await?;
+        let metrics_listener = binder.bind_metrics().await?;
+        let metrics_address = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let addresses = bound.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
         let settings = controller_settings(&config, &log_dir, &recovery, &bound);
         let StartedController { handle: controller, image, broker_epoch, task } =
@@ -127,6 +132,8 @@ impl RunningNode {
         let groups = start_groups(&platform, &config, &partitions, &published);
         let mut tasks = JoinSet::new();
         let (fault_sender, fault) = watch::channel(None);
+        let client_telemetry =
+            start_telemetry(&platform, &config, metrics_listener, &image.load(), &mut tasks);
         let quotas = start_quotas(&platform, &current_config.load(), &image.load(), &mut tasks);
         let publisher = Publisher {
             config: current_config.clone(),
@@ -134,6 +141,7 @@ impl RunningNode {
             published,
             groups: groups.clone(),
             quotas: quotas.clone(),
+            client_telemetry: client_telemetry.clone(),
         };
         let publisher = Arc::new(publisher);
         tasks.spawn(run_controller(task, publisher, fault_sender));
@@ -154,6 +162,7 @@ impl RunningNode {
             partitions,
             controller,
             groups,
+            client_telemetry,
             quotas,
             log_dir,
             stopping,
@@ -165,13 +174,19 @@ impl RunningNode {
         for bound in bound {
             listeners.accept(bound.listener, bound.name);
         }
-        Ok(Self { node, listeners, addresses, recovery, broker_epoch, tasks, fault })
+        Ok(Self { node, listeners, addresses, metrics_address, recovery, broker_epoch, tasks, fault })
     }
 
     /// Where the node listens, by listener name.
     #[must_use]
     pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
         &self.addresses
+    }
+
+    /// Where metrics can be read, if anywhere.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// The cluster's id.
@@ -278,6 +293,7 @@ struct Publisher {
     published: Arc<ArcSwap<MetadataImage>>,
     groups: GroupCoordinatorHandle,
     quotas: Arc<Quotas>,
+    client_telemetry: Arc<ClientTelemetry>,
 }
 
 impl MetadataPublisher for Publisher {
@@ -288,6 +304,7 @@ impl MetadataPublisher for Publisher {
         if are_quotas_changed || is_config_changed {
             self.quotas.apply(image, &self.config.load());
         }
+        self.client_telemetry.apply(image, delta.changed_configs());
         self.published.store(image.clone());
         let deleted = delta.deleted_topics();
         let deleted = deleted.map(|topic| DeletedTopic { id: topic.id(), name: topic.name().to_owned() });
@@ -308,6 +325,22 @@ async fn run_controller(
         // The sender lives as long as the node, so that nobody takes an orderly end for a fault.
         fault.closed().await;
     }
+}
+
+fn start_telemetry(
+    platform: &Platform,
+    config: &BrokerConfig,
+    listener: Option<Listener>,
+    image: &MetadataImage,
+    tasks: &mut JoinSet<()>,
+) -> Arc<ClientTelemetry> {
+    let telemetry = Arc::new(ClientTelemetry::new(config.telemetry_max_bytes, listener.is_some()));
+    telemetry.apply(image, image.configs().iter().map(|(resource, _)| resource));
+    if let Some(listener) = listener {
+        let clock = platform.clock.clone();
+        tasks.spawn(MetricsEndpoint { listener, telemetry: telemetry.clone(), clock }.run());
+    }
+    telemetry
 }
 
 fn start_quotas(
@@ -464,6 +497,18 @@ impl Binder<'_> {
         let listener = self.platform.net.bind(address, options).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Bound { name: name.into(), configured: endpoint.clone(), address, listener })
+    }
+}
+
+impl Binder<'_> {
+    async fn bind_metrics(&self) -> Result<Option<Listener>, StartError> {
+        let name = "metrics.http.listener";
+        let Some(text) = self.config.metrics_http_listener.as_deref() else { return Ok(None) };
+        let address: SocketAddr = text.parse().map_err(|_| {
+            StartError::Config(format!("{name} is {text}; write an address and a port, as 127.0.0.1:9404"))
+        })?;
+        let failed = |source| StartError::Bind { listener: name.to_owned(), address, source };
+        self.platform.net.bind(address, BindOptions::default()).await.map(Some).map_err(failed)
     }
 }
 

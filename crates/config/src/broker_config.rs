@@ -77,6 +77,10 @@ pub struct BrokerConfig {
     pub metadata_log: MetadataLogConfig,
     /// Raft.
     pub quorum: QuorumConfig,
+    /// `metrics.http.listener`: where metrics are shown.
+    pub metrics_http_listener: Option<String>,
+    /// `telemetry.max.bytes`: largest push of a client's metrics.
+    pub telemetry_max_bytes: i32,
     /// Client quotas.
     pub quota: QuotaConfig,
     /// What a topic without overrides gets.
@@ -166,6 +170,8 @@ impl BrokerConfig {
             share_state_topic: StateTopicConfig::of_share_groups(read),
             metadata_log: MetadataLogConfig::read(read),
             quorum: QuorumConfig::read(read),
+            metrics_http_listener: read.text("metrics.http.listener"),
+            telemetry_max_bytes: read.int("telemetry.max.bytes"),
             quota: QuotaConfig::read(read),
             topic_defaults: topic_defaults(&layers),
             layers: Layers::default(),

@@ -54,6 +54,12 @@ impl TestNode {
         self.running().addresses()[0].1
     }
 
+    /// Where its metrics can be read.
+    #[must_use]
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.running().metrics_address().expect("metrics.http.listener is set")
+    }
+
     /// Its data directory.
     #[must_use]
     pub fn data_dir(&self) -> std::path::PathBuf {

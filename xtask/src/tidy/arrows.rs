@@ -42,6 +42,7 @@ pub(crate) static ROOMS: &[Room] = &[
     room("controller", Kind::Core, &["config", "metadata", "protocol"]),
     room("replication", Kind::Core, &["protocol"]),
     room("quota", Kind::Core, &[]),
+    room("client-metrics", Kind::Core, &["config", "protocol", "records"]),
     room("coordinator", Kind::Core, &["protocol", "records"]),
     room("group-coordinator", Kind::Core, &["config", "coordinator", "metadata", "protocol", "records"]),
     room("platform", Kind::Door, &[]),
@@ -52,6 +53,7 @@ pub(crate) static ROOMS: &[Room] = &[
         "broker",
         Kind::Shell,
         &[
+            "client-metrics",
             "config",
             "controller",
             "coordinator",

@@ -40,6 +40,7 @@ async fn settle() {
 fn ctx(api_version: i16) -> RequestContext<'static> {
     let addr = SocketAddr::from(([127, 0, 0, 1], 9092));
     RequestContext {
+        connection_id: 1,
         user: crate::context::ANONYMOUS,
         api_version,
         client_id: "c",

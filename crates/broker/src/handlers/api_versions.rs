@@ -6,7 +6,7 @@ use metadata::{KRAFT_VERSION, SUPPORTED_FEATURES};
 use protocol::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use protocol::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ErrorCode};
 
-use crate::api_versions::{PRODUCE_ADVERTISED_MIN, SERVED, Served};
+use crate::api_versions::{PRODUCE_ADVERTISED_MIN, SERVED, Served, TELEMETRY};
 use crate::context::RequestContext;
 use crate::node::Node;
 
@@ -37,12 +37,18 @@ pub async fn handle(
     {
         return ApiVersionsResponse { error_code, ..ApiVersionsResponse::default() };
     }
+    if ctx.api_version >= SOFTWARE_NAME_VERSION_MIN {
+        let (name, version) = (&request.client_software_name, &request.client_software_version);
+        node.client_telemetry.note_software(ctx.connection_id, name, version);
+    }
+    let has_telemetry = node.client_telemetry.is_received();
+    let is_advertised = |served: &&Served| has_telemetry || !TELEMETRY.contains(&served.key);
     let image = node.image.load();
     let kraft_version = node.controller.kraft_version();
     let kraft = (kraft_version > 0).then_some((KRAFT_VERSION, kraft_version));
     let finalized = image.features().finalized().chain(kraft);
     ApiVersionsResponse {
-        api_keys: SERVED.iter().map(advertise).collect(),
+        api_keys: SERVED.iter().filter(is_advertised).map(advertise).collect(),
         supported_features: SUPPORTED_FEATURES
             .iter()
             .filter(|feature| feature.min > 0 || ctx.api_version >= FEATURE_MIN_ZERO_VERSION_MIN)

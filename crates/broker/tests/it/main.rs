@@ -14,5 +14,6 @@ mod quotas;
 mod restarts;
 mod scram;
 mod setup;
+mod telemetry;
 mod throttling;
 mod topics;

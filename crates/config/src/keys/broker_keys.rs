@@ -7,8 +7,8 @@ use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{High, Low, Medium};
 use crate::config_def::UpdateMode::{ClusterWide, PerBroker, ReadOnly};
 use crate::keys::effects::{
-    AUTHORIZER, CLEANER, CONSUMER_GROUPS, JAVA_CLASS, JVM, METRICS, NOT_YET, POLICY, PURGATORY, QUOTAS,
-    REPLICATION, SECURITY, SHARE_GROUPS, STREAMS_GROUPS, THREADS, TIERED, TRANSACTIONS,
+    AUTHORIZER, CLEANER, CONSUMER_GROUPS, JAVA_CLASS, JVM, NOT_YET, POLICY, PURGATORY, QUOTAS, REPLICATION,
+    SECURITY, SHARE_GROUPS, STREAMS_GROUPS, THREADS, TIERED, TRANSACTIONS,
 };
 use crate::keys::{internal, key};
 use crate::validator::Validator::{
@@ -411,6 +411,8 @@ pub static BROKER: &[ConfigDef] = &[
         "Age at which metadata segments and snapshots that are no longer needed are deleted."),
     key("metric.reporters", List, Text("org.apache.kafka.common.metrics.JmxReporter"), ListOf { values: &[], empty_allowed: true, null_allowed: false }, Low, ClusterWide, JAVA_CLASS,
         "Classes that receive metrics."),
+    internal("metrics.http.listener", String, Null, Any, Low, ReadOnly, Enforced,
+        "Address and port, as 127.0.0.1:9404, where metrics can be read at /metrics in Prometheus' format; clients are asked to push theirs (KIP-714) only if it is set. Klamm's own key."),
     key("metrics.num.samples", Int, Text("2"), AtLeast(1), Low, ReadOnly, JVM,
         "Samples kept to compute a metric."),
     key("metrics.recording.level", String, Text("INFO"), Any, Low, ReadOnly, JVM,
@@ -747,7 +749,7 @@ pub static BROKER: &[ConfigDef] = &[
         "Password of the file with trusted certificates."),
     key("ssl.truststore.type", String, Text("JKS"), Any, Medium, PerBroker, SECURITY,
         "Format of the file with trusted certificates."),
-    key("telemetry.max.bytes", Int, Text("1048576"), AtLeast(1), Low, ReadOnly, METRICS,
+    key("telemetry.max.bytes", Int, Text("1048576"), AtLeast(1), Low, ReadOnly, Enforced,
         "Bytes of metrics at most that a client may push at once, uncompressed."),
     key("transaction.abort.timed.out.transaction.cleanup.interval.ms", Int, Text("10000"), AtLeast(1), Low, ReadOnly, TRANSACTIONS,
         "Time between two looks for transactions that have timed out."),

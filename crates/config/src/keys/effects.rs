@@ -5,7 +5,6 @@ use crate::config_def::Effect;
 pub(crate) const CLEANER: Effect = Effect::NotYet("log compaction is not built yet");
 pub(crate) const CONSUMER_GROUPS: Effect =
     Effect::NotYet("the consumer group protocol (KIP-848) is not built yet");
-pub(crate) const METRICS: Effect = Effect::NotYet("metrics are not built yet");
 pub(crate) const NOT_YET: Effect = Effect::NotYet("Klamm does not look at this key yet");
 pub(crate) const QUOTAS: Effect =
     Effect::NotYet("replication and moves between log directories are not throttled yet");

@@ -7,7 +7,7 @@ use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{Low, Medium};
 use crate::config_def::UpdateMode::ClusterWide;
 use crate::keys::effects::{
-    CLEANER, CONSUMER_GROUPS, METRICS, NOT_YET, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED,
+    CLEANER, CONSUMER_GROUPS, NOT_YET, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED,
 };
 use crate::keys::{internal, key};
 use crate::validator::Validator::{
@@ -159,10 +159,10 @@ pub static GROUP: &[ConfigDef] = &[
 /// Client-metrics keys, sorted by name.
 #[rustfmt::skip]
 pub static CLIENT_METRICS: &[ConfigDef] = &[
-    key("interval.ms", Int, Text("300000"), Any, Medium, ClusterWide, METRICS,
+    key("interval.ms", Int, Text("300000"), Any, Medium, ClusterWide, Enforced,
         "Time between the metrics that matching clients push, 100 ms to an hour."),
-    key("match", List, Text(""), ListOf { values: &[], empty_allowed: true, null_allowed: false }, Medium, ClusterWide, METRICS,
+    key("match", List, Text(""), ListOf { values: &[], empty_allowed: true, null_allowed: false }, Medium, ClusterWide, Enforced,
         "Which clients the subscription is for, as name=regular expression; empty takes all."),
-    key("metrics", List, Text(""), ListOf { values: &[], empty_allowed: true, null_allowed: false }, Medium, ClusterWide, METRICS,
+    key("metrics", List, Text(""), ListOf { values: &[], empty_allowed: true, null_allowed: false }, Medium, ClusterWide, Enforced,
         "Beginnings of the names of the metrics that are wanted; * wants all, empty none."),
 ];
