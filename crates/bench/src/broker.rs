@@ -82,6 +82,8 @@ impl FromStr for Kind {
 pub struct Programs {
     /// The klamm binary.
     pub klamm: PathBuf,
+    /// Settings for klamm alone.
+    pub klamm_settings: Vec<String>,
     /// Class path of Apache Kafka.
     pub kafka_class_path: String,
 }
@@ -266,6 +268,7 @@ fn spawn(kind: Kind, programs: &Programs, directory: &Path, address: SocketAddr)
         Kind::Klamm => {
             let mut command = Command::new(&programs.klamm);
             command.args(["server", "-c"]).arg(properties);
+            programs.klamm_settings.iter().for_each(|setting| _ = command.args(["--set", setting]));
             command
         }
         Kind::Null => {

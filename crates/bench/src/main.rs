@@ -64,6 +64,9 @@ pub struct RunArguments {
     /// The klamm binary; target/release/klamm when left out.
     #[arg(long, env = "KLAMM_BIN")]
     klamm: Option<PathBuf>,
+    /// A setting for klamm alone, such as log.durability.mode=replicated: Kafka's promise, beside Kafka.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Where brokers keep their data.
     #[arg(long)]
     directory: Option<PathBuf>,

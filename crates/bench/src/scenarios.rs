@@ -225,7 +225,7 @@ fn programs(arguments: &RunArguments, repository: &Path) -> Result<Programs, Fai
     }
     let kafka_class_path =
         if arguments.brokers.contains(&Kind::Kafka) { kafka_class_path(repository)? } else { String::new() };
-    Ok(Programs { klamm, kafka_class_path })
+    Ok(Programs { klamm, klamm_settings: arguments.set.clone(), kafka_class_path })
 }
 
 /// The compatibility tests know how to fetch the jars; they print the folder on their last line.
