@@ -26,6 +26,9 @@ const CURRENT_LEADER_VERSION_MIN: i16 = 10;
 /// First version that names topics by id (KIP-516).
 const TOPIC_ID_VERSION_MIN: i16 = 13;
 
+/// How long the leader's own flush is waited for, whatever time the request gives to replicas.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(30);
+
 /// `acks` of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Acks {
@@ -313,20 +316,28 @@ impl Parked {
     }
 
     /// Waits until the batches are safe, or says in the answer that time is up: their data stays in the log. As in Kafka,
-    /// time runs for what other replicas do; but here the leader's own flush is part of it.
+    /// the request's time runs for what other replicas do; the leader's own flush is waited for longer.
     pub async fn wait(self, mut response: ProduceResponse<'static>) -> ProduceResponse<'static> {
-        let all = async {
-            while self.batches.iter().any(|batch| !batch.is_safe() && batch.fault().is_none()) {
-                self.waiter.woken().await;
-            }
-        };
-        let _ = tokio::time::timeout(self.timeout, all).await;
+        let began = tokio::time::Instant::now();
+        let flushed = self.until(|batch| batch.partition.safe_end_offset() >= batch.end_offset);
+        let _ = tokio::time::timeout(self.timeout.max(FLUSH_PATIENCE), flushed).await;
+        let replicated = self.until(ParkedBatch::is_safe);
+        let _ = tokio::time::timeout_at(began + self.timeout, replicated).await;
         for batch in self.batches.iter().filter(|batch| !batch.is_safe()) {
             let answer = &mut response.responses[batch.topic].partition_responses[batch.index];
             let code = batch.fault().unwrap_or(ErrorCode::REQUEST_TIMED_OUT);
             *answer = failure(answer.index, code);
         }
         response
+    }
+}
+
+impl Parked {
+    /// Waits until this is so of every batch that can still come to it.
+    async fn until(&self, is_there: impl Fn(&ParkedBatch) -> bool) {
+        while self.batches.iter().any(|batch| !is_there(batch) && batch.fault().is_none()) {
+            self.waiter.woken().await;
+        }
     }
 }
 

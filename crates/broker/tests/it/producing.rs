@@ -24,6 +24,22 @@ async fn offsets_count_up_at_every_version_and_acks() {
     }
 }
 
+/// The request's time is for other replicas; as in Kafka, a sole one needs none.
+#[tokio::test]
+async fn a_request_that_gives_no_time_is_answered_when_the_leader_has_the_batch() {
+    let (_node, mut connection, topic) = node_with_topic(&[]).await;
+    let good = batch(&["a"]);
+    for acks in [1, -1] {
+        for timeout_ms in [0, 1] {
+            let mut request = produce_request(topic, acks, &good);
+            request.timeout_ms = timeout_ms;
+            let response: ProduceResponse<'static> = connection.ask(13, &request).await;
+            let code = response.responses[0].partition_responses[0].error_code;
+            assert_eq!(code, ErrorCode::NONE, "acks {acks}, {timeout_ms} ms");
+        }
+    }
+}
+
 #[tokio::test]
 async fn acks_0_is_not_answered_and_its_error_closes_the_connection() {
     let (node, mut connection, topic) = node_with_topic(&[]).await;
