@@ -208,11 +208,6 @@ impl Wal {
         !state.waiting.is_empty()
     }
 
-    /// Bytes that wait in memory for their write.
-    pub(crate) fn waiting_bytes(&self) -> usize {
-        self.state.lock().waiting.iter().map(Group::len).sum()
-    }
-
     /// Whether nothing waits and nothing is on its way.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.state.lock();

@@ -29,7 +29,9 @@ impl UnifiedLog {
             if self.unflushed.names.is_pending() {
                 self.directory().wal().push_names(self.view.dir().to_path_buf());
             }
-            let file = self.active.segment.file(self.directory(), false)?;
+            // A batch that is in the log and not in the write-ahead log must not be followed by others.
+            let file = self.active.segment.file(self.directory(), false);
+            let file = file.map_err(|error| self.directory().take_offline(error))?;
             self.directory().wal().push_sync(file);
             let crc = crc32c::crc32c_append(crc32c::crc32c(&batch.stamped), batch.payload());
             let body = encode_reference(batch.size() as usize, crc);

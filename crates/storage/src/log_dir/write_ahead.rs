@@ -48,11 +48,6 @@ impl LogDir {
         self.directory.wal().is_writing()
     }
 
-    /// Bytes that wait in memory for their write: where they are many, the disk is slower than the producers.
-    pub fn wal_waiting_bytes(&self) -> usize {
-        self.directory.wal().waiting_bytes()
-    }
-
     pub(crate) fn logs_by_id(&self) -> BTreeMap<([u8; 16], i32), LogKey> {
         let state = self.state.lock();
         let by_id =

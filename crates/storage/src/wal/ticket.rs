@@ -105,13 +105,15 @@ impl Write {
             file.sync_data()?;
         }
         for dir in &self.names {
-            match disk.open(&dir.join(PARTITION_METADATA), OpenMode::ReadWrite) {
-                Ok(file) => file.sync_data()?,
-                // The log was deleted meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
+            let sync = || {
+                disk.open(&dir.join(PARTITION_METADATA), OpenMode::ReadWrite)?.sync_data()?;
+                disk.sync_dir(dir)
+            };
+            match sync() {
+                // The log was deleted meanwhile: before the names were asked for, or between the two.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !disk.exists(dir) => {}
+                other => other?,
             }
-            disk.sync_dir(dir)?;
         }
         let parents: BTreeSet<_> = self.names.iter().filter_map(|dir| dir.parent()).collect();
         parents.into_iter().try_for_each(|dir| disk.sync_dir(dir))?;
