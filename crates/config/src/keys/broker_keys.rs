@@ -324,7 +324,7 @@ pub static BROKER: &[ConfigDef] = &[
     internal("log.durability.mode", String, Text("durable"), OneOf(&["durable", "replicated"]), Medium, ClusterWide, Enforced,
         "When a batch counts, by default: durable, once it is on stable storage; replicated, as in Kafka. Klamm's own key."),
     key("log.flush.interval.messages", Long, Text("9223372036854775807"), AtLeast(1), High, ClusterWide, Enforced,
-        "Records of one partition after which its log is flushed to the disk, by default."),
+        "Any value but the default makes topics durable, whatever log.durability.mode says: each append is on stable storage before it counts."),
     key("log.flush.interval.ms", Long, Null, Any, High, ClusterWide, Enforced,
         "Time after which appended records are flushed to the disk, by default; unset follows log.flush.scheduler.interval.ms."),
     key("log.flush.offset.checkpoint.interval.ms", Int, Text("60000"), AtLeast(0), High, ReadOnly, Enforced,

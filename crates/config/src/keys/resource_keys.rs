@@ -36,7 +36,7 @@ pub static TOPIC: &[ConfigDef] = &[
     key("file.delete.delay.ms", Long, Text("60000"), AtLeast(0), Medium, ClusterWide, Enforced,
         "How long a deleted segment stays on the disk under another name."),
     key("flush.messages", Long, Text("9223372036854775807"), AtLeast(1), Medium, ClusterWide, Enforced,
-        "Records after which the log is flushed to the disk; 1 flushes after every append."),
+        "Any value but the default makes the topic durable, whatever durability.mode says: each append is on stable storage before it counts."),
     key("flush.ms", Long, Text("9223372036854775807"), AtLeast(0), Medium, ClusterWide, Enforced,
         "Time after which appended records are flushed to the disk."),
     key("follower.replication.throttled.replicas", List, Text(""), ThrottledReplicas, Medium, ClusterWide, REPLICATION,
