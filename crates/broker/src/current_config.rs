@@ -8,11 +8,13 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use config::BrokerConfig;
 use metadata::{ConfigResource, ConfigResourceType, MetadataDelta, MetadataImage};
+use tokio::sync::watch;
 
 /// The present configuration; cheap to look at.
 pub struct CurrentConfig {
     started_with: Arc<BrokerConfig>,
     now: ArcSwap<BrokerConfig>,
+    changed: watch::Sender<()>,
 }
 
 impl CurrentConfig {
@@ -20,7 +22,7 @@ impl CurrentConfig {
     #[must_use]
     pub fn new(config: Arc<BrokerConfig>, image: &MetadataImage) -> CurrentConfig {
         let now = ArcSwap::new(config.clone());
-        let current = CurrentConfig { started_with: config, now };
+        let current = CurrentConfig { started_with: config, now, changed: watch::Sender::new(()) };
         current.refresh(image);
         current
     }
@@ -36,12 +38,19 @@ impl CurrentConfig {
         self.now.load_full()
     }
 
+    /// Tells of changes from here on.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
     /// Follows a change; says whether the configuration may be another one.
     pub fn apply(&self, image: &MetadataImage, delta: &MetadataDelta) -> bool {
         let is_broker = |resource: &ConfigResource| resource.resource_type == ConfigResourceType::Broker;
         let has_changed = delta.changed_configs().any(is_broker);
         if has_changed {
             self.refresh(image);
+            self.changed.send_replace(());
         }
         has_changed
     }

@@ -17,6 +17,7 @@ mod fetch_sessions;
 mod handlers;
 mod housekeeping;
 mod listener_view;
+mod listening;
 mod local_partitions;
 mod loggers;
 mod metadata_log;

@@ -81,7 +81,9 @@ impl Node {
         ctx: &RequestContext<'_>,
         broker: &BrokerRegistration,
     ) -> Option<(String, i32)> {
-        let endpoint = broker.endpoint(ctx.listener_name)?;
+        let Some(endpoint) = broker.endpoint(ctx.listener_name) else {
+            return self.added_endpoint(ctx, broker);
+        };
         let listener = self.config.listeners.iter().find(|l| l.listener_name == ctx.listener_name);
         let reflects = broker.id == self.node_id
             && self.config.advertised_listeners.is_none()
@@ -106,6 +108,15 @@ impl Node {
         registration.map_or((self.node_id, partition.leader_epoch()), |registration| {
             (registration.leader, registration.leader_epoch)
         })
+    }
+
+    /// Where a client reaches this node that came by a listener which was added while the node runs, and of which the
+    /// registration knows nothing: where it did.
+    fn added_endpoint(&self, ctx: &RequestContext<'_>, broker: &BrokerRegistration) -> Option<(String, i32)> {
+        let config = self.current_config.load();
+        let is_added = config.listeners.iter().any(|endpoint| endpoint.listener_name == ctx.listener_name);
+        let local = ctx.local_addr;
+        (broker.id == self.node_id && is_added).then(|| (local.ip().to_string(), i32::from(local.port())))
     }
 
     /// Creates topics that a client asked for, with the broker's defaults and at the expense of the ticket's client. Who

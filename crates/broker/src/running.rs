@@ -5,19 +5,18 @@
 //! Down: refuse new work with errors that clients retry, answer what is under way, close the logs, write the clean
 //! marker.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use config::{BrokerConfig, Endpoint, SecurityProtocol};
+use config::BrokerConfig;
 use group_coordinator::{DeletedTopic, GroupCoordinatorConfig};
 use metadata::{MetadataDelta, MetadataImage};
-use network::{ConnectionLimits, FrameLimits, ListenerConfig, Listeners};
-use platform::{BindOptions, Listener, Platform};
+use network::Listeners;
+use platform::{Listener, Platform};
 use protocol::Uuid;
 use storage::{LogConfig, LogDir, LogDirConfig, RecoveryReport, StorageError, UnifiedLog};
 use tokio::runtime::Handle;
@@ -33,10 +32,11 @@ use crate::coordinator_task::{self, GroupCoordinatorHandle};
 use crate::current_config::CurrentConfig;
 use crate::fetch_sessions::FetchSessions;
 use crate::housekeeping::Housekeeping;
+use crate::listening::{self, Bound};
 use crate::local_partitions::LocalPartitions;
 use crate::loggers::Loggers;
 use crate::metrics_endpoint::MetricsEndpoint;
-use crate::node::{Node, is_every_address};
+use crate::node::Node;
 use crate::offsets_partitions::OffsetsPartitions;
 use crate::partitions::Partitions;
 use crate::quotas::Quotas;
@@ -74,7 +74,7 @@ pub enum StartError {
 /// A node that serves. Dropping it is a kill: nothing more is written.
 pub struct RunningNode {
     node: Arc<Node>,
-    listeners: Listeners<Node>,
+    listeners: Arc<Listeners<Node>>,
     addresses: Vec<(Arc<str>, SocketAddr)>,
     metrics_address: Option<SocketAddr>,
     recovery: RecoveryReport,
@@ -109,9 +109,8 @@ impl RunningNode {
         let config = Arc::new(config);
         let (log_dir, recovery) = open_log_dir(&platform, &config).await?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let binder = Binder { platform: &platform, config: &config };
-        let bound = binder.bind_all().await?;
-        let metrics_listener = binder.bind_metrics().await?;
+        let bound = listening::bind_all(&platform.net, &config).await?;
+        let metrics_listener = listening::bind_metrics(&platform.net, &config).await?;
         let metrics_address = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let addresses = bound.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
         let settings = controller_settings(&config, &log_dir, &recovery, &bound);
@@ -170,7 +169,9 @@ impl RunningNode {
             current_config,
             loggers,
         });
-        let listeners = Listeners::new(node.clone(), listener_config(&config), runtimes);
+        let listener_config = listening::listener_config(&node.platform.net, &config).await;
+        let listeners = Arc::new(Listeners::new(node.clone(), listener_config, runtimes));
+        tasks.spawn(listening::follow(node.clone(), Arc::downgrade(&listeners)));
         for bound in bound {
             listeners.accept(bound.listener, bound.name);
         }
@@ -385,38 +386,16 @@ fn controller_settings(
         config: config.clone(),
         log_dir: log_dir.clone(),
         directory_id,
-        controller_endpoints: config.controller_listeners.iter().map(controller_endpoint).collect(),
+        controller_endpoints: config
+            .controller_listeners
+            .iter()
+            .map(listening::controller_endpoint)
+            .collect(),
         broker: LocalBroker {
-            endpoints: bound.iter().map(|bound| advertised(config, bound)).collect(),
+            endpoints: bound.iter().map(|bound| bound.advertised(config)).collect(),
             directory_ids: vec![directory_id],
             previous_broker_epoch: recovery.previous_broker_epoch,
         },
-    }
-}
-
-/// What the quorum's description says of a controller listener.
-fn controller_endpoint(configured: &Endpoint) -> metadata::Endpoint {
-    let host = configured.host.as_deref().filter(|host| !is_every_address(Some(host)));
-    metadata::Endpoint {
-        name: configured.listener_name.clone(),
-        host: host.unwrap_or("localhost").to_owned(),
-        port: configured.port,
-        security_protocol: configured.security_protocol.id(),
-    }
-}
-
-/// What the registration says of a listener: what is configured, else where it is bound.
-fn advertised(config: &BrokerConfig, bound: &Bound) -> metadata::Endpoint {
-    let configured = config.advertised_listeners.iter().flatten();
-    let configured = configured.into_iter().find(|endpoint| *endpoint.listener_name == *bound.name);
-    let own_host = bound.configured.host.as_deref().filter(|host| !is_every_address(Some(host)));
-    let host = configured.and_then(|endpoint| endpoint.host.as_deref()).or(own_host).unwrap_or("localhost");
-    let port = configured.map(|endpoint| endpoint.port).filter(|port| *port != 0);
-    metadata::Endpoint {
-        name: bound.name.to_string(),
-        host: host.to_owned(),
-        port: port.unwrap_or(bound.address.port()),
-        security_protocol: bound.configured.security_protocol.id(),
     }
 }
 
@@ -441,87 +420,4 @@ async fn open_log_dir(
     let open = move || LogDir::open(&machine, &path, &options, now_ms);
     let (dir, recovery) = platform.blocking.run(open).await?;
     Ok((Arc::new(dir), recovery))
-}
-
-fn listener_config(config: &BrokerConfig) -> ListenerConfig {
-    let connection = &config.connection;
-    let count = |value: i32| usize::try_from(value).unwrap_or(0);
-    let overrides = connection.max_connections_per_ip_overrides.iter();
-    ListenerConfig {
-        frames: FrameLimits { frame_bytes_max: count(connection.socket_request_max_bytes) },
-        connections: ConnectionLimits {
-            connections_max: count(connection.max_connections),
-            connections_per_ip_max: count(connection.max_connections_per_ip),
-            per_ip_overrides: overrides
-                .filter_map(|(host, limit)| Some((host.parse::<IpAddr>().ok()?, count(*limit))))
-                .collect::<BTreeMap<_, _>>(),
-        },
-        idle_ms_max: u64::try_from(connection.connections_max_idle_ms).unwrap_or(u64::MAX),
-    }
-}
-
-/// A listener that is bound and does not accept yet.
-struct Bound {
-    name: Arc<str>,
-    configured: Endpoint,
-    address: SocketAddr,
-    listener: Listener,
-}
-
-struct Binder<'a> {
-    platform: &'a Platform,
-    config: &'a BrokerConfig,
-}
-
-impl Binder<'_> {
-    async fn bind_all(&self) -> Result<Vec<Bound>, StartError> {
-        let mut all = Vec::new();
-        for endpoint in &self.config.listeners {
-            all.push(self.bind(endpoint).await?);
-        }
-        Ok(all)
-    }
-
-    async fn bind(&self, endpoint: &Endpoint) -> Result<Bound, StartError> {
-        let name = endpoint.listener_name.as_str();
-        if endpoint.security_protocol != SecurityProtocol::Plaintext {
-            let protocol = endpoint.security_protocol.name();
-            let reason =
-                format!("listener {name} asks for {protocol}, which is not served yet; use PLAINTEXT");
-            return Err(StartError::Config(reason));
-        }
-        let address = SocketAddr::new(listen_address(name, endpoint.host.as_deref())?, endpoint.port);
-        let failed = |source| StartError::Bind { listener: name.to_owned(), address, source };
-        let backlog = u32::try_from(self.config.connection.socket_listen_backlog_size).unwrap_or(1).max(1);
-        let options = BindOptions { backlog, ..BindOptions::default() };
-        let listener = self.platform.net.bind(address, options).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Bound { name: name.into(), configured: endpoint.clone(), address, listener })
-    }
-}
-
-impl Binder<'_> {
-    async fn bind_metrics(&self) -> Result<Option<Listener>, StartError> {
-        let name = "metrics.http.listener";
-        let Some(text) = self.config.metrics_http_listener.as_deref() else { return Ok(None) };
-        let address: SocketAddr = text.parse().map_err(|_| {
-            StartError::Config(format!("{name} is {text}; write an address and a port, as 127.0.0.1:9404"))
-        })?;
-        let failed = |source| StartError::Bind { listener: name.to_owned(), address, source };
-        self.platform.net.bind(address, BindOptions::default()).await.map(Some).map_err(failed)
-    }
-}
-
-fn listen_address(listener: &str, host: Option<&str>) -> Result<IpAddr, StartError> {
-    match host {
-        Some("localhost") => Ok(IpAddr::from([127, 0, 0, 1])),
-        Some(host) if !is_every_address(Some(host)) => host.parse().map_err(|_| {
-            StartError::Config(format!(
-                "listener {listener} names {host}; write an IP address of this machine, or nothing for all of them, \
-                 and put the name into advertised.listeners"
-            ))
-        }),
-        Some("::") => Ok(IpAddr::from([0_u16; 8])),
-        _ => Ok(IpAddr::from([0, 0, 0, 0])),
-    }
 }

@@ -21,8 +21,8 @@ mod sections;
 
 pub use dynamic::DynamicTarget;
 pub use sections::{
-    CleanerConfig, ConnectionConfig, GroupConfig, LogDirConfig, MetadataLogConfig, QuorumConfig, QuotaConfig,
-    StateTopicConfig, TransactionConfig,
+    CleanerConfig, ConnectionConfig, GroupConfig, ListenerConnectionConfig, LogDirConfig, MetadataLogConfig,
+    QuorumConfig, QuotaConfig, StateTopicConfig, TransactionConfig,
 };
 
 /// Prefixes of keys that belong to plugins and are kept unchecked.
@@ -190,6 +190,9 @@ fn check_key(name: &str, text: &str) -> Result<Option<Notice>, ConfigError> {
         return Ok(notice::of_known_key(def, text));
     }
     if let Some(base) = listener_override_base(name) {
+        if ["max.connections", "max.connection.creation.rate"].contains(&base) {
+            return find(BROKER, base).map_or(Ok(None), |def| value::parse(def, Some(text)).map(|_| None));
+        }
         let is_known = BROKER.iter().any(|def| base == def.name || base.ends_with(&format!(".{}", def.name)));
         if is_known {
             return Ok(Some(Notice::not_yet(name, "settings for single listeners are not built yet")));

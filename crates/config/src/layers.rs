@@ -132,6 +132,19 @@ impl<'a> LayerReader<'a> {
         self.errors.push(error);
     }
 
+    /// True when somebody set the key, be it to its default.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.layers.get(name).is_some()
+    }
+
+    /// Settings of single listeners: the listener's name as written, the key, the text.
+    pub(crate) fn listener_overrides(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.layers.effective().iter().filter_map(|(name, text)| {
+            let (listener, key) = name.strip_prefix("listener.name.")?.split_once('.')?;
+            Some((listener, key, text.as_str()))
+        })
+    }
+
     pub(crate) fn finish(self) -> Vec<ConfigError> {
         self.errors
     }

@@ -23,8 +23,9 @@ mod topic_config;
 mod describe;
 
 pub use broker_config::{
-    BrokerConfig, CleanerConfig, ConnectionConfig, DynamicTarget, GroupConfig, LoadedConfig, LogDirConfig,
-    MetadataLogConfig, QuorumConfig, QuotaConfig, StateTopicConfig, TransactionConfig,
+    BrokerConfig, CleanerConfig, ConnectionConfig, DynamicTarget, GroupConfig, ListenerConnectionConfig,
+    LoadedConfig, LogDirConfig, MetadataLogConfig, QuorumConfig, QuotaConfig, StateTopicConfig,
+    TransactionConfig,
 };
 pub use config_def::{ConfigDef, ConfigType, DefaultValue, Effect, Importance, UpdateMode, find};
 pub use config_error::{ConfigError, ConfigErrorKind};

@@ -61,6 +61,12 @@ impl ReadBuffer {
         self.data.len() > POOLED_BYTES
     }
 
+    /// Bytes of a buffer that the frame at the head needs and does not have yet, if it is too large for the pool.
+    pub(crate) fn large_bytes_wanted(&self) -> Option<usize> {
+        let wanted = LENGTH_BYTES + usize::try_from(self.frame_length()?).ok()?;
+        (wanted > self.data.len().max(POOLED_BYTES)).then_some(wanted)
+    }
+
     /// Says what stands at the head, by the length field alone.
     pub(crate) fn head(&self, frame_bytes_max: usize) -> Head {
         match self.frame_length() {

@@ -15,11 +15,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use platform::Stream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use crate::buffer::{Head, ReadBuffer};
-use crate::limits::FrameLimits;
+use crate::limits::{FrameLimits, FrameMemory};
 use crate::reply::Reply;
 
 /// Answers are written once this much is waiting, even if more requests are at hand.
@@ -132,6 +132,8 @@ pub(crate) struct Connection<H> {
     pub(crate) info: ConnectionInfo,
     pub(crate) handler: Arc<H>,
     pub(crate) limits: FrameLimits,
+    /// The share of the memory for large frames that its buffer takes.
+    pub(crate) memory: Option<OwnedSemaphorePermit>,
     pub(crate) activity: Arc<Activity>,
     pub(crate) epoch: Instant,
 }
@@ -326,6 +328,9 @@ impl<H: RequestHandler> Connection<H> {
     /// Waits for bytes and reads once.
     async fn read(&mut self, buffer: &mut ReadBuffer) -> std::io::Result<Read> {
         let activity = self.activity.clone();
+        if let Some(memory) = self.limits.memory.clone() {
+            self.take_memory(buffer, &memory).await;
+        }
         activity.large.store(buffer.is_large(), Ordering::Relaxed);
         let read = loop {
             let stream = &mut self.stream;
@@ -350,6 +355,18 @@ impl<H: RequestHandler> Connection<H> {
         };
         activity.last_ms.store(self.now_ms(), Ordering::Relaxed);
         Ok(if read > 0 { Read::Some } else { Read::End })
+    }
+
+    /// Waits for memory if the frame at the head is a large one; gives it back if there is none.
+    async fn take_memory(&mut self, buffer: &mut ReadBuffer, memory: &FrameMemory) {
+        if buffer.is_empty() {
+            buffer.release_all();
+            self.memory = None;
+        }
+        if let Some(bytes) = buffer.large_bytes_wanted() {
+            self.memory = None;
+            self.memory = memory.take(bytes).await;
+        }
     }
 
     async fn write(&mut self, out: &mut Reply) -> std::io::Result<()> {

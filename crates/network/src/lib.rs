@@ -10,6 +10,6 @@ mod listener;
 mod reply;
 
 pub use connection::{Admission, ConnectionInfo, LaterAnswer, Outcome, RequestHandler};
-pub use limits::{ConnectionLimits, FrameLimits};
+pub use limits::{ConnectionLimits, FrameLimits, FrameMemory, ListenerLimits};
 pub use listener::{ListenerConfig, Listeners};
 pub use reply::{FilePart, Reply};

@@ -118,6 +118,11 @@ impl<H: RequestHandler> Listeners<H> {
         tasks.shutdown().await;
     }
 
+    /// Replaces the bounds of the number of connections. Those that are open stay.
+    pub fn set_connection_limits(&self, limits: ConnectionLimits) {
+        self.shared.count.set_limits(limits);
+    }
+
     /// Number of open connections.
     #[must_use]
     pub fn connection_count(&self) -> usize {
@@ -137,7 +142,12 @@ async fn accept_all<H: RequestHandler>(shared: Arc<Shared<H>>, listener: Listene
     loop {
         match listener.accept().await {
             Ok((stream, peer_addr)) => match shared.handler.admit(&name, peer_addr.ip()).await {
-                Admission::Open => admit(&shared, stream, peer_addr, local_addr, &name),
+                Admission::Open if shared.count.admit(&name, peer_addr.ip()).await => {
+                    start(&shared, stream, peer_addr, local_addr, &name);
+                }
+                Admission::Open => {
+                    tracing::info!(peer = %peer_addr, "connection refused: max.connections.per.ip is reached");
+                }
                 Admission::Hold(time) => hold(&shared, stream, time),
             },
             Err(error) => {
@@ -148,17 +158,14 @@ async fn accept_all<H: RequestHandler>(shared: Arc<Shared<H>>, listener: Listene
     }
 }
 
-fn admit<H: RequestHandler>(
+/// Serves a connection that has its place in the counts.
+fn start<H: RequestHandler>(
     shared: &Arc<Shared<H>>,
     stream: Stream,
     peer_addr: SocketAddr,
     bound_addr: SocketAddr,
     name: &Arc<str>,
 ) {
-    if !shared.count.admit(peer_addr.ip()) {
-        tracing::info!(peer = %peer_addr, "connection refused: max.connections or max.connections.per.ip is reached");
-        return;
-    }
     let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
     let local_addr = stream.local_addr().unwrap_or(bound_addr);
     let info = ConnectionInfo { id, listener_name: name.clone(), local_addr, peer_addr };
@@ -166,7 +173,7 @@ fn admit<H: RequestHandler>(
         Ok(stream) => stream,
         Err(error) => {
             tracing::warn!(%error, "could not take over a connection");
-            shared.count.release(peer_addr.ip());
+            shared.count.release(name, peer_addr.ip());
             return;
         }
     };
@@ -229,14 +236,20 @@ fn serve<H: RequestHandler>(
     activity: Arc<Activity>,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
-        let place = Place { shared: shared.clone(), id: info.id, ip: info.peer_addr.ip() };
+        let place = Place {
+            shared: shared.clone(),
+            id: info.id,
+            listener: info.listener_name.clone(),
+            ip: info.peer_addr.ip(),
+        };
         match Stream::from_std(stream) {
             Ok(stream) => {
                 let connection = Connection {
                     stream,
                     info,
                     handler: shared.handler.clone(),
-                    limits: shared.config.frames,
+                    limits: shared.config.frames.clone(),
+                    memory: None,
                     activity,
                     epoch: shared.epoch,
                 };
@@ -252,13 +265,14 @@ fn serve<H: RequestHandler>(
 struct Place<H> {
     shared: Arc<Shared<H>>,
     id: u64,
+    listener: Arc<str>,
     ip: std::net::IpAddr,
 }
 
 impl<H> Drop for Place<H> {
     fn drop(&mut self) {
         self.shared.activities.lock().remove(&self.id);
-        self.shared.count.release(self.ip);
+        self.shared.count.release(&self.listener, self.ip);
     }
 }
 

@@ -31,12 +31,16 @@ pub struct BindOptions {
     pub reuse_port: bool,
     /// Connections that may wait to be accepted.
     pub backlog: u32,
+    /// Kernel send buffer of each connection; `None` leaves its size to the kernel.
+    pub send_buffer_bytes: Option<usize>,
+    /// Kernel receive buffer of each connection; `None` leaves its size to the kernel.
+    pub receive_buffer_bytes: Option<usize>,
 }
 
 impl Default for BindOptions {
     /// No sharing, and Linux' usual ceiling of waiting connections.
     fn default() -> Self {
-        Self { reuse_port: false, backlog: 4096 }
+        Self { reuse_port: false, backlog: 4096, send_buffer_bytes: None, receive_buffer_bytes: None }
     }
 }
 

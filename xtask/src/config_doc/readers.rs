@@ -102,12 +102,12 @@ fn by_hand(key: &str) -> Option<&'static str> {
     BY_HAND.iter().find(|(known, _)| *known == key).map(|(_, field)| *field)
 }
 
-/// The field before `read.kind("key")`.
+/// The field before the call that ends in `"key")`.
 fn broker_field<'a>(source: &'a str, key: &str) -> Option<&'a str> {
     if let Some(field) = by_hand(key) {
         return Some(field);
     }
-    let at = source.find(&format!("(\"{key}\")"))?;
+    let at = source.find(&format!("\"{key}\")"))?;
     let before = &source[..at];
     let end = before.rfind(": ").or_else(|| before.rfind(":\n"))?;
     Some(last_word(&before[..end])).filter(|word| !word.is_empty())

@@ -4,6 +4,7 @@
 
 mod admin;
 mod cluster_admin;
+mod configs;
 mod deadlines;
 mod fetching;
 mod hostile;

@@ -1,5 +1,7 @@
 //! Parts of `BrokerConfig`, one struct per part of the broker that reads them. Fields carry the names of their keys.
 
+use std::collections::BTreeMap;
+
 use crate::config_error::ConfigError;
 use crate::layers::LayerReader;
 
@@ -11,10 +13,10 @@ const MINUTE_MS: i64 = 60_000;
 pub struct ConnectionConfig {
     /// `socket.request.max.bytes`: largest frame.
     pub socket_request_max_bytes: i32,
-    /// `socket.send.buffer.bytes`; -1 leaves it to the kernel.
-    pub socket_send_buffer_bytes: i32,
-    /// `socket.receive.buffer.bytes`; -1 leaves it to the kernel.
-    pub socket_receive_buffer_bytes: i32,
+    /// `socket.send.buffer.bytes` where it is set; `None` leaves it to the kernel.
+    pub socket_send_buffer_bytes: Option<usize>,
+    /// `socket.receive.buffer.bytes` where it is set; `None` leaves it to the kernel.
+    pub socket_receive_buffer_bytes: Option<usize>,
     /// `socket.listen.backlog.size`.
     pub socket_listen_backlog_size: i32,
     /// `connections.max.idle.ms`; negative never closes idle connections.
@@ -27,6 +29,9 @@ pub struct ConnectionConfig {
     pub max_connections_per_ip_overrides: Vec<(String, i32)>,
     /// `max.connection.creation.rate` per second.
     pub max_connection_creation_rate: i32,
+    /// `listener.name.<name>.max.connections` and `listener.name.<name>.max.connection.creation.rate`, where they are
+    /// set, by the listener's name in upper case.
+    pub listeners: BTreeMap<String, ListenerConnectionConfig>,
     /// `queued.max.requests`.
     pub queued_max_requests: i32,
     /// `queued.max.request.bytes`; -1 sets no bound.
@@ -35,24 +40,54 @@ pub struct ConnectionConfig {
     pub failed_authentication_delay_ms: i32,
 }
 
+/// Limits of one listener, where it has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListenerConnectionConfig {
+    /// `max.connections` of the listener.
+    pub max_connections: Option<i32>,
+    /// `max.connection.creation.rate` of the listener, per second.
+    pub max_connection_creation_rate: Option<i32>,
+}
+
+fn read_listeners(read: &LayerReader<'_>) -> BTreeMap<String, ListenerConnectionConfig> {
+    let mut listeners: BTreeMap<String, ListenerConnectionConfig> = BTreeMap::new();
+    for (name, key, text) in read.listener_overrides() {
+        let Ok(limit) = text.trim().parse::<i32>() else { continue };
+        let limits = listeners.entry(name.to_ascii_uppercase()).or_default();
+        match key {
+            "max.connections" => limits.max_connections = Some(limit),
+            "max.connection.creation.rate" => limits.max_connection_creation_rate = Some(limit),
+            _ => {}
+        }
+    }
+    listeners.retain(|_, limits| *limits != ListenerConnectionConfig::default());
+    listeners
+}
+
 impl ConnectionConfig {
     pub(super) fn read(read: &mut LayerReader<'_>) -> ConnectionConfig {
         let overrides = read.text("max.connections.per.ip.overrides").unwrap_or_default();
         ConnectionConfig {
             socket_request_max_bytes: read.int("socket.request.max.bytes"),
-            socket_send_buffer_bytes: read.int("socket.send.buffer.bytes"),
-            socket_receive_buffer_bytes: read.int("socket.receive.buffer.bytes"),
+            socket_send_buffer_bytes: set_buffer(read, "socket.send.buffer.bytes"),
+            socket_receive_buffer_bytes: set_buffer(read, "socket.receive.buffer.bytes"),
             socket_listen_backlog_size: read.int("socket.listen.backlog.size"),
             connections_max_idle_ms: read.long("connections.max.idle.ms"),
             max_connections: read.int("max.connections"),
             max_connections_per_ip: read.int("max.connections.per.ip"),
             max_connections_per_ip_overrides: parse_overrides(read, &overrides),
             max_connection_creation_rate: read.int("max.connection.creation.rate"),
+            listeners: read_listeners(read),
             queued_max_requests: read.int("queued.max.requests"),
             queued_max_request_bytes: read.long("queued.max.request.bytes"),
             failed_authentication_delay_ms: read.int("connection.failed.authentication.delay.ms"),
         }
     }
+}
+
+/// A kernel buffer's size, if somebody set one: Kafka's default would keep the kernel from sizing buffers as it sees fit.
+fn set_buffer(read: &mut LayerReader<'_>, key: &str) -> Option<usize> {
+    if read.is_set(key) { usize::try_from(read.int(key)).ok() } else { None }
 }
 
 fn is_host(text: &str) -> bool {

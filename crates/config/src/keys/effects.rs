@@ -19,6 +19,19 @@ pub(crate) const JAVA_CLASS: Effect = Effect::Meaningless("it names a Java class
 pub(crate) const JVM: Effect = Effect::Meaningless("it steers the Java platform, which Klamm does not have");
 pub(crate) const PURGATORY: Effect =
     Effect::Meaningless("Klamm has no purgatory: waiting requests are woken directly");
+pub(crate) const NO_QUEUE: Effect = Effect::Meaningless(
+    "a connection works on one request at a time and leaves the next ones in its socket; there is no queue to bound",
+);
+pub(crate) const IDLE: Effect =
+    Effect::Meaningless("an idle node writes nothing; followers are told by the answers to their fetches");
+pub(crate) const LINGER: Effect = Effect::Meaningless(
+    "what waits while one write is under way is written together by the next; waiting longer would only delay it",
+);
+pub(crate) const BUFFERS: Effect = Effect::Meaningless("Klamm's coordinators keep no write buffers");
+pub(crate) const NO_UNSTABLE: Effect = Effect::Meaningless("Klamm has no unstable feature versions");
+pub(crate) const SLOWEST: Effect = Effect::Meaningless(
+    "every slow event is logged when it happens (controller.performance.always.log.threshold.ms); there is no summary",
+);
 pub(crate) const THREADS: Effect = Effect::Meaningless("Klamm sizes its own threads");
 
 pub(crate) const POLICY: Effect =

@@ -67,7 +67,7 @@ async fn start(idle_ms_max: u64) -> (Listeners<Script>, Stream) {
 
 async fn start_with(script: Arc<Script>, idle_ms_max: u64) -> (Listeners<Script>, Stream) {
     let config = ListenerConfig {
-        frames: FrameLimits { frame_bytes_max: 1 << 20 },
+        frames: FrameLimits { frame_bytes_max: 1 << 20, memory: None },
         connections: ConnectionLimits { connections_max: 2, connections_per_ip_max: 2, ..Default::default() },
         idle_ms_max,
     };

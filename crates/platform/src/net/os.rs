@@ -33,6 +33,13 @@ impl OsNet {
             if options.reuse_port {
                 socket.set_reuse_port(true)?;
             }
+            // Accepted connections inherit them; the receive window is agreed on with the first packet.
+            if let Some(bytes) = options.send_buffer_bytes {
+                socket.set_send_buffer_size(bytes)?;
+            }
+            if let Some(bytes) = options.receive_buffer_bytes {
+                socket.set_recv_buffer_size(bytes)?;
+            }
             socket.set_nonblocking(true)?;
             socket.bind(&address.into())?;
             socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
