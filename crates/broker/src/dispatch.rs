@@ -263,12 +263,16 @@ fn file_part(gap: &Gap, slices: &[FetchSlice]) -> FilePart {
     FilePart { at: gap.position, file: slice.file.clone(), position: slice.position, len: slice.len as u64 }
 }
 
-/// Decodes, handles and answers by API key; the handler's module has the API's name.
+/// Decodes, handles and answers by API key; the handler's module has the API's name. With `if CHECK`, a request that the
+/// module's function of this name refuses is one that does not parse.
 macro_rules! route {
-    ($node:ident, $call:ident, $reply:ident, $($key:ident => $module:ident),* $(,)?) => {
+    ($node:ident, $call:ident, $reply:ident, $($key:ident => $module:ident $(if $check:ident)?),* $(,)?) => {
         match $call.key {
             $(ApiKey::$key => match $call.decode() {
                 Ok(request) => {
+                    $(if let Err(error) = handlers::$module::$check(&request) {
+                        return $call.undecodable(error);
+                    })?
                     let response = handlers::$module::handle($node, &$call.ctx(), request).await;
                     $call.respond($node, response, $reply)
                 }
@@ -322,6 +326,9 @@ async fn other(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         PushTelemetry => push_telemetry,
         DescribeClientQuotas => describe_client_quotas,
         AlterClientQuotas => alter_client_quotas,
+        DescribeAcls => describe_acls if parsed,
+        CreateAcls => create_acls if parsed,
+        DeleteAcls => delete_acls if parsed,
         DescribeUserScramCredentials => describe_user_scram_credentials,
         AlterUserScramCredentials => alter_user_scram_credentials,
     )

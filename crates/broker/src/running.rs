@@ -381,16 +381,14 @@ fn controller_settings(
     bound: &[Bound],
 ) -> ControllerSettings {
     let directory_id = log_dir.meta().directory_id.unwrap_or(Uuid::ZERO);
+    // A listener on port 0 has no address before it is opened.
+    let controller_endpoints = config.advertised_controller_listeners.iter().filter(|told| told.port != 0);
     ControllerSettings {
         cluster_id: log_dir.meta().cluster_id.clone(),
         config: config.clone(),
         log_dir: log_dir.clone(),
         directory_id,
-        controller_endpoints: config
-            .controller_listeners
-            .iter()
-            .map(listening::controller_endpoint)
-            .collect(),
+        controller_endpoints: controller_endpoints.map(listening::controller_endpoint).collect(),
         broker: LocalBroker {
             endpoints: bound.iter().map(|bound| bound.advertised(config)).collect(),
             directory_ids: vec![directory_id],

@@ -41,6 +41,8 @@ pub struct BrokerConfig {
     pub advertised_listeners: Option<Vec<Endpoint>>,
     /// Those of `listeners` that `controller.listener.names` names.
     pub controller_listeners: Vec<Endpoint>,
+    /// What voters and clients are told of them: the entries of `advertised.listeners`, else the listeners themselves.
+    pub advertised_controller_listeners: Vec<Endpoint>,
     /// `inter.broker.listener.name`, or the listener of `security.inter.broker.protocol`.
     pub inter_broker_listener_name: String,
     /// `auto.create.topics.enable`.
@@ -152,6 +154,7 @@ impl BrokerConfig {
             listeners: addresses.listeners,
             advertised_listeners: addresses.advertised,
             controller_listeners: addresses.controller,
+            advertised_controller_listeners: addresses.advertised_controller,
             inter_broker_listener_name: addresses.inter_broker,
             auto_create_topics_enable: read.flag("auto.create.topics.enable"),
             delete_topic_enable: read.flag("delete.topic.enable"),
@@ -265,6 +268,7 @@ struct Addresses {
     listeners: Vec<Endpoint>,
     advertised: Option<Vec<Endpoint>>,
     controller: Vec<Endpoint>,
+    advertised_controller: Vec<Endpoint>,
     inter_broker: String,
 }
 
@@ -297,14 +301,20 @@ impl Addresses {
             read.refuse(error);
         }
         let is_controller = |endpoint: &Endpoint| controller_names.contains(&endpoint.listener_name);
-        let (controller, listeners) = all.into_iter().partition(|endpoint| is_controller(endpoint));
+        let (controller, listeners): (Vec<_>, _) =
+            all.into_iter().partition(|endpoint| is_controller(endpoint));
+        let said = |own: &Endpoint| {
+            let advertised = advertised.iter().flatten().find(|one| one.listener_name == own.listener_name);
+            advertised.unwrap_or(own).clone()
+        };
+        let advertised_controller = controller.iter().map(said).collect();
         let advertised = advertised.map(|all| all.into_iter().filter(|one| !is_controller(one)).collect());
         let inter_broker = read
             .text("inter.broker.listener.name")
             .or_else(|| read.text("security.inter.broker.protocol"))
             .unwrap_or_default()
             .to_ascii_uppercase();
-        Addresses { listeners, advertised, controller, inter_broker }
+        Addresses { listeners, advertised, controller, advertised_controller, inter_broker }
     }
 }
 

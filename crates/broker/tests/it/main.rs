@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod acls;
 mod admin;
 mod cluster_admin;
 mod configs;

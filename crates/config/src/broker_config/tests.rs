@@ -58,6 +58,7 @@ fn a_combined_server_file_of_kafka_is_accepted() {
     assert_eq!(config.node_id, 7);
     assert_eq!(config.listeners[0].to_string(), "PLAINTEXT://:9092");
     assert_eq!(config.controller_listeners[0].to_string(), "CONTROLLER://:9093");
+    assert_eq!(config.advertised_controller_listeners[0].to_string(), "CONTROLLER://localhost:9093");
     let advertised = config.advertised_listeners.expect("set");
     assert_eq!(
         advertised.iter().map(ToString::to_string).collect::<Vec<_>>(),
