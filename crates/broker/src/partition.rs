@@ -14,7 +14,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use platform::{Blocking, Platform};
 use protocol::{ErrorCode, Uuid};
-use records::{BatchError, NO_PARTITION_LEADER_EPOCH, ProduceRules, ValidBatch, validate_produce};
+use records::{Batch, BatchError, NO_PARTITION_LEADER_EPOCH, ProduceRules, ValidBatch, validate_batch};
 use replication::{Effect, Leader, LeaderConfig};
 use storage::{
     AppendError, AppendInfo, AppendOrigin, DurableEndListener, LogConfig, LogView, StorageError, UnifiedLog,
@@ -219,14 +219,14 @@ impl Partition {
     ///
     /// The batch is judged before the lock is entered, and copied only if another append is under way.
     /// `check_min_isr` is `acks=all`: refused when the in-sync set is below the minimum.
-    pub async fn append_client(&self, batch: &[u8], check_min_isr: bool, now_ms: i64) -> AppendResult {
+    pub async fn append_client(&self, batch: &Batch<'_>, check_min_isr: bool, now_ms: i64) -> AppendResult {
         // A disk that is slower than its producers holds them up.
         while self.view.is_wal_congested() && !self.is_offline() && !self.is_closed() {
             tokio::time::sleep(CONGESTION_PAUSE).await;
         }
         let rules = self.config.load().produce_rules(AppendOrigin::Client, self.leader_epoch(), now_ms);
-        let valid = validate_produce(batch, &rules).map_err(|e| PartitionError::Append(e.into()))?;
-        self.append(batch, Job::Client { valid, rules, check_min_isr }).await
+        let valid = validate_batch(batch, &rules).map_err(|e| PartitionError::Append(e.into()))?;
+        self.append(batch.bytes, Job::Client { valid, rules, check_min_isr }).await
     }
 
     /// Appends batches that this node made, such as a coordinator's.

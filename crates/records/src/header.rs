@@ -222,6 +222,17 @@ impl BatchHeader {
         Compression::from_id(id).ok_or(BatchError::UnknownCompression { id })
     }
 
+    /// Whether bytes begin with the header of a batch of the current format that belongs to no transaction, by a look at
+    /// three of its fields. What else may be wrong with the bytes is not looked at.
+    #[inline]
+    pub fn begins_outside_transaction(bytes: &[u8]) -> bool {
+        let Some(b) = bytes.first_chunk::<HEADER_BYTES>() else { return false };
+        let attributes = i16::from_be_bytes(take(b, 21));
+        b[16] == 2
+            && attributes & TRANSACTIONAL_MASK == 0
+            && i32::from_be_bytes(take(b, 8)) >= (HEADER_BYTES - LOG_OVERHEAD_BYTES) as i32
+    }
+
     /// Whether the batch belongs to a transaction.
     #[inline]
     pub fn is_transactional(&self) -> bool {

@@ -40,7 +40,7 @@ pub use record::{Header, Headers, Record, RecordsIter};
 pub use stamp::{stamp, stamp_log_append_time, stamp_producer, stamp_timestamps};
 pub use validate::{
     AppendedBatches, FollowerRules, Origin, ProduceRules, Rewrite, TargetCompression, ValidBatch, sole_batch,
-    validate_compressed, validate_follower, validate_produce,
+    validate_batch, validate_compressed, validate_follower, validate_produce,
 };
 
 #[cfg(test)]

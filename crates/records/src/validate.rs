@@ -155,8 +155,15 @@ impl ValidBatch {
 /// # Errors
 /// The first rule that is broken; all refused records together as [`BatchError::Rejected`].
 pub fn validate_produce(bytes: &[u8], rules: &ProduceRules) -> Result<ValidBatch, BatchError> {
-    let batch = sole_batch(bytes)?;
-    check_batch(&batch, rules)?;
+    validate_batch(&sole_batch(bytes)?, rules)
+}
+
+/// Checks a batch whose framing is known to be good: that of [`validate_produce`] from the codec on.
+///
+/// # Errors
+/// As [`validate_produce`].
+pub fn validate_batch(batch: &Batch<'_>, rules: &ProduceRules) -> Result<ValidBatch, BatchError> {
+    check_batch(batch, rules)?;
     let source = batch.header.compression()?;
     let (target, level) = match rules.target_compression {
         TargetCompression::Producer => (source, None),
@@ -166,7 +173,7 @@ pub fn validate_produce(bytes: &[u8], rules: &ProduceRules) -> Result<ValidBatch
     let recompress = source != target && !(source == Compression::None && batch.header.is_control());
     let found = match source {
         Compression::None => walk::walk_plain(&batch.header, batch.payload(), rules)?,
-        _ if rules.inspect_compressed || recompress => walk::walk_stream(&batch, source, rules)?,
+        _ if rules.inspect_compressed || recompress => walk::walk_stream(batch, source, rules)?,
         _ => believe_header(&batch.header, rules)?,
     };
     let max_timestamp = match rules.timestamp_type {

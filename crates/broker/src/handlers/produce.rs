@@ -10,7 +10,7 @@ use protocol::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
 };
 use protocol::{ErrorCode, ProduceRequest, ProduceResponse, Records};
-use records::{BatchError, Compression, LEGACY_V0_OVERHEAD_BYTES, batches, sole_batch};
+use records::{Batch, BatchError, BatchHeader, Compression, LEGACY_V0_OVERHEAD_BYTES, batches, sole_batch};
 use storage::AppendInfo;
 
 use crate::context::RequestContext;
@@ -104,7 +104,11 @@ pub fn has_error(response: &ProduceResponse<'_>) -> bool {
 /// transactional id Kafka, too, refuses the whole request.
 fn refuse_whole(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
     for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
-        match batches(data.records.as_slice().unwrap_or_default()).next() {
+        let bytes = data.records.as_slice().unwrap_or_default();
+        if BatchHeader::begins_outside_transaction(bytes) {
+            continue;
+        }
+        match batches(bytes).next() {
             Some(Ok(batch)) if batch.header.is_transactional() => {
                 return Some(match request.transactional_id {
                     None => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
@@ -195,16 +199,16 @@ async fn append(
 ) -> Result<AppendInfo, PartitionError> {
     let batch = one_batch(&data.records, ctx.api_version).map_err(PartitionError::Invalid)?;
     let acks = acks.ok_or(PartitionError::Code(ErrorCode::INVALID_REQUIRED_ACKS))?;
-    partition.append_client(batch, acks == Acks::All, now_ms).await
+    partition.append_client(&batch, acks == Acks::All, now_ms).await
 }
 
-/// A produce request holds exactly one batch of the current format per partition.
-fn one_batch<'a>(records: &'a Records<'_>, api_version: i16) -> Result<&'a [u8], BatchError> {
+/// A produce request holds exactly one batch of the current format per partition. Its header is read here, once.
+fn one_batch<'a>(records: &'a Records<'_>, api_version: i16) -> Result<Batch<'a>, BatchError> {
     let batch = sole_batch(records.as_slice().unwrap_or_default())?;
     if batch.header.compression() == Ok(Compression::Zstd) && api_version < ZSTD_VERSION_MIN {
         return Err(BatchError::CompressionNotAllowed(Compression::Zstd));
     }
-    Ok(batch.bytes)
+    Ok(batch)
 }
 
 fn failure<'a>(index: i32, error_code: ErrorCode) -> PartitionProduceResponse<'a> {

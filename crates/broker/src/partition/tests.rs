@@ -50,6 +50,10 @@ async fn committed(partition: &Partition) {
     }
 }
 
+fn parsed(bytes: &[u8]) -> Batch<'_> {
+    Batch::parse(bytes).unwrap()
+}
+
 #[tokio::test]
 async fn a_durable_batch_is_committed_once_it_is_on_stable_storage() {
     for flush_messages in [1, 1000] {
@@ -58,7 +62,7 @@ async fn a_durable_batch_is_committed_once_it_is_on_stable_storage() {
             storage::DEFAULT_PRODUCER_ID_EXPIRATION_MS,
         ));
         let now_ms = f.platform.clock.wall_ms();
-        f.partition.append_client(&batch(), true, now_ms).await.unwrap();
+        f.partition.append_client(&parsed(&batch()), true, now_ms).await.unwrap();
         f.partition.append_own(&batch(), now_ms).await.unwrap();
         committed(&f.partition).await;
         let view = f.partition.view();
@@ -72,7 +76,7 @@ async fn a_durable_batch_is_committed_once_it_is_on_stable_storage() {
 #[tokio::test]
 async fn flush_ms_flushes_in_the_background() {
     let f = fixture(LogConfig { flush_ms: 0, durable: false, ..LogConfig::default() });
-    f.partition.append_client(&batch(), true, f.platform.clock.wall_ms()).await.unwrap();
+    f.partition.append_client(&parsed(&batch()), true, f.platform.clock.wall_ms()).await.unwrap();
     assert!(f.partition.has_unflushed());
     f.partition.flush_due(&f.platform, false).await;
     assert!(!f.partition.has_unflushed());
@@ -83,13 +87,13 @@ async fn flush_ms_flushes_in_the_background() {
 async fn a_closed_partition_refuses_and_gives_its_log_back_once() {
     let f = fixture(LogConfig::default());
     let now_ms = f.platform.clock.wall_ms();
-    let info = f.partition.append_client(&batch(), true, now_ms).await.unwrap();
+    let info = f.partition.append_client(&parsed(&batch()), true, now_ms).await.unwrap();
     assert_eq!((info.first_offset, f.partition.view().high_watermark()), (0, 1));
     assert!(f.partition.close().is_some());
     assert!(f.partition.close().is_none());
     assert!(f.partition.is_closed());
     assert_eq!(f.partition.leader_epoch(), 3, "clients are told this epoch and believe it");
-    let refused = f.partition.append_client(&batch(), true, now_ms).await;
+    let refused = f.partition.append_client(&parsed(&batch()), true, now_ms).await;
     assert!(matches!(refused, Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER))));
 }
 
@@ -97,13 +101,13 @@ async fn a_closed_partition_refuses_and_gives_its_log_back_once() {
 async fn a_partition_that_resigned_keeps_its_log() {
     let f = fixture(LogConfig { flush_ms: 0, ..LogConfig::default() });
     let now_ms = f.platform.clock.wall_ms();
-    f.partition.append_client(&batch(), true, now_ms).await.unwrap();
+    f.partition.append_client(&parsed(&batch()), true, now_ms).await.unwrap();
     assert_eq!(f.partition.check_leads(3), Ok(()));
     f.partition.resign(4);
     assert_eq!(f.partition.check_leads(4), Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
     assert_eq!(f.partition.check_leads(3), Err(ErrorCode::FENCED_LEADER_EPOCH));
     assert_eq!(f.partition.leader_epoch(), 4);
-    let refused = f.partition.append_client(&batch(), true, now_ms).await;
+    let refused = f.partition.append_client(&parsed(&batch()), true, now_ms).await;
     assert!(matches!(refused, Err(PartitionError::Code(ErrorCode::NOT_LEADER_OR_FOLLOWER))));
     assert!(f.partition.flush_due(&f.platform, false).await, "what was appended still becomes durable");
     f.partition.update_config(LogConfig::default(), 1);
@@ -124,7 +128,8 @@ async fn believed_epochs_are_compared() {
 async fn who_finds_the_lock_taken_is_answered_by_its_holder() {
     let f = fixture(LogConfig::default());
     let now_ms = f.platform.clock.wall_ms();
-    let batch = batch();
+    let bytes = batch();
+    let batch = parsed(&bytes);
     let mut queued = {
         let holder = f.partition.state.lock();
         let mut queued = Box::pin(f.partition.append_client(&batch, true, now_ms));
@@ -150,7 +155,7 @@ async fn work_on_a_log_never_waits_for_the_lock() {
     let mut too_late = Box::pin(f.partition.on_log(|_| ()));
     assert!(poll_once(&mut queued).is_none(), "the work waits for the holder");
     drop(holder);
-    f.partition.append_client(&batch(), true, now_ms).await.unwrap();
+    f.partition.append_client(&parsed(&batch()), true, now_ms).await.unwrap();
     assert_eq!(poll_once(&mut queued).expect("the answer is there"), Some(1));
     let holder = f.partition.state.lock();
     assert!(poll_once(&mut too_late).is_none());

@@ -7,9 +7,9 @@ use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{High, Low, Medium};
 use crate::config_def::UpdateMode::{ClusterWide, PerBroker, ReadOnly};
 use crate::keys::effects::{
-    AUTHORIZER, BUFFERS, CLEANER, CONSUMER_GROUPS, IDLE, JAVA_CLASS, JVM, LINGER, NO_QUEUE,
-    NO_UNSTABLE, NOT_YET, POLICY, PURGATORY, QUOTAS, REPLICATION, SECURITY, SHARE_GROUPS, SLOWEST,
-    STREAMS_GROUPS, THREADS, TIERED, TRANSACTIONS,
+    AUTHORIZER, BUFFERS, CLEANER, CONSUMER_GROUPS, IDLE, JAVA_CLASS, JVM, LINGER, NO_QUEUE, NO_UNSTABLE,
+    NOT_YET, POLICY, PURGATORY, QUOTAS, REPLICATION, SECURITY, SHARE_GROUPS, SLOWEST, STREAMS_GROUPS,
+    THREADS, TIERED, TRANSACTIONS,
 };
 use crate::keys::{internal, key};
 use crate::validator::Validator::{

@@ -1,9 +1,9 @@
 //! The leader's rules, one by one, in Kafka's order.
 
 use crate::{
-    Batch, BatchBuilder, BatchError, BatchSettings, Compression, ErrorKind, FollowerRules, HEADER_BYTES,
-    Header, Origin, ProduceRules, RecordFault, Rejection, Rewrite, TargetCompression, TimestampType,
-    recompress, stamp, validate_compressed, validate_follower, validate_produce,
+    Batch, BatchBuilder, BatchError, BatchHeader, BatchSettings, Compression, ErrorKind, FollowerRules,
+    HEADER_BYTES, Header, Origin, ProduceRules, RecordFault, Rejection, Rewrite, TargetCompression,
+    TimestampType, recompress, stamp, validate_compressed, validate_follower, validate_produce,
 };
 
 const NOW: i64 = 1_700_000_000_000;
@@ -360,4 +360,33 @@ fn a_follower_takes_rising_batches_of_its_epoch() {
     *corrupt.last_mut().unwrap() ^= 1;
     let error = validate_follower(&corrupt, &FollowerRules { leader_epoch: 3 }).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CorruptMessage);
+}
+
+#[test]
+fn three_fields_tell_that_a_batch_is_in_no_transaction() {
+    let plain = build(BatchSettings::default(), &[(Some(b"k"), NOW)]);
+    let settings = BatchSettings {
+        transactional: true,
+        producer_id: 1,
+        producer_epoch: 0,
+        base_sequence: 0,
+        ..BatchSettings::default()
+    };
+    let transactional = build(settings, &[(Some(b"k"), NOW)]);
+    assert!(BatchHeader::begins_outside_transaction(&plain));
+    assert!(!BatchHeader::begins_outside_transaction(&transactional));
+    let changed = |at: usize, byte: u8| {
+        let mut bytes = plain.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    let others = [changed(16, 1), changed(16, 3), changed(8, 0xff), plain[..60].to_vec(), Vec::new()];
+    let short_of_a_header = {
+        let mut bytes = plain.clone();
+        bytes[8..12].copy_from_slice(&48_i32.to_be_bytes());
+        bytes
+    };
+    for bytes in others.iter().chain([&short_of_a_header]) {
+        assert!(!BatchHeader::begins_outside_transaction(bytes), "who cannot tell says no");
+    }
 }
