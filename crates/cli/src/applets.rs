@@ -11,6 +11,8 @@ mod java_number;
 mod kafka_broker_api_versions;
 mod kafka_cluster;
 mod kafka_configs;
+mod kafka_console_consumer;
+mod kafka_console_producer;
 mod kafka_consumer_groups;
 mod kafka_delete_records;
 mod kafka_get_offsets;
@@ -40,6 +42,10 @@ pub enum Applet {
     Cluster,
     /// `kafka-configs`.
     Configs,
+    /// `kafka-console-consumer`.
+    ConsoleConsumer,
+    /// `kafka-console-producer`.
+    ConsoleProducer,
     /// `kafka-consumer-groups`.
     ConsumerGroups,
     /// `kafka-delete-records`.
@@ -57,6 +63,8 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("kafka-broker-api-versions", Applet::BrokerApiVersions),
     ("kafka-cluster", Applet::Cluster),
     ("kafka-configs", Applet::Configs),
+    ("kafka-console-consumer", Applet::ConsoleConsumer),
+    ("kafka-console-producer", Applet::ConsoleProducer),
     ("kafka-consumer-groups", Applet::ConsumerGroups),
     ("kafka-delete-records", Applet::DeleteRecords),
     ("kafka-get-offsets", Applet::GetOffsets),
@@ -82,6 +90,14 @@ impl ToolError {
 
     fn failed(reason: impl Into<String>) -> ToolError {
         ToolError::Failed(reason.into())
+    }
+
+    /// The same reason, with all options.
+    fn into_usage(self) -> ToolError {
+        match self {
+            ToolError::Failed(reason) => ToolError::Usage(reason),
+            other => other,
+        }
     }
 }
 
@@ -135,6 +151,8 @@ impl Applet {
         match self {
             Applet::BrokerApiVersions => kafka_broker_api_versions::OPTIONS,
             Applet::Configs => kafka_configs::OPTIONS,
+            Applet::ConsoleConsumer => kafka_console_consumer::OPTIONS,
+            Applet::ConsoleProducer => kafka_console_producer::OPTIONS,
             Applet::ConsumerGroups => kafka_consumer_groups::OPTIONS,
             Applet::DeleteRecords => kafka_delete_records::OPTIONS,
             Applet::GetOffsets => kafka_get_offsets::OPTIONS,
@@ -150,6 +168,8 @@ impl Applet {
             Applet::BrokerApiVersions => kafka_broker_api_versions::run(arguments).await,
             Applet::Cluster => kafka_cluster::run(arguments).await,
             Applet::Configs => kafka_configs::run(arguments).await,
+            Applet::ConsoleConsumer => kafka_console_consumer::run(arguments).await,
+            Applet::ConsoleProducer => kafka_console_producer::run(arguments).await,
             Applet::ConsumerGroups => kafka_consumer_groups::run(arguments).await,
             Applet::DeleteRecords => kafka_delete_records::run(arguments).await,
             Applet::GetOffsets => kafka_get_offsets::run(arguments).await,

@@ -63,6 +63,11 @@ impl Admin {
         Ok(Admin { cluster })
     }
 
+    /// An administrator that shares the connections of others.
+    pub(crate) fn of(cluster: Arc<Cluster>) -> Admin {
+        Admin { cluster }
+    }
+
     /// Sends a request that any broker answers, or passes on.
     async fn any<'a, R: Request<'a>>(&self, request: &R) -> Result<Response, ClientError> {
         self.cluster.any().await?.call(request).await

@@ -24,6 +24,8 @@ pub(crate) enum Lane {
     Prompt,
     /// Fetch.
     Fetch,
+    /// Joining a group and staying in it.
+    Group,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,8 +151,8 @@ impl Cluster {
     }
 
     /// A connection to a broker that an answer named with its address.
-    pub async fn at(&self, host: &str, port: u16) -> Result<Arc<Connection>, ClientError> {
-        self.connect(&Address { host: host.to_owned(), port }, Lane::Prompt).await
+    pub async fn at(&self, host: &str, port: u16, lane: Lane) -> Result<Arc<Connection>, ClientError> {
+        self.connect(&Address { host: host.to_owned(), port }, lane).await
     }
 
     /// A connection to any broker: one that stands, else one of those known, else one to start from.

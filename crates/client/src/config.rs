@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use records::Compression;
 
+use crate::group::Assignor;
+
 mod property;
 #[cfg(test)]
 mod tests;
@@ -147,6 +149,25 @@ pub struct ClientConfig {
     /// `allow.auto.create.topics`: whether asking for a topic may create it. Producers always may, as in Kafka.
     pub allow_auto_create_topics: bool,
 
+    /// `group.id`: the group of a group consumer.
+    pub group_id: Option<String>,
+    /// `group.instance.id`: the name under which a member comes back to its place.
+    pub group_instance_id: Option<String>,
+    /// `session.timeout.ms`: how long a member may be silent.
+    pub session_timeout: Duration,
+    /// `heartbeat.interval.ms`: how often a member says that it is there.
+    pub heartbeat_interval: Duration,
+    /// `max.poll.interval.ms`: how long an application may take between two polls.
+    pub max_poll_interval: Duration,
+    /// `partition.assignment.strategy`: rules for sharing partitions out, the best first.
+    pub assignors: Vec<Assignor>,
+    /// `enable.auto.commit`: whether a group consumer commits what it has handed out.
+    pub enable_auto_commit: bool,
+    /// `auto.commit.interval.ms`: how often it does.
+    pub auto_commit_interval: Duration,
+    /// `exclude.internal.topics`: whether a pattern never means a topic of the broker's own.
+    pub exclude_internal_topics: bool,
+
     /// Properties that Kafka's clients have and this one has no use for, as given.
     pub ignored: Vec<String>,
     /// Whether `enable.idempotence` was set, and not just defaulted.
@@ -208,6 +229,15 @@ impl Default for ClientConfig {
             isolation_level: IsolationLevel::ReadUncommitted,
             check_crcs: true,
             allow_auto_create_topics: true,
+            group_id: None,
+            group_instance_id: None,
+            session_timeout: Duration::from_millis(45_000),
+            heartbeat_interval: Duration::from_millis(3_000),
+            max_poll_interval: Duration::from_millis(300_000),
+            assignors: vec![Assignor::Range],
+            enable_auto_commit: true,
+            auto_commit_interval: Duration::from_millis(5_000),
+            exclude_internal_topics: true,
             ignored: Vec::new(),
             idempotence_is_explicit: false,
         }

@@ -48,6 +48,8 @@ pub enum StartOffset {
 struct Assigned {
     /// The next offset to hand out.
     position: i64,
+    /// Epoch of the leader of the record before it, -1 if unknown.
+    leader_epoch: i32,
     /// The next offset to fetch.
     fetch_position: i64,
     /// What consumers can see ends here, once that is known.
@@ -65,6 +67,7 @@ impl Assigned {
     fn at(position: i64) -> Assigned {
         Assigned {
             position,
+            leader_epoch: -1,
             fetch_position: position,
             end: None,
             high_watermark: None,
@@ -101,8 +104,13 @@ impl AssignedConsumer {
     pub async fn connect(platform: &Platform, config: ClientConfig) -> Result<AssignedConsumer, ClientError> {
         let cluster = Arc::new(Cluster::new(platform, config));
         cluster.refresh(&Topics::Named(Vec::new()), false).await?;
+        Ok(AssignedConsumer::of(cluster))
+    }
+
+    /// A consumer that shares the connections of others.
+    pub(crate) fn of(cluster: Arc<Cluster>) -> AssignedConsumer {
         let (result_sender, results) = mpsc::unbounded_channel();
-        Ok(AssignedConsumer {
+        AssignedConsumer {
             cluster,
             assigned: BTreeMap::new(),
             fetching: BTreeSet::new(),
@@ -112,7 +120,7 @@ impl AssignedConsumer {
             buffered: VecDeque::new(),
             refresh_failures: 0,
             refresh_not_before: None,
-        })
+        }
     }
 
     /// The partitions of a topic.
@@ -129,6 +137,34 @@ impl AssignedConsumer {
                         metadata.topics.get(topic).map(|topic| topic.partitions.len()).unwrap_or_default();
                     return Ok((0..partitions as i32)
                         .map(|partition| TopicPartition::new(topic, partition))
+                        .collect());
+                }
+                Err(error) => retry.pause(error).await?,
+            }
+        }
+    }
+
+    /// The partitions of all topics whose names pass a test. Topics of the broker's own are left out, if
+    /// `exclude.internal.topics`.
+    ///
+    /// # Errors
+    /// When no broker answers in time.
+    pub async fn matching_partitions(
+        &self,
+        passes: impl Fn(&str) -> bool,
+    ) -> Result<Vec<TopicPartition>, ClientError> {
+        let mut retry = self.cluster.retry("listing topics");
+        let internal_too = !self.cluster.config.exclude_internal_topics;
+        loop {
+            match self.cluster.refresh(&Topics::All, false).await {
+                Ok(metadata) => {
+                    let topics = metadata.topics.values();
+                    let chosen =
+                        topics.filter(|topic| (internal_too || !topic.is_internal) && passes(&topic.name));
+                    return Ok(chosen
+                        .flat_map(|topic| {
+                            topic.partitions.iter().map(|one| TopicPartition::new(&topic.name, one.index))
+                        })
                         .collect());
                 }
                 Err(error) => retry.pause(error).await?,
@@ -198,7 +234,9 @@ impl AssignedConsumer {
         for (other, assigned) in &mut self.assigned {
             // What was fetched ahead of the others is fetched again.
             let position = if other == partition { offset.max(0) } else { assigned.position };
+            let leader_epoch = if other == partition { -1 } else { assigned.leader_epoch };
             *assigned = Assigned {
+                leader_epoch,
                 end: assigned.end,
                 high_watermark: assigned.high_watermark,
                 ..Assigned::at(position)
@@ -221,6 +259,11 @@ impl AssignedConsumer {
     /// The offset of the next record to be handed out.
     pub fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.assigned.get(partition).map(|assigned| assigned.position)
+    }
+
+    /// The epoch of the leader of the record before [`AssignedConsumer::position`], if it was handed out here.
+    pub fn leader_epoch(&self, partition: &TopicPartition) -> Option<i32> {
+        self.assigned.get(partition).map(|assigned| assigned.leader_epoch).filter(|epoch| *epoch >= 0)
     }
 
     /// The high watermark as last seen: where the records end that every consumer can see.
@@ -274,6 +317,7 @@ impl AssignedConsumer {
             let Some(assigned) = self.assigned.get_mut(&chunk.partition) else { continue };
             budget = budget.saturating_sub(plain_bytes);
             assigned.position = chunk.position;
+            assigned.leader_epoch = chunk.leader_epoch;
             if !records.segments.is_empty() {
                 found.push(records);
             }
@@ -511,6 +555,7 @@ impl AssignedConsumer {
             log_start_offset: data.log_start_offset,
             rest: response.frame.slice_ref(bytes),
             position: assigned.fetch_position,
+            leader_epoch: assigned.leader_epoch,
             check_crcs: config.check_crcs,
             aborted,
             aborting: BTreeSet::new(),

@@ -1,10 +1,10 @@
-//! A Kafka client: administration, producing, reading chosen partitions.
+//! A Kafka client: administration, producing, reading chosen partitions or as a member of a group.
 //!
 //! Owns everything between an application and a cluster's wire protocol: connections with pipelined requests, agreeing on
 //! versions, the picture of the cluster, retries. It works against Apache Kafka (2.1 and later) and Klamm alike and takes
 //! Kafka's own property names. It never reaches into a server's crates, and it reaches the machine only through `platform`.
 //!
-//! Three roles, each with its own connections: [`Admin`], [`Producer`], [`AssignedConsumer`]. All errors are
+//! Four roles, each with its own connections: [`Admin`], [`Producer`], [`AssignedConsumer`], [`GroupConsumer`]. All errors are
 //! [`ClientError`], whose [`hint`](ClientError::hint) says what to do.
 //!
 //! ```no_run
@@ -49,6 +49,7 @@ mod config;
 mod connection;
 mod consumer;
 mod error;
+mod group;
 mod leaders;
 mod metadata;
 mod offsets;
@@ -66,11 +67,12 @@ pub use admin::{
 pub use config::{Acks, AutoOffsetReset, ClientConfig, CompressionLevels, ConfigError, IsolationLevel};
 pub use consumer::{AssignedConsumer, ConsumerRecord, PartitionRecords, StartOffset};
 pub use error::ClientError;
+pub use group::{Assignor, GroupConsumer, Subscription};
 pub use metadata::{Broker, Metadata, Partition, Topic};
 pub use offsets::{ListedOffset, OffsetSpec};
 pub use producer::{Delivery, Producer, ProducerRecord, ProducerStats, RecordMetadata};
 pub use protocol::{ErrorCode, Uuid};
-pub use records::{Compression, Header, Headers};
+pub use records::{Compression, Header, Headers, TimestampType};
 pub use topic_partition::TopicPartition;
 
 #[cfg(test)]

@@ -20,5 +20,17 @@ pub fn java_double(number: f64) -> String {
     format!("{digits}{point}E{exponent}")
 }
 
+/// `Float.toString`, which has the same bounds.
+pub fn java_float(number: f32) -> String {
+    let size = number.abs();
+    if number.is_finite() && number != 0.0 && !(1e-3..1e7).contains(&size) {
+        let text = format!("{number:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let point = if digits.contains('.') { "" } else { ".0" };
+        return format!("{digits}{point}E{exponent}");
+    }
+    if number.is_finite() { format!("{number:?}") } else { java_double(f64::from(number)) }
+}
+
 #[cfg(test)]
 mod tests;

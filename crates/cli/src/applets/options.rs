@@ -178,6 +178,19 @@ impl CommandLine {
         }
     }
 
+    /// Ends with the help text unless exactly one of these options was given.
+    ///
+    /// # Errors
+    /// None or several were given.
+    pub fn require_one_of(&self, names: &[&str]) -> Result<(), ToolError> {
+        if names.iter().filter(|name| self.has(name)).count() == 1 {
+            return Ok(());
+        }
+        let names: Vec<String> = names.iter().map(|name| format!("[{name}]")).collect();
+        let names = names.join(", ");
+        Err(ToolError::usage(format!("Exactly one of the following arguments is required: {names}")))
+    }
+
     /// Ends with the help text if `used` was given and one of the others too.
     ///
     /// # Errors

@@ -26,6 +26,15 @@ pub fn properties_file(path: &str) -> Result<Vec<(String, String)>, ToolError> {
     config::parse_properties(&bytes).map_err(|error| ToolError::failed(error.to_string()))
 }
 
+/// Pairs of `key=value`; a value that is missing is empty.
+pub fn key_values(texts: &[String]) -> Vec<(String, String)> {
+    let pair = |text: &String| {
+        let (key, value) = text.split_once('=').unwrap_or((text, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    texts.iter().map(pair).collect()
+}
+
 /// Refuses an address list that no client could use, as those of Kafka's tools do that look at it themselves.
 ///
 /// # Errors

@@ -28,6 +28,17 @@ impl TopicFilter {
         }
     }
 
+    /// Reads an expression that counts as it stands, as consumers take it.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn exact(text: &str) -> Result<TopicFilter, ToolError> {
+        match RegexBuilder::new(&format!("^(?:{text})$")).unicode(false).build() {
+            Ok(pattern) => Ok(TopicFilter { pattern }),
+            Err(error) => Err(ToolError::failed(format!("java.util.regex.PatternSyntaxException: {error}"))),
+        }
+    }
+
     /// Whether the topic is chosen.
     pub fn allows(&self, topic: &str) -> bool {
         self.pattern.is_match(topic.as_bytes())

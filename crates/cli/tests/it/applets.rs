@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::node::NodeProcess;
-use crate::{klamm, printed, shown};
+use crate::{klamm, klamm_with_input, printed, shown};
 
 #[test]
 fn applets_answer_to_their_names() {
@@ -61,5 +61,29 @@ fn kafka_topics_creates_and_describes() {
     assert_eq!(
         lines[3],
         "\tTopic: orders\tPartition: 1\tLeader: 1\tReplicas: 1\tIsr: 1\tElr: \tLastKnownElr: "
+    );
+}
+
+#[test]
+fn console_tools_write_read_and_commit() {
+    let node = NodeProcess::start(&["dev", "--memory", "--port", "0"]);
+    let bootstrap = ["--bootstrap-server", &node.bootstrap, "--topic", "lines"];
+    let written = klamm_with_input(
+        &[&["kafka-console-producer"], &bootstrap[..], &["--reader-property", "parse.key=true"]].concat(),
+        b"a\t1\nb\t2\nc\t3\n",
+    );
+    assert_eq!(shown(&written), "0\n");
+    let read = |arguments: &[&str]| {
+        let group = ["--group", "readers", "--from-beginning"];
+        shown(&klamm(&[&["kafka-console-consumer"], &bootstrap[..], &group, arguments].concat()))
+    };
+    assert_eq!(
+        read(&["--max-messages", "2", "--formatter-property", "print.key=true"]),
+        "0\na\t1\nb\t2\nProcessed a total of 2 messages\n"
+    );
+    assert_eq!(
+        read(&["--max-messages", "1"]),
+        "0\n3\nProcessed a total of 1 messages\n",
+        "what was printed is committed"
     );
 }

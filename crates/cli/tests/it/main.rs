@@ -6,7 +6,8 @@ mod records;
 mod server;
 mod topics;
 
-use std::process::{Command, Output};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
 /// Runs `klamm` and waits for it.
 fn klamm(arguments: &[&str]) -> Output {
@@ -14,7 +15,20 @@ fn klamm(arguments: &[&str]) -> Output {
     for variable in ["KLAMM_BOOTSTRAP", "KAFKA_BOOTSTRAP_SERVERS", "RPK_BROKERS", "KLAMM_LOG"] {
         command.env_remove(variable);
     }
-    command.args(arguments).stdin(std::process::Stdio::null()).output().expect("klamm runs")
+    command.args(arguments).stdin(Stdio::null()).output().expect("klamm runs")
+}
+
+/// Runs `klamm` with something on its standard input.
+fn klamm_with_input(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("klamm runs");
+    child.stdin.take().expect("piped").write_all(input).expect("klamm reads its input");
+    child.wait_with_output().expect("klamm ends")
 }
 
 /// Exit code and what was printed, with standard error after standard output.

@@ -1,10 +1,10 @@
 //! A node as a child process.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::klamm;
+use crate::{klamm, klamm_with_input};
 
 /// A running `klamm dev` or `klamm server`; killed when dropped.
 pub struct NodeProcess {
@@ -47,16 +47,7 @@ impl NodeProcess {
 
     /// Runs a client command with something on its standard input.
     pub fn klamm_with_input(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
-            .args(["-b", &self.bootstrap])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("klamm runs");
-        child.stdin.take().expect("piped").write_all(input).expect("klamm reads its input");
-        child.wait_with_output().expect("klamm ends")
+        klamm_with_input(&[&["-b", &self.bootstrap], arguments].concat(), input)
     }
 
     pub fn pid(&self) -> u32 {

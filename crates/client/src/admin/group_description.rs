@@ -6,13 +6,15 @@
 use protocol::consumer_group_describe_response::{self, Assignment};
 use protocol::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use protocol::{
-    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerProtocolAssignment,
-    DescribeGroupsRequest, DescribeGroupsResponse, ErrorCode, Message, Reader,
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribeGroupsRequest,
+    DescribeGroupsResponse, ErrorCode,
 };
 
 use super::groups::{Coordinator, coordinator};
 use super::{Admin, Outcomes};
+use crate::cluster::Lane;
 use crate::error::ClientError;
+use crate::group::assigned_partitions;
 use crate::metadata::Broker;
 use crate::topic_partition::TopicPartition;
 
@@ -86,7 +88,7 @@ impl Admin {
 
     /// Asks as for a group of the consumer protocol; a group that is none, and a broker that knows none, as for a classic one.
     async fn ask_group(&self, id: &str) -> Result<GroupDescription, ClientError> {
-        let coordinator = coordinator(&self.cluster, id).await?;
+        let coordinator = coordinator(&self.cluster, id, Lane::Prompt).await?;
         let not_found = match ask_consumer_group(&coordinator, id).await {
             Err(ClientError::UnsupportedVersion { .. }) => None,
             Err(error) if error.code() == Some(ErrorCode::UNSUPPORTED_VERSION) => None,
@@ -191,26 +193,8 @@ fn classic_member(found: &DescribedGroupMember<'_>, consumer: bool) -> GroupMemb
         client_id: found.client_id.to_string(),
         host: found.client_host.to_string(),
         epoch: None,
-        assignment: if consumer { assignment(&found.member_assignment) } else { Vec::new() },
+        assignment: if consumer { assigned_partitions(&found.member_assignment) } else { Vec::new() },
         target: None,
         is_upgraded: None,
     }
-}
-
-/// The partitions in a member's assignment, which only the members themselves define: what cannot be read is left out.
-fn assignment(bytes: &[u8]) -> Vec<TopicPartition> {
-    let mut reader = Reader::new(bytes);
-    let Ok(version) = reader.i16() else { return Vec::new() };
-    // Newer versions may only append.
-    let version = version.clamp(0, <ConsumerProtocolAssignment<'_> as Message<'_>>::MAX_VERSION);
-    let Ok(decoded) = ConsumerProtocolAssignment::decode(&mut reader, version) else { return Vec::new() };
-    let mut partitions: Vec<TopicPartition> = decoded
-        .assigned_partitions
-        .iter()
-        .flat_map(|topic| {
-            topic.partitions.iter().map(|&partition| TopicPartition::new(topic.topic.as_ref(), partition))
-        })
-        .collect();
-    partitions.sort();
-    partitions
 }

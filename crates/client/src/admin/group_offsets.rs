@@ -16,6 +16,7 @@ use protocol::{
 
 use super::Admin;
 use super::groups::coordinator;
+use crate::cluster::Lane;
 use crate::error::ClientError;
 use crate::topic_partition::TopicPartition;
 
@@ -54,7 +55,7 @@ impl Admin {
         id: &str,
         partitions: Option<&[TopicPartition]>,
     ) -> Result<BTreeMap<TopicPartition, CommittedOffset>, ClientError> {
-        let coordinator = coordinator(&self.cluster, id).await?;
+        let coordinator = coordinator(&self.cluster, id, Lane::Prompt).await?;
         // Version 2 brought "all"; version 10 names topics by id only, which an administrator does not have.
         let version = coordinator.connection.versions().pick(ApiKey::OffsetFetch, 2, 9)?;
         let request = offsets_request(id, partitions, version);
@@ -139,7 +140,7 @@ impl Admin {
         id: &str,
         offsets: &BTreeMap<TopicPartition, CommittedOffset>,
     ) -> Result<Vec<(TopicPartition, Result<(), ClientError>)>, ClientError> {
-        let coordinator = coordinator(&self.cluster, id).await?;
+        let coordinator = coordinator(&self.cluster, id, Lane::Prompt).await?;
         // Version 10 names topics by id only, which an administrator does not have.
         let version = coordinator.connection.versions().pick(ApiKey::OffsetCommit, 2, 9)?;
         let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition<'_>>> = BTreeMap::new();
@@ -194,7 +195,7 @@ impl Admin {
         id: &str,
         partitions: &[TopicPartition],
     ) -> Result<Vec<(TopicPartition, Result<(), ClientError>)>, ClientError> {
-        let coordinator = coordinator(&self.cluster, id).await?;
+        let coordinator = coordinator(&self.cluster, id, Lane::Prompt).await?;
         let mut topics: BTreeMap<&str, Vec<OffsetDeleteRequestPartition>> = BTreeMap::new();
         for partition in partitions {
             let named = OffsetDeleteRequestPartition { partition_index: partition.partition };

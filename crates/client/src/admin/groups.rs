@@ -121,7 +121,7 @@ impl Admin {
     }
 
     async fn ask_deletion(&self, id: &str) -> Result<(), ClientError> {
-        let coordinator = coordinator(&self.cluster, id).await?;
+        let coordinator = coordinator(&self.cluster, id, Lane::Prompt).await?;
         let response =
             coordinator.connection.call(&DeleteGroupsRequest { groups_names: vec![id.into()] }).await?;
         let answer = response.decode::<DeleteGroupsResponse<'_>>()?;
@@ -140,7 +140,11 @@ pub(crate) struct Coordinator {
 }
 
 /// Finds the broker that coordinates a group. One try.
-pub(crate) async fn coordinator(cluster: &Cluster, group: &str) -> Result<Coordinator, ClientError> {
+pub(crate) async fn coordinator(
+    cluster: &Cluster,
+    group: &str,
+    lane: Lane,
+) -> Result<Coordinator, ClientError> {
     let connection = cluster.any().await?;
     let version = newest(&connection, ApiKey::FindCoordinator)?;
     let mut request = FindCoordinatorRequest::default();
@@ -163,6 +167,6 @@ pub(crate) async fn coordinator(cluster: &Cluster, group: &str) -> Result<Coordi
         return Err(ClientError::api(group, code, message.as_deref()));
     }
     let broker = Broker { id, host: host.to_string(), port: u16::try_from(port).unwrap_or(0), rack: None };
-    let connection = cluster.at(&broker.host, broker.port).await?;
+    let connection = cluster.at(&broker.host, broker.port, lane).await?;
     Ok(Coordinator { broker, connection })
 }

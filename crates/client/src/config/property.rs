@@ -4,12 +4,15 @@
 
 use std::time::Duration;
 
+use crate::group::Assignor;
+
 use super::{Acks, AutoOffsetReset, ClientConfig, ConfigError, IsolationLevel};
 
 /// The keys that mean something here.
 const KEYS: &[&str] = &[
     "acks",
     "allow.auto.create.topics",
+    "auto.commit.interval.ms",
     "auto.offset.reset",
     "batch.size",
     "bootstrap.servers",
@@ -22,17 +25,25 @@ const KEYS: &[&str] = &[
     "connections.max.idle.ms",
     "default.api.timeout.ms",
     "delivery.timeout.ms",
+    "enable.auto.commit",
     "enable.idempotence",
+    "exclude.internal.topics",
     "fetch.max.bytes",
     "fetch.max.wait.ms",
     "fetch.min.bytes",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "heartbeat.interval.ms",
     "isolation.level",
     "linger.ms",
     "max.block.ms",
     "max.in.flight.requests.per.connection",
     "max.partition.fetch.bytes",
+    "max.poll.interval.ms",
     "max.request.size",
     "metadata.max.age.ms",
+    "partition.assignment.strategy",
     "partitioner.ignore.keys",
     "reconnect.backoff.max.ms",
     "reconnect.backoff.ms",
@@ -41,30 +52,23 @@ const KEYS: &[&str] = &[
     "retry.backoff.max.ms",
     "retry.backoff.ms",
     "security.protocol",
+    "session.timeout.ms",
     "socket.connection.setup.timeout.ms",
 ];
 
 /// Keys of Kafka's producer, consumer and admin client that change nothing here.
 const IGNORED: &[&str] = &[
-    "auto.commit.interval.ms",
     "auto.include.jmx.reporter",
     "bootstrap.resolve.timeout.ms",
     "client.dns.lookup",
     "client.rack",
     "compression.lz4.level",
     "config.providers",
-    "enable.auto.commit",
     "enable.metrics.push",
-    "exclude.internal.topics",
-    "group.id",
-    "group.instance.id",
-    "group.protocol",
     "group.remote.assignor",
-    "heartbeat.interval.ms",
     "interceptor.classes",
     "key.deserializer",
     "key.serializer",
-    "max.poll.interval.ms",
     "max.poll.records",
     "metadata.cluster.check.enable",
     "metadata.max.idle.ms",
@@ -74,7 +78,6 @@ const IGNORED: &[&str] = &[
     "metrics.num.samples",
     "metrics.recording.level",
     "metrics.sample.window.ms",
-    "partition.assignment.strategy",
     "partitioner.adaptive.partitioning.enable",
     "partitioner.availability.timeout.ms",
     "partitioner.class",
@@ -82,7 +85,6 @@ const IGNORED: &[&str] = &[
     "receive.buffer.bytes",
     "security.providers",
     "send.buffer.bytes",
-    "session.timeout.ms",
     "socket.connection.setup.timeout.max.ms",
     "value.deserializer",
     "value.serializer",
@@ -151,11 +153,9 @@ impl Setting<'_> {
 pub(super) fn set(config: &mut ClientConfig, key: &str, value: &str) -> Result<(), ConfigError> {
     if let Some(key) = KEYS.iter().find(|known| **known == key) {
         let setting = Setting { key, value };
-        return if set_common(config, &setting)? || set_producer(config, &setting)? {
-            Ok(())
-        } else {
-            set_consumer(config, &setting)
-        };
+        let is_set =
+            set_common(config, &setting)? || set_producer(config, &setting)? || set_group(config, &setting)?;
+        return if is_set { Ok(()) } else { set_consumer(config, &setting) };
     }
     if IGNORED.contains(&key) {
         config.ignored.push(key.to_owned());
@@ -266,6 +266,42 @@ fn set_consumer(config: &mut ClientConfig, setting: &Setting<'_>) -> Result<(), 
         _ => return setting.refuse("it is in the table of keys without a field"),
     }
     Ok(())
+}
+
+fn set_group(config: &mut ClientConfig, setting: &Setting<'_>) -> Result<bool, ConfigError> {
+    let named = || (!setting.value.is_empty()).then(|| setting.value.to_owned());
+    match setting.key {
+        "auto.commit.interval.ms" => config.auto_commit_interval = setting.ms()?,
+        "enable.auto.commit" => config.enable_auto_commit = setting.boolean()?,
+        "exclude.internal.topics" => config.exclude_internal_topics = setting.boolean()?,
+        "group.id" => config.group_id = named(),
+        "group.instance.id" => config.group_instance_id = named(),
+        "group.protocol" => {
+            if !setting.value.eq_ignore_ascii_case("classic") {
+                return setting.refuse("only classic is supported so far");
+            }
+        }
+        "heartbeat.interval.ms" => config.heartbeat_interval = setting.ms()?,
+        "max.poll.interval.ms" => config.max_poll_interval = setting.ms()?,
+        "partition.assignment.strategy" => config.assignors = assignors(setting)?,
+        "session.timeout.ms" => config.session_timeout = setting.ms()?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Names or Java classes of assignors. Those that this client lacks are passed over as long as there is another.
+fn assignors(setting: &Setting<'_>) -> Result<Vec<Assignor>, ConfigError> {
+    let known = |name: &str| match name.trim().rsplit('.').next().unwrap_or_default() {
+        "range" | "RangeAssignor" => Some(Assignor::Range),
+        "roundrobin" | "RoundRobinAssignor" => Some(Assignor::RoundRobin),
+        _ => None,
+    };
+    let found: Vec<Assignor> = setting.value.split(',').filter_map(known).collect();
+    if found.is_empty() {
+        return setting.refuse("it must name range or roundrobin");
+    }
+    Ok(found)
 }
 
 /// The known key that takes the fewest edits, if they are few enough to be a slip.

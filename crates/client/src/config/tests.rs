@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use records::Compression;
 
+use crate::group::Assignor;
+
 use super::{Acks, AutoOffsetReset, ClientConfig, ConfigError, IsolationLevel, property};
 
 fn with(pairs: &[(&str, &str)]) -> Result<ClientConfig, ConfigError> {
@@ -40,9 +42,18 @@ fn values_reach_their_fields() {
 }
 
 #[test]
+fn assignors_are_named_as_in_java() {
+    let kafka = "org.apache.kafka.clients.consumer.RoundRobinAssignor, class org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
+    assert_eq!(with(&[("partition.assignment.strategy", kafka)]).unwrap().assignors, [Assignor::RoundRobin]);
+    assert_eq!(with(&[("group.id", "g")]).unwrap().group_id.as_deref(), Some("g"));
+    assert_eq!(with(&[("group.id", "")]).unwrap().group_id, None);
+}
+
+#[test]
 fn every_key_of_the_table_has_a_field() {
     for key in property::keys() {
-        let works = ["1", "true", "all", "none", "localhost:9092", "read_committed", "PLAINTEXT"];
+        let works =
+            ["1", "true", "all", "none", "localhost:9092", "read_committed", "PLAINTEXT", "classic", "range"];
         let accepted = works.iter().any(|value| ClientConfig::default().set(key, value).is_ok());
         assert!(accepted, "{key}");
     }
@@ -81,6 +92,8 @@ fn impossible_values_say_what_is_possible() {
         ("security.protocol", "SSL", "only PLAINTEXT"),
         ("max.in.flight.requests.per.connection", "0", "from 1"),
         ("auto.offset.reset", "smallest", "earliest, latest or none"),
+        ("group.protocol", "consumer", "only classic"),
+        ("partition.assignment.strategy", "org.example.Mine", "range or roundrobin"),
     ] {
         let error = with(&[(key, value)]).unwrap_err();
         assert!(matches!(error, ConfigError::Value { .. }), "{error}");

@@ -23,6 +23,8 @@ pub(super) struct Chunk {
     pub rest: Bytes,
     /// The next offset wanted.
     pub position: i64,
+    /// Epoch of the leader of the last batch unpacked, -1 if there was none.
+    pub leader_epoch: i32,
     pub check_crcs: bool,
     /// First offsets of aborted transactions and their producers, in order; empty with `read_uncommitted`.
     pub aborted: Vec<(i64, i64)>,
@@ -76,6 +78,7 @@ impl Chunk {
                 segment = Some(self.segment(&batch, &rest)?);
             }
             self.position = batch.header.next_offset();
+            self.leader_epoch = batch.header.partition_leader_epoch;
         }
         self.rest = rest.slice(batch.bytes.len()..);
         Ok(segment)

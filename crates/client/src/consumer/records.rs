@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use records::{Batch, BatchHeader, Headers};
+use records::{Batch, BatchHeader, Headers, TimestampType};
 
 use crate::error::ClientError;
 
@@ -20,6 +20,8 @@ pub struct ConsumerRecord<'a> {
     pub offset: i64,
     /// Timestamp in ms, -1 if it has none.
     pub timestamp: i64,
+    /// Who set it.
+    pub timestamp_type: TimestampType,
     /// Key, if it has one.
     pub key: Option<&'a [u8]>,
     /// Value; `None` is a tombstone.
@@ -95,6 +97,7 @@ impl PartitionRecords {
                 partition: self.partition,
                 offset: record.offset,
                 timestamp: record.timestamp,
+                timestamp_type: segment.header.timestamp_type(),
                 key: record.key,
                 value: record.value,
                 headers: record.headers,

@@ -15,12 +15,14 @@ import subprocess
 import time
 
 from .. import toolchain
-from ..applets import cluster, configs, consumer_groups, delete_records, get_offsets, topics
+from ..applets import cluster, configs, console, consumer_groups, delete_records, get_offsets, topics
 
 TOOLS = {
     "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
     "kafka-cluster": "org.apache.kafka.tools.ClusterTool",
     "kafka-configs": "kafka.admin.ConfigCommand",
+    "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
     "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
     "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
@@ -28,7 +30,7 @@ TOOLS = {
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
 MODULES = {"topics": topics, "get-offsets": get_offsets, "delete-records": delete_records, "cluster": cluster,
-           "consumer-groups": consumer_groups, "configs": configs}
+           "consumer-groups": consumer_groups, "configs": configs, "console": console}
 # Equally long, so that columns are equally wide.
 PREFIXES = {"tools": "zappa", "applets": "zeppo"}
 SECONDS = 60
@@ -125,6 +127,12 @@ class Words:
             text = text.replace(prefix, "P")
         text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<member>", text)
         text = re.sub(r"(?<=TopicId: )[\w-]{22}", "<id>", text)
+        text = re.sub(r"(?<=Time:)\d{13}", "<ms>", text)
+        # Kafka's consumer says this through its logger, and the JVM that runs the tools here has none.
+        text = re.sub(r"ERROR Error processing message, terminating consumer process: .*\n", "", text)
+        # Advice to use the newer group protocol, which our consumer does not have so far.
+        text = re.sub(r"The consumer rebalance protocol \(KIP-848\).*\n", "", text)
+        text = re.sub(r"(?<=Detected group ids: ).*", lambda m: str(sorted(m.group().split(", "))), text)
         # Kafka's tools are a version older than the broker may be: what they could use is not what we could.
         text = re.sub(r" \[usable: \d+\]", " [usable]", text)
         text = re.sub(r",?\n\t\w+\(9[3-9]\): .*", "", text)

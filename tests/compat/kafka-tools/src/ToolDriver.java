@@ -7,6 +7,8 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.kafka.common.utils.Exit;
 
 /**
@@ -24,6 +26,7 @@ public class ToolDriver {
 
     /** Exit code of the tool that runs; a tool that calls exit twice has ended with the first. */
     private static Integer exitCode;
+    private static final List<Runnable> hooks = new ArrayList<>();
     private static ByteArrayOutputStream out;
     private static ByteArrayOutputStream err;
 
@@ -33,8 +36,8 @@ public class ToolDriver {
         PrintStream answers = new PrintStream(System.out, true, "UTF-8");
         Exit.setExitProcedure((code, message) -> ended(code));
         Exit.setHaltProcedure((code, message) -> ended(code));
-        // Nothing is left to be shut down when a tool has returned, and the JVM goes on.
-        Exit.setShutdownHookAdder((name, hook) -> { });
+        // The JVM goes on, but what a tool leaves to its end (the producer sends what it still has) is part of its run.
+        Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
             answers.println(json.writeValueAsString(run(json.readTree(line), json)));
         }
@@ -48,6 +51,18 @@ public class ToolDriver {
             mute();
         }
         throw new Exited();
+    }
+
+    /** Runs what the tool wanted to be run at its end, as far as it got. */
+    private static void runHooks() {
+        for (Runnable hook : List.copyOf(hooks)) {
+            try {
+                hook.run();
+            } catch (RuntimeException | Exited failed) {
+                // A JVM that ends does not care either.
+            }
+        }
+        hooks.clear();
     }
 
     /** Whatever is printed after the end would not have been printed. */
@@ -79,6 +94,7 @@ public class ToolDriver {
                 exitCode = 1;
             }
         }
+        runHooks();
         mute();
         return json.createObjectNode().put("code", exitCode).put("out", out.toString("UTF-8")).put("err", err.toString("UTF-8"));
     }

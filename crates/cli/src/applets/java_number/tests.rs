@@ -1,6 +1,6 @@
 //! What `Double.toString` gives.
 
-use super::java_double;
+use super::{java_double, java_float};
 
 #[test]
 fn doubles_are_printed_as_in_java() {
@@ -18,5 +18,14 @@ fn doubles_are_printed_as_in_java() {
         (f64::NAN, "NaN"),
     ] {
         assert_eq!(java_double(number), text);
+    }
+}
+
+#[test]
+fn floats_are_printed_as_in_java() {
+    for (number, text) in
+        [(0.1_f32, "0.1"), (1e7, "1.0E7"), (-2.5e-5, "-2.5E-5"), (f32::INFINITY, "Infinity")]
+    {
+        assert_eq!(java_float(number), text);
     }
 }

@@ -1,6 +1,6 @@
 //! What people and programs see of a record.
 
-use client::{ConsumerRecord, Headers};
+use client::{ConsumerRecord, Headers, TimestampType};
 
 use super::{printable, write_json, write_pretty};
 
@@ -10,6 +10,7 @@ fn record<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> ConsumerRecord<
         partition: 0,
         offset: 7,
         timestamp: 9,
+        timestamp_type: TimestampType::CreateTime,
         key,
         value,
         headers: Headers::default(),
