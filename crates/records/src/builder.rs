@@ -257,10 +257,16 @@ impl BatchBuilder {
 
 /// Writes `header` and the checksum over the front of `buffer`, which holds the payload after 61 bytes of room.
 pub(crate) fn seal(header: BatchHeader, mut buffer: Vec<u8>) -> Vec<u8> {
-    buffer[..HEADER_BYTES].copy_from_slice(&header.to_bytes());
-    let crc = crc32c::crc32c(&buffer[21..]);
-    buffer[17..21].copy_from_slice(&crc.to_be_bytes());
+    seal_in(header, &mut buffer);
     buffer
+}
+
+/// As [`seal`], in a part of a buffer; gives the header with its checksum.
+pub(crate) fn seal_in(header: BatchHeader, batch: &mut [u8]) -> BatchHeader {
+    batch[..HEADER_BYTES].copy_from_slice(&header.to_bytes());
+    let crc = crc32c::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    BatchHeader { crc, ..header }
 }
 
 fn sized_bytes(bytes: Option<&[u8]>) -> usize {

@@ -318,6 +318,11 @@ pub(crate) fn attributes(
         | if control { CONTROL_MASK } else { 0 }
 }
 
+/// Attributes with the bit that makes the base timestamp a delete horizon, or without.
+pub(crate) fn with_delete_horizon(attributes: i16, has_one: bool) -> i16 {
+    if has_one { attributes | DELETE_HORIZON_MASK } else { attributes & !DELETE_HORIZON_MASK }
+}
+
 /// The sequence `increment` records after `sequence`: after the largest 32-bit integer comes 0.
 #[inline]
 pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {

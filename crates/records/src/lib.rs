@@ -17,6 +17,7 @@ mod murmur2;
 mod recompress;
 mod record;
 mod stamp;
+mod thin;
 mod validate;
 mod varint;
 mod walk;
@@ -38,6 +39,7 @@ pub use murmur2::{murmur2, partition_for_key};
 pub use recompress::recompress;
 pub use record::{Header, Headers, Record, RecordsIter};
 pub use stamp::{stamp, stamp_log_append_time, stamp_producer, stamp_timestamps};
+pub use thin::{ThinRules, Thinned, Thinner};
 pub use validate::{
     AppendedBatches, FollowerRules, Origin, ProduceRules, Rewrite, TargetCompression, ValidBatch, sole_batch,
     validate_batch, validate_compressed, validate_follower, validate_produce,

@@ -5,4 +5,5 @@ mod golden;
 mod hostile;
 mod property;
 mod stamps;
+mod thinning;
 mod validation;
