@@ -2,15 +2,16 @@
 
 use protocol::leader_change_message::Voter;
 use protocol::{
-    KRaftVersionRecord, LeaderChangeMessage, Message, SnapshotFooterRecord, SnapshotHeaderRecord,
+    KRaftVersionRecord, LeaderChangeMessage, Message, SnapshotFooterRecord, SnapshotHeaderRecord, Uuid,
     VotersRecord, from_slice, to_vec,
 };
 use records::ControlRecordType;
 
 use crate::{RaftError, ReplicaKey, VoterSet};
 
-/// Version of the leader-change message that carries directory ids.
-const LEADER_CHANGE_VERSION: i16 = 1;
+/// The version of the leader-change message that Kafka 4.4 writes, whatever `kraft.version` is. It reads no other: version
+/// 1, with directory ids, stops its start.
+const LEADER_CHANGE_VERSION: i16 = 0;
 
 /// A record that the quorum writes for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +20,9 @@ pub enum ControlRecord {
     LeaderChange {
         /// The leader.
         leader_id: i32,
-        /// All voters.
+        /// All voters; their directory ids are not stored.
         voters: Vec<ReplicaKey>,
-        /// Those that elected it.
+        /// Those that elected it; likewise.
         granting_voters: Vec<ReplicaKey>,
     },
     /// First record of a snapshot (KIP-630).
@@ -130,7 +131,7 @@ fn decode<'a, M: Message<'a>>(value: &'a [u8]) -> Result<M, RaftError> {
 }
 
 fn to_voters(keys: &[ReplicaKey]) -> Vec<Voter> {
-    keys.iter().map(|key| Voter { voter_id: key.id, voter_directory_id: key.directory_id }).collect()
+    keys.iter().map(|key| Voter { voter_id: key.id, voter_directory_id: Uuid::ZERO }).collect()
 }
 
 fn from_voters(voters: &[Voter]) -> Vec<ReplicaKey> {
