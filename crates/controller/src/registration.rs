@@ -218,7 +218,8 @@ impl Controller {
             let (min, max) = spoken.get(name).copied().unwrap_or((0, 0));
             let level = finalized.get(name).copied().unwrap_or(0);
             // The level of kraft.version lives in the quorum's own records and is checked there.
-            let is_checked_here = name != metadata::KRAFT_VERSION;
+            let is_checked_here =
+                name != metadata::KRAFT_VERSION && !metadata::is_carried_feature(name, level);
             if is_checked_here && !(min..=max).contains(&level) {
                 return Err(ApiError::new(
                     ErrorCode::UNSUPPORTED_VERSION,

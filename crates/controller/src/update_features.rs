@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use metadata::{
     ConfigResource, ConfigResourceType, ELIGIBLE_LEADER_REPLICAS_VERSION, KRAFT_VERSION, METADATA_VERSION,
-    SUPPORTED_FEATURES, VersionRange, feature_dependency, is_known_feature, metadata_differs,
+    SUPPORTED_FEATURES, VersionRange, feature_dependency, is_known_feature, is_supported_feature,
+    metadata_differs,
 };
 use protocol::update_features_response::UpdatableFeatureResult;
 use protocol::{
@@ -109,8 +110,10 @@ impl Controller {
             {
                 return Err(invalid(format!("it needs {other} to be at least {needed}")));
             }
-            // The level of kraft.version is not in the metadata, and an absent feature stays absent.
-            if *name != KRAFT_VERSION && SUPPORTED_FEATURES.iter().any(|feature| feature.name == *name) {
+            // The level of kraft.version is not in the metadata, and an absent feature stays absent; one that is carried
+            // along from Kafka may go.
+            let is_there = is_supported_feature(name) || self.features().level(name) > 0;
+            if *name != KRAFT_VERSION && is_there {
                 let name = (*name).to_owned().into();
                 let record = FeatureLevelRecord { name, feature_level: *level };
                 records.push(MetadataRecord::FeatureLevel(record));

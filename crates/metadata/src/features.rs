@@ -19,15 +19,28 @@ pub const METADATA_VERSION_MINIMUM: i16 = 7;
 /// Newest `metadata.version`: 4.4-IV2.
 pub const METADATA_VERSION_LATEST: i16 = 33;
 
-/// Features of Kafka 4.4 that this node knows by name only: for everyone here they are at level 0.
-const ABSENT_FEATURES: [&str; 4] =
-    ["group.version", "share.version", "streams.version", "transaction.version"];
+/// Features of Kafka 4.4 that this node does not speak, each with the highest level a Kafka 4.4 finalizes. In a directory
+/// that Kafka formatted they are finalized: they are carried along for the Kafka that takes it back, and hidden from
+/// clients.
+const CARRIED_FEATURES: [(&str, i16); 4] =
+    [("group.version", 1), ("share.version", 2), ("streams.version", 1), ("transaction.version", 2)];
 /// Levels of `metadata.version` that brought new or changed metadata records, ascending.
 const METADATA_CHANGES: [i16; 11] = [7, 8, 11, 13, 14, 15, 17, 23, 30, 32, METADATA_VERSION_LATEST];
 
 /// Says whether there is a feature of this name, supported here or not.
 pub fn is_known_feature(name: &str) -> bool {
-    ABSENT_FEATURES.contains(&name) || SUPPORTED_FEATURES.iter().any(|feature| feature.name == name)
+    CARRIED_FEATURES.iter().any(|(carried, _)| *carried == name) || is_supported_feature(name)
+}
+
+/// Says whether this node speaks some level of a feature beyond 0.
+pub fn is_supported_feature(name: &str) -> bool {
+    SUPPORTED_FEATURES.iter().any(|feature| feature.name == name)
+}
+
+/// Says whether this level of a feature may be finalized though this node does not speak it: what it switches on is
+/// known, is not served here, and leaves nothing in the metadata or in a log that this node would misread.
+pub fn is_carried_feature(name: &str, level: i16) -> bool {
+    CARRIED_FEATURES.iter().any(|(carried, max)| *carried == name && (0..=*max).contains(&level))
 }
 
 /// The feature and its level that a level of another feature needs.
@@ -61,7 +74,7 @@ pub struct SupportedFeature {
 /// A feature is listed here only when what it switches on exists. `group.version` (KIP-848 groups),
 /// `transaction.version` (KIP-890 transactions, which let producers skip AddPartitionsToTxn), `share.version` and
 /// `streams.version` each make clients or tools use protocols that this node does not serve yet, so they are absent
-/// and thereby at level 0 for everyone.
+/// and thereby, for clients, at level 0; see [`is_carried_feature`].
 pub const SUPPORTED_FEATURES: [SupportedFeature; 3] = [
     SupportedFeature { name: ELIGIBLE_LEADER_REPLICAS_VERSION, min: 0, max: 1 },
     SupportedFeature { name: KRAFT_VERSION, min: 0, max: 1 },

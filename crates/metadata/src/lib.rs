@@ -38,7 +38,7 @@ pub use error::ReplayError;
 pub use features::{
     ELIGIBLE_LEADER_REPLICAS_VERSION, FeaturesImage, KRAFT_VERSION, METADATA_VERSION,
     METADATA_VERSION_LATEST, METADATA_VERSION_MINIMUM, SUPPORTED_FEATURES, SupportedFeature,
-    feature_dependency, is_known_feature, metadata_differs,
+    feature_dependency, is_carried_feature, is_known_feature, is_supported_feature, metadata_differs,
 };
 pub use image::{MetadataImage, Provenance};
 pub use loader::{MetadataLoader, Published};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use metadata::{KRAFT_VERSION, SUPPORTED_FEATURES};
+use metadata::{KRAFT_VERSION, SUPPORTED_FEATURES, is_supported_feature};
 use protocol::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use protocol::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ErrorCode};
 
@@ -46,7 +46,9 @@ pub async fn handle(
     let image = node.image.load();
     let kraft_version = node.controller.kraft_version();
     let kraft = (kraft_version > 0).then_some((KRAFT_VERSION, kraft_version));
-    let finalized = image.features().finalized().chain(kraft);
+    // A finalized feature is a promise: one that is only carried along for Kafka is none of ours.
+    let promised = image.features().finalized().filter(|(name, _)| is_supported_feature(name));
+    let finalized = promised.chain(kraft);
     ApiVersionsResponse {
         api_keys: SERVED.iter().filter(is_advertised).map(advertise).collect(),
         supported_features: SUPPORTED_FEATURES

@@ -2,10 +2,12 @@
 
 use metadata::ConfigResource;
 use protocol::update_features_request::FeatureUpdateKey;
-use protocol::{ErrorCode, UpdateFeaturesRequest, UpdateFeaturesResponse};
+use protocol::{
+    ErrorCode, FeatureLevelRecord, MetadataRecord, UpdateFeaturesRequest, UpdateFeaturesResponse,
+};
 
 use super::cluster::Cluster;
-use crate::QuorumFeatures;
+use crate::{Outcome, QuorumFeatures};
 
 const UPGRADE: i8 = 1;
 const SAFE: i8 = 2;
@@ -159,4 +161,26 @@ fn controllers_that_are_not_needed_can_be_unregistered() {
     let outcome = code(&cluster, 7, &[1]).expect("nobody needs it");
     cluster.apply(outcome);
     assert!(cluster.controller.image().cluster().controller(7).is_none());
+}
+
+#[test]
+fn what_kafka_finalized_and_this_node_does_not_speak_is_carried_along() {
+    let mut cluster = Cluster::new(&[]);
+    let mut finalize = |name: &'static str, feature_level: i16| {
+        let record = FeatureLevelRecord { name: name.into(), feature_level };
+        cluster.apply(Outcome::atomic(vec![MetadataRecord::FeatureLevel(record)], ()));
+        let registration = cluster.registration(1, 7);
+        let outcome = cluster.controller.handle_broker_registration(1000, cluster.next_offset, &registration);
+        outcome.map(|_| ()).map_err(|error| error.code.name())
+    };
+    assert_eq!(finalize("group.version", 1), Ok(()));
+    assert_eq!(finalize("transaction.version", 2), Ok(()));
+    assert_eq!(finalize("group.version", 2), Err("UNSUPPORTED_VERSION"), "Kafka 4.4 knows no such level");
+    assert_eq!(finalize("group.version", 1), Ok(()));
+    assert_eq!(finalize("nobody.knows", 1), Err("UNSUPPORTED_VERSION"));
+    assert_eq!(finalize("nobody.knows", 0), Ok(()));
+    cluster.join(1);
+    assert_eq!(code(&mut cluster, &[("group.version", 0, SAFE)]), "NONE");
+    assert_eq!((level(&cluster, "group.version"), level(&cluster, "transaction.version")), (0, 2));
+    assert_eq!(code(&mut cluster, &[("transaction.version", 2, UPGRADE)]), "INVALID_UPDATE_VERSION");
 }
