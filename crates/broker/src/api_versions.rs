@@ -41,6 +41,7 @@ pub const SERVED: &[Served] = &[
     serve(ApiKey::DeleteAcls, 1, 3),
     serve(ApiKey::DescribeConfigs, 1, 4),
     serve(ApiKey::AlterConfigs, 0, 2),
+    serve(ApiKey::AlterReplicaLogDirs, 1, 2),
     serve(ApiKey::DescribeLogDirs, 1, 5),
     serve(ApiKey::CreatePartitions, 0, 3),
     serve(ApiKey::DeleteGroups, 0, 3),

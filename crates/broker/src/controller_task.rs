@@ -46,6 +46,8 @@ pub struct ControllerSettings {
     pub log_dir: Arc<LogDir>,
     /// `directory.id` of that directory.
     pub directory_id: Uuid,
+    /// A log of a topic in another directory, if there is one: it would be an orphan of metadata made anew.
+    pub log_elsewhere: Option<String>,
     /// The controller's listeners, with the ports they are bound to; may be empty for a node that takes no request of
     /// other controllers.
     pub controller_endpoints: Vec<metadata::Endpoint>,

@@ -312,6 +312,7 @@ async fn other(node: &Node, call: &Call<'_>, reply: &mut Reply) -> Outcome {
         AlterConfigs => alter_configs,
         IncrementalAlterConfigs => incremental_alter_configs,
         ListConfigResources => list_config_resources,
+        AlterReplicaLogDirs => alter_replica_log_dirs,
         DescribeLogDirs => describe_log_dirs,
         DescribeCluster => describe_cluster,
         UpdateFeatures => update_features,

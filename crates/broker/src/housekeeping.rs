@@ -1,6 +1,7 @@
-//! What a node does unasked: background flushes, retention, checkpoints.
+//! What a node does unasked in a log directory: background flushes, retention, checkpoints.
 //!
-//! One task with one timer. A node where nothing was appended writes nothing.
+//! One task with one timer for each directory, so that a slow disk holds up no other. A node where nothing was appended
+//! writes nothing.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use config::BrokerConfig;
 use platform::Platform;
-use storage::{LogDir, StorageError};
+use storage::{DeleteTicket, LogDir, StorageError};
 use tokio::time::Instant;
 
 use crate::partition::Partition;
@@ -24,7 +25,7 @@ const BUSY_LOOK_MS: u64 = 100;
 /// Flushes under way at the same time.
 const FLUSHES_AT_ONCE: usize = 8;
 
-/// The owner of the periodic work.
+/// The owner of the periodic work in one directory.
 pub struct Housekeeping {
     /// The machine.
     pub platform: Platform,
@@ -32,19 +33,19 @@ pub struct Housekeeping {
     pub config: Arc<BrokerConfig>,
     /// What is worked on.
     pub partitions: Arc<Partitions>,
-    /// Where checkpoints go.
+    /// The directory.
     pub log_dir: Arc<LogDir>,
 }
 
 impl Housekeeping {
-    /// Runs until dropped.
+    /// Runs until dropped, or until the directory fails.
     pub async fn run(self) {
         let intervals = &self.config.log_dir;
         let start = Instant::now();
         let mut retention_at = start + millis(intervals.log_initial_task_delay_ms);
         let mut checkpoint_at = start + millis(intervals.log_flush_offset_checkpoint_interval_ms.into());
         let mut watermark_at = start + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
-        loop {
+        while self.log_dir.offline_reason().is_none() {
             // A write-ahead log that fills within a second must not wait for the next one.
             let look_ms = if self.log_dir.is_wal_idle() { FLUSH_LOOK_MS } else { BUSY_LOOK_MS };
             tokio::time::sleep(Duration::from_millis(look_ms)).await;
@@ -71,15 +72,17 @@ impl Housekeeping {
         }
     }
 
+    /// The partitions whose log is in the directory.
     fn all(&self) -> Vec<Arc<Partition>> {
-        self.partitions.load().all().cloned().collect()
+        let path = self.log_dir.path();
+        self.partitions.load().all().filter(|p| p.view().log_dir_path() == path).cloned().collect()
     }
 
     /// Flushes what has waited long enough or grown large enough, and everything for a checkpoint of the write-ahead log;
     /// says whether anything was.
     async fn flush_due(&self, checkpoint: bool) -> bool {
-        let dirty: Vec<Arc<Partition>> =
-            self.partitions.load().all().filter(|partition| partition.has_unflushed()).cloned().collect();
+        let mut dirty = self.all();
+        dirty.retain(|partition| partition.has_unflushed());
         let mut flushed = false;
         // Some at a time: the disk merges what it can.
         for some in dirty.chunks(FLUSHES_AT_ONCE) {
@@ -102,8 +105,10 @@ impl Housekeeping {
                 Some(Err(error)) => partition.log_lost(&error),
                 _ => {}
             }
-            if let Some(Some(files)) = partition.with_log(|log| log.expired_files(now_ms)) {
-                self.platform.blocking.run(move || files.run()).await;
+            let files = partition.with_log(|log| log.expired_files(now_ms)).flatten();
+            if files.is_some() || partition.future_view().is_some() {
+                let work = move || remove_expired(&partition, files, now_ms);
+                self.platform.blocking.run(work).await;
             }
             tokio::task::yield_now().await;
         }
@@ -126,8 +131,19 @@ impl Housekeeping {
 
 fn report(written: Result<(), StorageError>) {
     if let Err(error) = written {
-        tracing::error!(%error, "checkpoints could not be written: the log directory is offline");
+        tracing::error!(%error, "checkpoints could not be written");
     }
+}
+
+/// Removes files whose time has come. A copy in another directory drops what the log has dropped.
+fn remove_expired(partition: &Partition, files: Option<DeleteTicket>, now_ms: i64) {
+    let of_copy = partition.with_future(|copy| {
+        copy.retention(now_ms)?;
+        Ok::<_, StorageError>(copy.expired_files(now_ms))
+    });
+    // A fault of the copy's directory is met by the move itself.
+    let of_copy = of_copy.and_then(Result::ok).flatten();
+    files.into_iter().chain(of_copy).for_each(|files| files.run());
 }
 
 fn millis(ms: i64) -> Duration {

@@ -46,12 +46,13 @@ impl MetadataLog {
     /// Opens the log in this directory, or makes an empty one. Blocks.
     ///
     /// # Errors
-    /// The log or a snapshot is damaged; the log is missing and the directory holds other logs, which would be orphans
-    /// of a cluster made anew.
+    /// The log or a snapshot is damaged; the log is missing and there are other logs, here or `elsewhere`, which would be
+    /// orphans of a cluster made anew.
     pub(crate) fn open(
         platform: &Platform,
         log_dir: Arc<LogDir>,
         config: &MetadataLogConfig,
+        elsewhere: Option<String>,
         now_ms: i64,
     ) -> Result<MetadataLog, MetadataLogError> {
         let log_config = Arc::new(log_config(config));
@@ -60,11 +61,11 @@ impl MetadataLog {
         let log = match taken {
             Some(log) => log,
             None => {
-                if let Some(orphan) = log_dir.unclaimed().first() {
-                    return Err(MetadataLogError::Missing {
-                        path: log_dir.path().to_path_buf(),
-                        example: format!("{}-{}", orphan.topic, orphan.partition),
-                    });
+                let here = log_dir.unclaimed().into_iter().next();
+                let here = here.map(|log| format!("{}-{}", log.topic, log.partition));
+                if let Some(example) = here.or(elsewhere) {
+                    let path = log_dir.path().to_path_buf();
+                    return Err(MetadataLogError::Missing { path, example });
                 }
                 log_dir.create_log(
                     METADATA_TOPIC,

@@ -2,15 +2,15 @@
 //!
 //! Each part has one owner; the node only holds the parts together. Starting and stopping is [`crate::running`].
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use config::BrokerConfig;
-use metadata::{BrokerRegistration, MetadataImage};
+use metadata::{BrokerRegistration, MetadataImage, TopicImage};
 use platform::Platform;
-use storage::LogDir;
+use protocol::{ErrorCode, Uuid};
+use storage::LogDirs;
 
 use crate::client_telemetry::ClientTelemetry;
 use crate::context::RequestContext;
@@ -23,6 +23,7 @@ use crate::mutation_ticket::MutationTicket;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::quotas::Quotas;
+use crate::replica_moves::ReplicaMoves;
 use crate::topic_names::is_valid_topic_name;
 
 /// A running node, as its handlers see it.
@@ -53,8 +54,10 @@ pub struct Node {
     pub quotas: Arc<Quotas>,
     /// Incremental fetch sessions.
     pub fetch_sessions: FetchSessions,
-    /// The log directory.
-    pub(crate) log_dir: Arc<LogDir>,
+    /// The log directories.
+    pub log_dirs: Arc<LogDirs>,
+    /// Moves of logs between them.
+    pub moves: ReplicaMoves,
     pub(crate) stopping: Arc<AtomicBool>,
 }
 
@@ -65,10 +68,52 @@ impl Node {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// The log directory.
-    #[must_use]
-    pub fn log_dir_path(&self) -> &Path {
-        self.log_dir.path()
+    /// A partition that this node leads and can serve.
+    ///
+    /// # Errors
+    /// What Kafka answers otherwise: KAFKA_STORAGE_ERROR while its directory is offline, NOT_LEADER_OR_FOLLOWER if it
+    /// exists and is not led here, UNKNOWN_TOPIC_OR_PARTITION if it does not exist.
+    pub fn partition(&self, topic: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+        let table = self.partitions.load();
+        let found = table.by_name(topic).and_then(|topic| topic.get(index));
+        match found {
+            Some(partition) if partition.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            Some(partition) => Ok(partition.clone()),
+            None => {
+                let image = self.image.load();
+                let topic = image.topics().by_name(topic).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+                Err(self.absence(topic, index))
+            }
+        }
+    }
+
+    /// As [`Node::partition`], by topic id.
+    ///
+    /// # Errors
+    /// UNKNOWN_TOPIC_ID if there is no such topic; else as [`Node::partition`].
+    pub fn partition_by_id(&self, topic_id: Uuid, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+        let table = self.partitions.load();
+        let found = table.by_id(topic_id).and_then(|topic| topic.get(index));
+        match found {
+            Some(partition) if partition.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            Some(partition) => Ok(partition.clone()),
+            None => {
+                let image = self.image.load();
+                let topic = image.topics().by_id(topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+                Err(self.absence(topic, index))
+            }
+        }
+    }
+
+    /// Why a partition of a topic that exists is not in the table.
+    fn absence(&self, topic: &TopicImage, index: i32) -> ErrorCode {
+        if topic.partition(index).is_none() {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        } else if self.partitions.load().is_unavailable(topic.id(), index) {
+            ErrorCode::KAFKA_STORAGE_ERROR
+        } else {
+            ErrorCode::NOT_LEADER_OR_FOLLOWER
+        }
     }
 
     /// Where a client that came by this listener reaches a broker.

@@ -50,14 +50,15 @@ impl OffsetsLog for OffsetsPartitions {
     }
 
     fn range(&self, partition: i32) -> Result<Range<i64>, ErrorCode> {
-        let view = self.find(partition)?.view().clone();
+        let found = self.find(partition)?;
+        let view = found.view();
         Ok(view.log_start_offset()..view.log_end_offset())
     }
 
     async fn read(&self, partition: i32, offset: i64, bytes_max: usize) -> Result<Bytes, ErrorCode> {
-        let view = self.find(partition)?.view().clone();
-        let slice =
-            view.read(offset, bytes_max, view.log_end_offset(), true).map_err(|error| error.code())?;
+        let found = self.find(partition)?;
+        let slice = found.read(|view| view.read(offset, bytes_max, view.log_end_offset(), true));
+        let slice = slice.map_err(|error| error.code())?;
         let Some(slice) = slice else { return Ok(Bytes::new()) };
         let bytes = slice.to_vec().map_err(|error| {
             tracing::error!(partition, %error, "group state could not be read");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use platform::{Blocking, Platform};
@@ -22,6 +22,11 @@ use storage::{
 use tokio::sync::oneshot;
 
 use crate::waiters::Waiters;
+
+mod moving;
+
+use moving::FutureLog;
+pub use moving::HeldAppends;
 
 /// Things that the holder of the lock does for others before it lets its own runtime breathe.
 const DRAIN_COUNT_MAX: usize = 64;
@@ -74,6 +79,8 @@ struct State {
     effects: Vec<Effect>,
     /// Appends above the high watermark: where each ends, and its bytes.
     uncommitted: VecDeque<(i64, u64)>,
+    /// Appends wait in the queue, since the log is about to be replaced by its copy in another directory.
+    held: bool,
 }
 
 impl State {
@@ -95,9 +102,14 @@ pub struct Partition {
     pub index: i32,
     /// Topic id.
     pub topic_id: Uuid,
-    view: Arc<LogView>,
+    /// Changes when the log moves to another directory.
+    view: ArcSwap<LogView>,
     config: ArcSwap<LogConfig>,
     state: Mutex<Option<State>>,
+    /// The log's copy in another directory, while it moves there. Locked after the state.
+    future: Mutex<Option<FutureLog>>,
+    /// What can be seen of the copy without its lock, which is held while it is flushed.
+    future_view: ArcSwapOption<LogView>,
     queue: Mutex<VecDeque<Queued>>,
     /// Mirrors the queue's length, so that an append nobody queued behind takes no second lock.
     queued_count: AtomicUsize,
@@ -130,14 +142,17 @@ impl Partition {
             topic,
             index,
             topic_id,
-            view,
+            view: ArcSwap::new(view),
             config: ArcSwap::new(log.config().clone()),
             state: Mutex::new(Some(State {
                 log,
                 leader: Some(leader),
                 effects: Vec::new(),
                 uncommitted: VecDeque::new(),
+                held: false,
             })),
+            future: Mutex::default(),
+            future_view: ArcSwapOption::empty(),
             queue: Mutex::default(),
             queued_count: AtomicUsize::new(0),
             waiters: Waiters::default(),
@@ -146,14 +161,14 @@ impl Partition {
             blocking,
         });
         let listener: Arc<dyn DurableEndListener> = partition.clone();
-        partition.view.set_listener(Arc::downgrade(&listener));
+        partition.view().set_listener(Arc::downgrade(&listener));
         partition.write_ahead();
         partition
     }
 
     /// Starts what the write-ahead log has to do, if it may be started now.
     fn write_ahead(&self) {
-        if let Some(ticket) = self.view.wal_ticket() {
+        if let Some(ticket) = self.view().wal_ticket() {
             self.blocking.start(move || ticket.run_all());
         }
     }
@@ -161,13 +176,25 @@ impl Partition {
     /// Up to here the log is as safe as its topic asks: what `acks=1` waits for.
     #[must_use]
     pub fn safe_end_offset(&self) -> i64 {
-        safe_end(&self.view, &self.config.load())
+        safe_end(&self.view(), &self.config.load())
     }
 
-    /// What readers see of the log.
+    /// What readers see of the log. Its offsets may be taken as they are; to read records, see [`Partition::read`].
     #[must_use]
-    pub fn view(&self) -> &Arc<LogView> {
-        &self.view
+    pub fn view(&self) -> Guard<Arc<LogView>> {
+        self.view.load()
+    }
+
+    /// Reads from the log; again if the log has moved to another directory under the first try.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn read<T, E>(&self, read: impl Fn(&LogView) -> Result<T, E>) -> Result<T, E> {
+        let view = self.view.load_full();
+        read(&view).or_else(|error| {
+            let current = self.view.load();
+            if Arc::ptr_eq(&current, &view) { Err(error) } else { read(&current) }
+        })
     }
 
     /// The log's configuration.
@@ -212,7 +239,7 @@ impl Partition {
     /// Says whether the partition's directory has failed.
     #[must_use]
     pub fn is_offline(&self) -> bool {
-        self.view.offline_reason().is_some()
+        self.view().offline_reason().is_some()
     }
 
     /// Appends one batch of a client, at once if the lock is free.
@@ -221,7 +248,7 @@ impl Partition {
     /// `check_min_isr` is `acks=all`: refused when the in-sync set is below the minimum.
     pub async fn append_client(&self, batch: &Batch<'_>, check_min_isr: bool, now_ms: i64) -> AppendResult {
         // A disk that is slower than its producers holds them up.
-        while self.view.is_wal_congested() && !self.is_offline() && !self.is_closed() {
+        while self.view().is_wal_congested() && !self.is_offline() && !self.is_closed() {
             tokio::time::sleep(CONGESTION_PAUSE).await;
         }
         let rules = self.config.load().produce_rules(AppendOrigin::Client, self.leader_epoch(), now_ms);
@@ -236,7 +263,7 @@ impl Partition {
 
     async fn append(&self, batches: &[u8], job: Job) -> AppendResult {
         let done = {
-            let state = self.state.try_lock();
+            let state = self.state.try_lock().filter(|state| !is_held(state));
             state.map(|mut state| self.append_locked(state.as_mut(), batches, &job))
         };
         if let Some(result) = done {
@@ -301,7 +328,7 @@ impl Partition {
     /// Does a bounded number of queued things; says whether more are waiting and nobody else is at it.
     fn drain_some(&self) -> bool {
         {
-            let Some(mut state) = self.state.try_lock() else { return false };
+            let Some(mut state) = self.state.try_lock().filter(|state| !is_held(state)) else { return false };
             for _ in 0..DRAIN_COUNT_MAX {
                 match self.next_queued() {
                     Some(Queued::Append { batches, job, answer }) => {
@@ -350,7 +377,7 @@ impl Partition {
     fn note_end(&self, state: &mut State) {
         let safe_end = state.safe_end();
         let Some(leader) = &mut state.leader else { return };
-        leader.handle_local_end(self.view.log_end_offset(), safe_end, &mut state.effects);
+        leader.handle_local_end(self.view().log_end_offset(), safe_end, &mut state.effects);
         self.apply(state);
     }
 
@@ -368,7 +395,7 @@ impl Partition {
         for effect in state.effects.drain(..) {
             match effect {
                 Effect::AdvanceHighWatermark(offset) => {
-                    self.view.set_high_watermark(offset);
+                    self.view().set_high_watermark(offset);
                     let mut bytes = 0;
                     while state.uncommitted.front().is_some_and(|(end, _)| *end <= offset) {
                         bytes += state.uncommitted.pop_front().map_or(0, |(_, bytes)| bytes);
@@ -388,14 +415,15 @@ impl Partition {
 
     /// The disk failed: says so, and lets who waits here look again.
     pub fn log_lost(&self, error: &impl std::fmt::Display) {
-        tracing::error!(topic = %self.topic, partition = self.index, %error, "the log cannot be kept: its directory is offline until the disk is mended and the node restarted");
+        tracing::error!(topic = %self.topic, partition = self.index, %error, "the log cannot be kept: its directory is offline until its disk is mended and the node restarted");
         self.waiters.wake_all();
     }
 
     /// Says whether records wait to be flushed.
     #[must_use]
     pub fn has_unflushed(&self) -> bool {
-        self.view.recovery_point() != self.view.log_end_offset() && !self.is_offline()
+        let view = self.view();
+        view.recovery_point() != view.log_end_offset() && view.offline_reason().is_none()
     }
 
     /// Flushes the segments in the background if that is due: by the topic's `flush.ms`, because much has gathered, or, with
@@ -447,7 +475,7 @@ impl Partition {
         let config = Arc::new(config);
         self.config.store(config.clone());
         self.with_state(|state| {
-            if let Err(error) = state.log.update_config(config) {
+            if let Err(error) = state.log.update_config(config.clone()) {
                 self.log_lost(&error);
             }
             if let Some(leader) = &mut state.leader {
@@ -456,6 +484,8 @@ impl Partition {
             self.note_end(state);
         });
         self.write_ahead();
+        // A fault of the copy's directory is met by the move itself.
+        _ = self.with_future(|copy| copy.update_config(config));
     }
 
     /// Ends the leadership and keeps the log: another broker leads from `leader_epoch` on, or none. Who waits is answered.
@@ -494,6 +524,10 @@ impl Partition {
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
+}
+
+fn is_held(state: &Option<State>) -> bool {
+    state.as_ref().is_some_and(|state| state.held)
 }
 
 impl DurableEndListener for Partition {

@@ -2,7 +2,7 @@
 //!
 //! The table is read on every request through a snapshot and replaced as a whole when metadata changes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
@@ -35,6 +35,8 @@ impl TopicPartitions {
 pub struct Table {
     by_name: BTreeMap<Arc<str>, Arc<TopicPartitions>>,
     by_id: BTreeMap<Uuid, Arc<TopicPartitions>>,
+    /// Partitions this node should lead and cannot, since their log could not be opened.
+    unavailable: BTreeSet<(Uuid, i32)>,
 }
 
 impl Table {
@@ -55,6 +57,12 @@ impl Table {
         self.by_name.values().flat_map(|topic| topic.partitions.iter().flatten())
     }
 
+    /// Says whether this node should lead a partition and cannot, since its log could not be opened.
+    #[must_use]
+    pub fn is_unavailable(&self, topic_id: Uuid, index: i32) -> bool {
+        self.unavailable.contains(&(topic_id, index))
+    }
+
     fn put(&mut self, topic: Arc<TopicPartitions>) {
         self.by_id.insert(topic.id, topic.clone());
         self.by_name.insert(topic.name.clone(), topic);
@@ -69,6 +77,11 @@ pub struct Partitions {
 }
 
 impl Partitions {
+    /// The table as it is, to be kept for a while.
+    pub fn load_full(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+
     /// The table as it is.
     pub fn load(&self) -> Guard<Arc<Table>> {
         self.table.load()
@@ -80,8 +93,14 @@ impl Partitions {
         self.load().by_name(topic)?.get(index).cloned()
     }
 
-    /// Adds partitions, all in one change.
-    pub fn add(&self, partitions: Vec<Arc<Partition>>) {
+    /// One partition by topic id and index.
+    #[must_use]
+    pub fn find_by_id(&self, topic_id: Uuid, index: i32) -> Option<Arc<Partition>> {
+        self.load().by_id(topic_id)?.get(index).cloned()
+    }
+
+    /// Adds partitions, and notes those whose log could not be opened, all in one change.
+    pub fn add(&self, partitions: Vec<Arc<Partition>>, unavailable: Vec<(Uuid, i32)>) {
         let _changing = self.changing.lock();
         let mut table = Table::clone(&self.load());
         let mut touched: BTreeMap<Arc<str>, TopicPartitions> = BTreeMap::new();
@@ -104,8 +123,11 @@ impl Partitions {
             topic.partitions[index] = Some(partition);
         }
         for topic in touched.into_values() {
+            let made = topic.partitions.iter().flatten();
+            made.for_each(|partition| _ = table.unavailable.remove(&(topic.id, partition.index)));
             table.put(Arc::new(topic));
         }
+        table.unavailable.extend(unavailable);
         self.table.store(Arc::new(table));
     }
 
@@ -114,6 +136,7 @@ impl Partitions {
         let _changing = self.changing.lock();
         let mut table = Table::clone(&self.load());
         let mut removed = Vec::new();
+        table.unavailable.retain(|(id, _)| !ids.contains(id));
         for id in ids {
             if let Some(topic) = table.by_id.remove(id) {
                 if table.by_name.get(&topic.name).is_some_and(|known| known.id == *id) {

@@ -6,7 +6,6 @@
 //! marker.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,8 +16,7 @@ use group_coordinator::{DeletedTopic, GroupCoordinatorConfig};
 use metadata::{MetadataDelta, MetadataImage};
 use network::Listeners;
 use platform::{Listener, Platform};
-use protocol::Uuid;
-use storage::{LogConfig, LogDir, LogDirConfig, RecoveryReport, StorageError, UnifiedLog};
+use storage::{Formatting, LogDirs, RecoveryReport, StorageError, UnifiedLog};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -30,22 +28,22 @@ use crate::controller_task::{
 };
 use crate::coordinator_task::{self, GroupCoordinatorHandle};
 use crate::current_config::CurrentConfig;
+use crate::directory_failures::{self, DirectoryFailures};
 use crate::fetch_sessions::FetchSessions;
 use crate::housekeeping::Housekeeping;
 use crate::listening::{self, Bound};
 use crate::local_partitions::LocalPartitions;
+use crate::log_directories;
 use crate::loggers::Loggers;
 use crate::metrics_endpoint::MetricsEndpoint;
 use crate::node::Node;
 use crate::offsets_partitions::OffsetsPartitions;
 use crate::partitions::Partitions;
 use crate::quotas::Quotas;
+use crate::replicas::Replicas;
 
 /// How long a stop waits for requests under way before it closes their connections.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
-
-/// Logs closed at the same time: their flushes share the file system's commits.
-const CLOSING_COUNT: usize = 4;
 
 /// Why a node did not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +51,7 @@ pub enum StartError {
     /// The configuration asks for what this node cannot do.
     #[error("{0}")]
     Config(String),
-    /// The log directory.
+    /// The log directories.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// A listener's address cannot be bound.
@@ -71,6 +69,23 @@ pub enum StartError {
     Controller(#[from] ControllerError),
 }
 
+/// What a program may choose about a node, beside its configuration.
+pub struct StartOptions {
+    /// Where connections are served; with none given, on the caller's runtime.
+    pub runtimes: Vec<Handle>,
+    /// Loggers whose levels clients may change.
+    pub loggers: Arc<Loggers>,
+    /// Which log directories without an owner are formatted.
+    pub formatting: Formatting,
+}
+
+impl Default for StartOptions {
+    fn default() -> Self {
+        let loggers = Arc::new(Loggers::silent());
+        Self { runtimes: Vec::new(), loggers, formatting: Formatting::NewNode }
+    }
+}
+
 /// A node that serves. Dropping it is a kill: nothing more is written.
 pub struct RunningNode {
     node: Arc<Node>,
@@ -84,7 +99,8 @@ pub struct RunningNode {
 }
 
 impl RunningNode {
-    /// Starts a node. Connections are spread over `runtimes`; with none given, everything runs on the caller's.
+    /// Starts a node that formats its directories if it is new. Connections are spread over `runtimes`; with none given,
+    /// everything runs on the caller's.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left behind but what was formatted.
@@ -93,44 +109,39 @@ impl RunningNode {
         config: BrokerConfig,
         runtimes: Vec<Handle>,
     ) -> Result<Self, StartError> {
-        Self::start_with_loggers(platform, config, runtimes, Arc::new(Loggers::silent())).await
+        let options = StartOptions { runtimes, ..StartOptions::default() };
+        Self::start_with(platform, config, options).await
     }
 
-    /// As [`RunningNode::start`], with loggers whose levels clients may change.
+    /// As [`RunningNode::start`], with what a program may choose.
     ///
     /// # Errors
     /// As there.
-    pub async fn start_with_loggers(
+    pub async fn start_with(
         platform: Platform,
         config: BrokerConfig,
-        runtimes: Vec<Handle>,
-        loggers: Arc<Loggers>,
+        options: StartOptions,
     ) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let (log_dir, recovery) = open_log_dir(&platform, &config).await?;
+        let (failure_queue, failures) = directory_failures::queue();
+        let (log_dirs, recovery) =
+            log_directories::open(&platform, &config, options.formatting, failure_queue).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let bound = listening::bind_all(&platform.net, &config).await?;
         let metrics_listener = listening::bind_metrics(&platform.net, &config).await?;
         let metrics_address = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let addresses = bound.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
-        let settings = controller_settings(&config, &log_dir, &recovery, &bound);
+        let settings = controller_settings(&config, &log_dirs, &recovery, &bound);
         let StartedController { handle: controller, image, broker_epoch, task } =
             controller_task::start(&platform, settings).await?;
 
-        let partitions = Arc::new(Partitions::default());
         let current_config = Arc::new(CurrentConfig::new(config.clone(), &image.load()));
-        let local = LocalPartitions {
-            node_id: config.node_id,
-            platform: platform.clone(),
-            config: current_config.clone(),
-            log_dir: log_dir.clone(),
-            partitions: partitions.clone(),
-        };
-        local.load(&image.load());
-        let published = Arc::new(ArcSwap::new(image.load_full()));
-        let groups = start_groups(&platform, &config, &partitions, &published);
         let mut tasks = JoinSet::new();
+        let replicas = Replicas::bring_up(&platform, &current_config, &log_dirs, &image, &mut tasks).await;
+        let Replicas { partitions, published, moves, assignments, local } = replicas;
+        let groups = start_groups(&platform, &config, &partitions, &published);
         let (fault_sender, fault) = watch::channel(None);
+        let fault_sender = Arc::new(fault_sender);
         let client_telemetry =
             start_telemetry(&platform, &config, metrics_listener, &image.load(), &mut tasks);
         let quotas = start_quotas(&platform, &current_config.load(), &image.load(), &mut tasks);
@@ -143,19 +154,22 @@ impl RunningNode {
             client_telemetry: client_telemetry.clone(),
         };
         let publisher = Arc::new(publisher);
-        tasks.spawn(run_controller(task, publisher, fault_sender));
-        let housekeeping = Housekeeping {
-            platform: platform.clone(),
+        tasks.spawn(assignments.run(controller.clone()));
+        tasks.spawn(run_controller(task, publisher, fault_sender.clone()));
+        let watched = DirectoryFailures {
             config: config.clone(),
+            log_dirs: log_dirs.clone(),
             partitions: partitions.clone(),
-            log_dir: log_dir.clone(),
+            moves: moves.clone(),
+            controller: controller.clone(),
         };
-        tasks.spawn(housekeeping.run());
+        tasks.spawn(async move { _ = fault_sender.send_replace(Some(watched.run(failures).await)) });
+        keep_house(&platform, &config, &partitions, &log_dirs, &mut tasks);
         let slots = config.max_incremental_fetch_session_cache_slots;
         let node = Arc::new(Node {
             fetch_sessions: FetchSessions::new(usize::try_from(slots).unwrap_or(0)),
             node_id: config.node_id,
-            cluster_id: log_dir.meta().cluster_id.as_str().into(),
+            cluster_id: log_dirs.metadata().meta().cluster_id.as_str().into(),
             platform,
             image,
             partitions,
@@ -163,14 +177,15 @@ impl RunningNode {
             groups,
             client_telemetry,
             quotas,
-            log_dir,
+            log_dirs,
+            moves,
             stopping,
             config: config.clone(),
             current_config,
-            loggers,
+            loggers: options.loggers,
         });
         let listener_config = listening::listener_config(&node.platform.net, &config).await;
-        let listeners = Arc::new(Listeners::new(node.clone(), listener_config, runtimes));
+        let listeners = Arc::new(Listeners::new(node.clone(), listener_config, options.runtimes));
         tasks.spawn(listening::follow(node.clone(), Arc::downgrade(&listeners)));
         for bound in bound {
             listeners.accept(bound.listener, bound.name);
@@ -218,79 +233,62 @@ impl RunningNode {
         self.listeners.stop_accepting().await;
         self.node.partitions.load().all().for_each(|partition| partition.waiters().wake_all());
         self.node.groups.shut_down().await;
+        self.node.moves.stop().await;
         if let Err(error) = self.node.controller.controlled_shutdown().await {
             tracing::warn!(error = error.code.name(), "the controller could not be told of the stop");
         }
         self.listeners.drain(DRAIN_LIMIT).await;
-        let closed = self.close_logs().await;
+        let failed = {
+            let partitions = self.node.partitions.load_full();
+            let logs = partitions.all().flat_map(|partition| [partition.close(), partition.end_move()]);
+            let logs: Vec<UnifiedLog> = logs.flatten().collect();
+            log_directories::close(&self.node.platform, &self.node.log_dirs, logs).await
+        };
         self.node.controller.stop().await;
         self.tasks.shutdown().await;
         self.end_of_writes().await;
-        if closed {
-            let (dir, epoch) = (self.node.log_dir.clone(), self.broker_epoch);
-            match self.node.platform.blocking.run(move || dir.close_clean(Some(epoch))).await {
-                Ok(true) => {}
-                Ok(false) => tracing::warn!("not every log is durable: the next start will recover"),
-                Err(error) => {
-                    tracing::error!(%error, "the clean marker could not be written: the next start will recover")
-                }
-            }
-        }
+        log_directories::mark_clean(&self.node.platform, &self.node.log_dirs, &failed, self.broker_epoch)
+            .await;
     }
 
     /// Ends everything on the spot, as a kill of the process would, and returns when no task is left.
     pub async fn kill(mut self) {
         self.listeners.abort().await;
         self.tasks.shutdown().await;
+        self.node.moves.killed().await;
         self.end_of_writes().await;
+        self.node.platform.blocking.idle().await;
     }
 
-    /// Groups of the write-ahead log that are on their way arrive.
+    /// Groups of the write-ahead logs that are on their way arrive.
     async fn end_of_writes(&self) {
         let end = tokio::time::Instant::now() + DRAIN_LIMIT;
-        while self.node.log_dir.is_wal_writing() && tokio::time::Instant::now() < end {
+        let is_writing = || self.node.log_dirs.opened().any(|dir| dir.is_wal_writing());
+        while is_writing() && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-
-    /// Closes the logs of all partitions, several at a time; says whether all are durable.
-    async fn close_logs(&self) -> bool {
-        let partitions: Vec<_> = self.node.partitions.load().all().cloned().collect();
-        let mut shares: Vec<Vec<UnifiedLog>> = (0..CLOSING_COUNT).map(|_| Vec::new()).collect();
-        let logs = partitions.iter().filter_map(|partition| partition.close());
-        logs.enumerate().for_each(|(number, log)| shares[number % CLOSING_COUNT].push(log));
-        let mut closing = JoinSet::new();
-        for share in shares {
-            let blocking = self.node.platform.blocking.clone();
-            closing.spawn(async move { blocking.run(move || close_all(share)).await });
-        }
-        closing.join_all().await.into_iter().all(|durable| durable)
-    }
 }
 
-/// Closes logs one after the other; says whether all are durable.
-fn close_all(logs: Vec<UnifiedLog>) -> bool {
-    let mut all_durable = true;
-    for mut log in logs {
-        let closed = log.close().and_then(|ticket| {
-            if let Some(ticket) = ticket {
-                ticket.run()?;
-                log.mark_durable(&ticket);
-            }
-            Ok(())
-        });
-        if let Err(error) = closed {
-            tracing::error!(log = log.view().name(), %error, "a log could not be closed: the next start will recover");
-            all_durable = false;
-        }
+/// Serves the controller until the node stops; a fault of it is the node's.
+async fn run_controller(
+    task: ControllerTask,
+    publisher: Arc<Publisher>,
+    fault: Arc<watch::Sender<Option<String>>>,
+) {
+    if let Err(error) = task.run(publisher).await {
+        tracing::error!(%error, "the controller has failed");
+        fault.send_replace(Some(error.to_string()));
+    } else {
+        // The sender lives as long as the node, so that nobody takes an orderly end for a fault.
+        fault.closed().await;
     }
-    all_durable
 }
 
 /// Hands metadata to the partitions first, then tells the groups.
 struct Publisher {
     config: Arc<CurrentConfig>,
-    local: LocalPartitions,
+    local: Arc<LocalPartitions>,
     published: Arc<ArcSwap<MetadataImage>>,
     groups: GroupCoordinatorHandle,
     quotas: Arc<Quotas>,
@@ -313,18 +311,22 @@ impl MetadataPublisher for Publisher {
     }
 }
 
-/// Runs the controller to its end, and says why if that is a fault.
-async fn run_controller(
-    task: ControllerTask,
-    publisher: Arc<Publisher>,
-    fault: watch::Sender<Option<String>>,
+/// The chores of every directory.
+fn keep_house(
+    platform: &Platform,
+    config: &Arc<BrokerConfig>,
+    partitions: &Arc<Partitions>,
+    log_dirs: &LogDirs,
+    tasks: &mut JoinSet<()>,
 ) {
-    if let Err(error) = task.run(publisher).await {
-        tracing::error!(%error, "the controller has failed");
-        fault.send_replace(Some(error.to_string()));
-    } else {
-        // The sender lives as long as the node, so that nobody takes an orderly end for a fault.
-        fault.closed().await;
+    for log_dir in log_dirs.opened() {
+        let housekeeping = Housekeeping {
+            platform: platform.clone(),
+            config: config.clone(),
+            partitions: partitions.clone(),
+            log_dir: log_dir.clone(),
+        };
+        tasks.spawn(housekeeping.run());
     }
 }
 
@@ -376,46 +378,28 @@ fn start_groups(
 
 fn controller_settings(
     config: &Arc<BrokerConfig>,
-    log_dir: &Arc<LogDir>,
+    log_dirs: &LogDirs,
     recovery: &RecoveryReport,
     bound: &[Bound],
 ) -> ControllerSettings {
-    let directory_id = log_dir.meta().directory_id.unwrap_or(Uuid::ZERO);
+    let metadata = log_dirs.metadata();
+    let mut directory_ids: Vec<_> = log_dirs.online().map(|dir| dir.id()).collect();
+    directory_ids.sort_unstable();
+    let elsewhere = log_dirs.online().filter(|dir| dir.path() != metadata.path());
+    let orphan = elsewhere.flat_map(|dir| dir.unclaimed()).next();
     // A listener on port 0 has no address before it is opened.
     let controller_endpoints = config.advertised_controller_listeners.iter().filter(|told| told.port != 0);
     ControllerSettings {
-        cluster_id: log_dir.meta().cluster_id.clone(),
+        cluster_id: metadata.meta().cluster_id.clone(),
         config: config.clone(),
-        log_dir: log_dir.clone(),
-        directory_id,
+        log_dir: metadata.clone(),
+        directory_id: metadata.id(),
+        log_elsewhere: orphan.map(|log| format!("{}-{}", log.topic, log.partition)),
         controller_endpoints: controller_endpoints.map(listening::controller_endpoint).collect(),
         broker: LocalBroker {
             endpoints: bound.iter().map(|bound| bound.advertised(config)).collect(),
-            directory_ids: vec![directory_id],
+            directory_ids,
             previous_broker_epoch: recovery.previous_broker_epoch,
         },
     }
-}
-
-async fn open_log_dir(
-    platform: &Platform,
-    config: &Arc<BrokerConfig>,
-) -> Result<(Arc<LogDir>, RecoveryReport), StartError> {
-    let [path] = config.log_dir.log_dirs.as_slice() else {
-        return Err(StartError::Config(
-            "several directories in log.dirs are not served yet; name one".into(),
-        ));
-    };
-    let path = PathBuf::from(path);
-    let expiration_ms = config.transaction.producer_id_expiration_ms.into();
-    let options = LogDirConfig {
-        format: Some(Uuid(platform.rng.uuid_bytes()).to_string()),
-        log_config: Arc::new(LogConfig::new(&config.topic_defaults, expiration_ms)),
-        ..LogDirConfig::new(config.node_id)
-    };
-    let machine = platform.clone();
-    let now_ms = platform.clock.wall_ms();
-    let open = move || LogDir::open(&machine, &path, &options, now_ms);
-    let (dir, recovery) = platform.blocking.run(open).await?;
-    Ok((Arc::new(dir), recovery))
 }

@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
-use broker::{Loggers, RunningNode, StartError};
+use broker::{RunningNode, StartError, StartOptions};
 use config::{BrokerConfig, ConfigError, LoadedConfig};
 use platform::Platform;
 use serde::Serialize;
@@ -75,7 +74,7 @@ fn refused(errors: Vec<ConfigError>) -> Failure {
 /// The node does not start.
 pub fn run(
     config: BrokerConfig,
-    loggers: Arc<Loggers>,
+    options: StartOptions,
     began: Instant,
     greet: impl FnOnce(&Ready) -> String,
 ) -> Result<(), Failure> {
@@ -86,8 +85,8 @@ pub fn run(
         let fail = |error: io::Error| Failure::failed(format!("signals cannot be received: {error}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
-        let node = RunningNode::start_with_loggers(Platform::os(), config, connections.handles(), loggers);
-        let node = node.await.map_err(not_started)?;
+        let options = StartOptions { runtimes: connections.handles(), ..options };
+        let node = RunningNode::start_with(Platform::os(), config, options).await.map_err(not_started)?;
         let address = node.addresses().first().map(|(_, address)| *address);
         let address = address.ok_or_else(|| Failure::failed("the node has no listener"))?;
         announce(&Ready { kafka: reachable(address), ms: began.elapsed().as_millis() }, greet)?;

@@ -77,19 +77,59 @@ impl<'a> Departure<'a> {
 impl Controller {
     /// The partition changes that follow from a departure.
     pub(crate) fn departure_records(&self, departure: Departure<'_>) -> Vec<MetadataRecord<'static>> {
+        let mut records = Vec::new();
+        for topic in self.image().topics().iter() {
+            let concerned = topic.partitions().filter(|(_, partition)| departure.concerns(partition));
+            self.depart(departure, topic, concerned, &mut records);
+        }
+        records
+    }
+
+    /// The change of one partition that follows from a departure, whether it concerns it or not.
+    pub(crate) fn departure_record(
+        &self,
+        departure: Departure<'_>,
+        topic: &TopicImage,
+        partition_id: i32,
+        partition: &PartitionRegistration,
+    ) -> Vec<MetadataRecord<'static>> {
+        let mut records = Vec::new();
+        self.depart(departure, topic, std::iter::once((partition_id, partition)), &mut records);
+        records
+    }
+
+    fn depart<'p>(
+        &self,
+        departure: Departure<'_>,
+        topic: &TopicImage,
+        partitions: impl Iterator<Item = (i32, &'p PartitionRegistration)>,
+        records: &mut Vec<MetadataRecord<'static>>,
+    ) {
         let id = departure.broker_id;
         let is_elr_enabled = self.features().eligible_leader_replicas();
         let is_unclean = matches!(departure.kind, DepartureKind::Unclean) && is_elr_enabled;
         let is_acceptable = |broker: i32| broker != id && self.is_active(broker);
+        self.change_partitions(topic, partitions, &is_acceptable, records, |change| {
+            change.target_isr.retain(|member| *member != id);
+            change.unclean_shutdown = is_unclean.then_some(id);
+        });
+    }
+
+    /// The change by which a partition that has no leader gets one; `None` if it gets none.
+    pub(crate) fn leader_change(
+        &self,
+        topic: &TopicImage,
+        partition_id: i32,
+        partition: &PartitionRegistration,
+    ) -> Option<PartitionChangeRecord> {
+        let is_acceptable = |broker: i32| self.is_active(broker);
         let mut records = Vec::new();
-        for topic in self.image().topics().iter() {
-            let concerned = topic.partitions().filter(|(_, partition)| departure.concerns(partition));
-            self.change_partitions(topic, concerned, &is_acceptable, &mut records, |change| {
-                change.target_isr.retain(|member| *member != id);
-                change.unclean_shutdown = is_unclean.then_some(id);
-            });
+        let only = std::iter::once((partition_id, partition));
+        self.change_partitions(topic, only, &is_acceptable, &mut records, |_| {});
+        match records.pop() {
+            Some(MetadataRecord::PartitionChange(record)) => Some(record),
+            _ => None,
         }
-        records
     }
 
     /// The partition changes that follow from a broker being unfenced: what has no leader may find one.

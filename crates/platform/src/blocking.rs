@@ -16,7 +16,7 @@ pub struct Blocking {
 #[derive(Clone, Debug)]
 enum Pool {
     /// At most as many calls at a time as the semaphore has permits; the rest wait in order of arrival.
-    Threads(Arc<Semaphore>),
+    Threads { permits: Arc<Semaphore>, count: u32 },
     /// Inline, in simulated time.
     Sim(SimBlocking),
 }
@@ -27,11 +27,23 @@ impl Blocking {
 
     /// A pool of at most `threads` threads (at least one), taken from the calling tokio runtime.
     pub fn os(threads: usize) -> Self {
-        Self { pool: Pool::Threads(Arc::new(Semaphore::new(threads.max(1)))) }
+        let count = u32::try_from(threads.max(1)).unwrap_or(u32::MAX);
+        Self { pool: Pool::Threads { permits: Arc::new(Semaphore::new(count as usize)), count } }
     }
 
     pub(crate) fn sim(pool: SimBlocking) -> Self {
         Self { pool: Pool::Sim(pool) }
+    }
+
+    /// Waits until no call is under way, those of callers that were cancelled included.
+    pub async fn idle(&self) {
+        match &self.pool {
+            // A call is over when its caller is served.
+            Pool::Sim(_) => {}
+            Pool::Threads { permits, count } => {
+                drop(permits.acquire_many(*count).await.expect("the semaphore is never closed"));
+            }
+        }
     }
 
     /// Runs `call` where it may block and gives its value back. The caller's cancellation does not stop a call
@@ -42,7 +54,7 @@ impl Blocking {
     pub async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> T {
         match &self.pool {
             Pool::Sim(pool) => pool.run(call).await,
-            Pool::Threads(permits) => {
+            Pool::Threads { permits, .. } => {
                 let permit =
                     Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed");
                 let task = tokio::task::spawn_blocking(move || {
@@ -72,7 +84,7 @@ impl Blocking {
                 let pool = pool.clone();
                 drop(tokio::spawn(async move { pool.run(call).await }));
             }
-            Pool::Threads(_) => drop(tokio::task::spawn_blocking(call)),
+            Pool::Threads { .. } => drop(tokio::task::spawn_blocking(call)),
         }
     }
 }

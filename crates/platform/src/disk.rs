@@ -111,6 +111,9 @@ pub trait File: Send + Sync {
     /// The descriptor, for zero-copy sends; `None` in simulation.
     fn fd(&self) -> Option<BorrowedFd<'_>>;
 
+    /// A read by way of the descriptor has failed: to be told by who made it, for files whose reads are watched.
+    fn read_failed(&self, _error: &io::Error) {}
+
     /// Writes all of `bytes` at `position`.
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         self.write_vectored_at(&[IoSlice::new(bytes)], position)

@@ -1,37 +1,77 @@
 //! What all logs of one log directory share: the disk, its health and its open files.
 //!
-//! Owns the fail-stop rule: after a write or flush error nothing in the directory is written any more, since neither
-//! the page cache nor a later successful flush can be trusted. It never knows a partition.
+//! Owns the fail-stop rule: after a write, flush or read error nothing in the directory is written any more, since
+//! neither the page cache nor a later successful flush can be trusted. It never knows a partition.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use platform::{Disk, Rng};
+use platform::{Disk, File, PathError, Rng};
 
 use crate::error::StorageError;
 use crate::open_files::OpenFiles;
 use crate::wal::Wal;
 
+/// Is told of log directories that fail.
+pub trait FailureListener: Send + Sync {
+    /// The directory went offline for good. Called once for each directory, from whoever met the failure: it must not
+    /// block, and it must not call back into the directory.
+    fn directory_failed(&self, path: &Path, reason: &str);
+}
+
 /// The shared half of a log directory.
 pub(crate) struct Directory {
-    path: PathBuf,
     disk: Arc<dyn Disk>,
     rng: Rng,
-    offline: OnceLock<String>,
+    health: Arc<Health>,
     open_files: OpenFiles,
     wal: OnceLock<Wal>,
     views_made: AtomicU64,
 }
 
+/// Whether a directory can be trusted.
+struct Health {
+    path: PathBuf,
+    offline: OnceLock<String>,
+    listener: Option<Arc<dyn FailureListener>>,
+}
+
+impl Health {
+    fn take_offline(&self, reason: &str) {
+        if self.offline.set(reason.to_owned()).is_ok() {
+            tracing::error!(path = %self.path.display(), %reason, "log directory went offline");
+            if let Some(listener) = &self.listener {
+                listener.directory_failed(&self.path, reason);
+            }
+        }
+    }
+
+    /// Judges a failed read: what the device says takes the directory offline, what the process lacks does not, nor a
+    /// file that is gone or cut, since retention or a truncation may have come first.
+    fn read_failed(&self, error: &io::Error) {
+        let is_passing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof);
+        if !is_passing && !is_shortage(error) {
+            self.take_offline(&error.to_string());
+        }
+    }
+}
+
 impl Directory {
-    pub(crate) fn new(path: PathBuf, disk: Arc<dyn Disk>, rng: Rng, max_open_files: usize) -> Self {
+    pub(crate) fn new(
+        path: PathBuf,
+        disk: Arc<dyn Disk>,
+        rng: Rng,
+        max_open_files: usize,
+        listener: Option<Arc<dyn FailureListener>>,
+    ) -> Self {
+        let health = Arc::new(Health { path, offline: OnceLock::new(), listener });
         Self {
-            path,
             disk,
             rng,
-            offline: OnceLock::new(),
+            health,
             open_files: OpenFiles::new(max_open_files),
             wal: OnceLock::new(),
             views_made: AtomicU64::new(0),
@@ -57,7 +97,7 @@ impl Directory {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.health.path
     }
 
     pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
@@ -74,15 +114,18 @@ impl Directory {
 
     /// Why the directory went offline, if it did.
     pub(crate) fn offline_reason(&self) -> Option<&str> {
-        self.offline.get().map(String::as_str)
+        self.health.offline.get().map(String::as_str)
     }
 
     /// # Errors
     /// [`StorageError::Offline`] after a failed write or flush.
     pub(crate) fn check_online(&self) -> Result<(), StorageError> {
-        match self.offline.get() {
+        match self.offline_reason() {
             None => Ok(()),
-            Some(reason) => Err(StorageError::Offline { path: self.path.clone(), reason: reason.clone() }),
+            Some(reason) => {
+                let path = self.path().to_path_buf();
+                Err(StorageError::Offline { path, reason: reason.to_owned() })
+            }
         }
     }
 
@@ -92,18 +135,71 @@ impl Directory {
     pub(crate) fn write_failed(&self, error: io::Error) -> StorageError {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                StorageError::DiskFull { path: self.path.clone() }
+                StorageError::DiskFull { path: self.path().to_path_buf() }
             }
             _ => self.take_offline(error),
         }
     }
 
+    /// Judges a failed read, also one of a name.
+    pub(crate) fn read_failed(&self, error: &io::Error) {
+        self.health.read_failed(error);
+    }
+
     /// Takes the directory offline for good.
     pub(crate) fn take_offline(&self, error: io::Error) -> StorageError {
-        let reason = error.to_string();
-        if self.offline.set(reason.clone()).is_ok() {
-            tracing::error!(path = %self.path.display(), %reason, "log directory went offline");
-        }
+        self.health.take_offline(&error.to_string());
         error.into()
+    }
+
+    /// A file of this directory whose failed reads take the directory offline, whoever makes them.
+    pub(crate) fn watch(&self, file: Arc<dyn File>) -> Arc<dyn File> {
+        Arc::new(WatchedFile { file, health: Arc::clone(&self.health) })
+    }
+}
+
+/// Says whether the process, not the disk, is out of something.
+fn is_shortage(error: &io::Error) -> bool {
+    const NO_MEMORY: i32 = 12;
+    const TOO_MANY_FILES_OF_SYSTEM: i32 = 23;
+    const TOO_MANY_FILES: i32 = 24;
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<PathError>());
+    let errno = inner.map_or(error.raw_os_error(), |inner| inner.source.raw_os_error());
+    matches!(errno, Some(NO_MEMORY | TOO_MANY_FILES_OF_SYSTEM | TOO_MANY_FILES))
+}
+
+/// A file that tells its directory of failed reads. What becomes of failed writes is the writer's to say.
+struct WatchedFile {
+    file: Arc<dyn File>,
+    health: Arc<Health>,
+}
+
+impl File for WatchedFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, position).inspect_err(|error| self.health.read_failed(error))
+    }
+
+    fn write_vectored_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        self.file.write_vectored_at(slices, position)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.file.fd()
+    }
+
+    fn read_failed(&self, error: &io::Error) {
+        self.health.read_failed(error);
     }
 }

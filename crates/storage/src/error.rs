@@ -31,6 +31,14 @@ pub enum StorageError {
         /// The failure that took it offline.
         reason: String,
     },
+    /// The directory cannot be made, locked or listed.
+    #[error("log directory {} cannot be used: {source}; {}", path.display(), fix(source.kind()))]
+    Unusable {
+        /// The log directory.
+        path: PathBuf,
+        /// What the machine says.
+        source: Arc<io::Error>,
+    },
     /// Another process uses the directory.
     #[error("log directory {} is used by another process: {source}; stop it, or choose another directory", path.display())]
     Locked {
@@ -40,7 +48,10 @@ pub enum StorageError {
         source: Arc<io::Error>,
     },
     /// The directory has no `meta.properties`.
-    #[error("log directory {} is not formatted: it has no meta.properties", path.display())]
+    #[error(
+        "log directory {} has no meta.properties: if its disk should be mounted there, mount it; if the directory is \
+         new, format it with kafka-storage format --ignore-formatted and the cluster's id", path.display()
+    )]
     NotFormatted {
         /// The log directory.
         path: PathBuf,
@@ -90,6 +101,42 @@ pub enum StorageError {
         /// The node id in `meta.properties`.
         found: i32,
     },
+    /// No log directory can be used.
+    #[error("no log directory can be used: {reasons}")]
+    NoDirectory {
+        /// What is wrong with each.
+        reasons: String,
+    },
+    /// `log.dirs` names a directory twice.
+    #[error("log directory {} is named twice in log.dirs; name it once", path.display())]
+    NamedTwice {
+        /// The log directory.
+        path: PathBuf,
+    },
+    /// Two log directories have the same id: one is a copy of the other.
+    #[error(
+        "log directories {} and {} have the same directory.id {id}, so one was copied from the other: \
+         take out of log.dirs the one that is not in use", other.display(), path.display()
+    )]
+    SameId {
+        /// The log directory.
+        path: PathBuf,
+        /// The one before it.
+        other: PathBuf,
+        /// The id of both.
+        id: protocol::Uuid,
+    },
+    /// The metadata log lies in a directory that is not `metadata.log.dir`.
+    #[error(
+        "the metadata log is in {}, and metadata.log.dir (by default the first of log.dirs) is {}: \
+         set metadata.log.dir to where it is, or move it", found.display(), expected.display()
+    )]
+    MetadataElsewhere {
+        /// Where it is.
+        found: PathBuf,
+        /// The directory that should have it.
+        expected: PathBuf,
+    },
     /// The log lost something it had promised to keep, so it is left untouched and not served.
     #[error("log {log} is damaged and kept offline: {reason}")]
     Damaged {
@@ -98,9 +145,26 @@ pub enum StorageError {
         /// What is missing or wrong, and where.
         reason: String,
     },
+    /// The log may lie in a directory that cannot be seen, so none is made.
+    #[error(
+        "log {log} is in log directory {directory}, which is offline or not named in log.dirs: mend the directory, or \
+         name it, and start again"
+    )]
+    Hidden {
+        /// `topic-partition`.
+        log: String,
+        /// `directory.id`, or a reserved one if it is not known.
+        directory: protocol::Uuid,
+    },
     /// There is a log or a file of that name.
     #[error("log {log} exists already")]
     Exists {
+        /// `topic-partition`.
+        log: String,
+    },
+    /// The log cannot be moved: a copy of it would have a name longer than file systems take.
+    #[error("log {log} cannot be moved: its name is too long")]
+    NameTooLong {
         /// `topic-partition`.
         log: String,
     },
@@ -146,6 +210,19 @@ pub enum StorageError {
     },
 }
 
+/// What to do about a directory that cannot be used.
+fn fix(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => "give the user of this process the right to write there",
+        io::ErrorKind::ReadOnlyFilesystem => "mount its file system for writing",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "there is a file of that name: move it away, or choose another directory"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space there",
+        _ => "mend it, or take it out of log.dirs",
+    }
+}
+
 impl From<io::Error> for StorageError {
     fn from(error: io::Error) -> Self {
         Self::Io(Arc::new(error))
@@ -159,6 +236,7 @@ impl StorageError {
             Self::OffsetOutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
             Self::InconsistentTopicId { .. } => ErrorCode::INCONSISTENT_TOPIC_ID,
             Self::Unknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::NameTooLong { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
             _ => ErrorCode::KAFKA_STORAGE_ERROR,
         }
     }

@@ -26,6 +26,8 @@ pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 
 /// Per partition directory, once its log was cut: how often. Ours, not Kafka's, which passes over it.
 pub(crate) const GENERATION: &str = "klamm-generation";
+/// The topic of the metadata log, which belongs to the quorum and not to the topics.
+pub(crate) const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Suffix of a segment's records.
 pub(crate) const LOG_SUFFIX: &str = ".log";
@@ -88,8 +90,8 @@ pub(crate) enum DirKind {
     Delete,
     /// A log that Kafka put aside since the metadata does not place it here.
     Stray { topic: String, partition: i32 },
-    /// A copy being made by Kafka from another log directory.
-    Future,
+    /// A copy being made from another log directory.
+    Future { topic: String, partition: i32 },
     /// Not Kafka's.
     Foreign,
 }
@@ -106,7 +108,7 @@ pub(crate) fn dir_kind(name: &str) -> DirKind {
         return match make {
             0 => DirKind::Delete,
             1 => DirKind::Stray { topic: topic.to_owned(), partition },
-            _ => DirKind::Future,
+            _ => DirKind::Future { topic: topic.to_owned(), partition },
         };
     }
     match parse_log_name(name) {
@@ -149,10 +151,20 @@ pub(crate) fn stray_dir_name(topic: &str, partition: i32, unique: [u8; 16]) -> S
     suffixed_dir_name(topic, partition, unique, STRAY_DIR_SUFFIX)
 }
 
+/// The name of a copy that is being made from another log directory; `None` if it would be no legal file name. It is
+/// never cut, since the copy's topic has to be read from it.
+pub(crate) fn future_dir_name(topic: &str, partition: i32, unique: [u8; 16]) -> Option<String> {
+    let name = format!("{topic}-{partition}.{}{FUTURE_DIR_SUFFIX}", hex(unique));
+    (name.len() <= MAX_NAME_BYTES).then_some(name)
+}
+
+fn hex(unique: [u8; 16]) -> String {
+    unique.iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// A long topic name is cut, as Kafka cuts it, so that the whole stays a legal file name.
 fn suffixed_dir_name(topic: &str, partition: i32, unique: [u8; 16], kind: &str) -> String {
-    let unique: String = unique.iter().map(|b| format!("{b:02x}")).collect();
-    let suffix = format!("-{partition}.{unique}{kind}");
+    let suffix = format!("-{partition}.{}{kind}", hex(unique));
     let kept = topic.len().min(MAX_NAME_BYTES - suffix.len());
     format!("{}{suffix}", &topic[..kept])
 }

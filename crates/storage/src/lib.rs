@@ -5,7 +5,7 @@
 //! as `now_ms`, and what may block for long is handed out as a ticket to be run elsewhere. It knows offsets and bytes,
 //! never replicas or requests.
 //!
-//! [`LogDir`] opens a directory, [`UnifiedLog`] is the one writer's half of a log, [`LogView`] the readers'.
+//! [`LogDirs`] opens all directories of a node, [`LogDir`] is the owner of one, [`UnifiedLog`] is the one writer's half of a log, [`LogView`] the readers'.
 
 mod checkpoint_file;
 mod directory;
@@ -17,6 +17,7 @@ mod loader;
 mod log;
 mod log_config;
 mod log_dir;
+mod log_dirs;
 mod marker_files;
 mod meta_properties;
 mod open_files;
@@ -27,11 +28,15 @@ mod segment;
 mod view;
 mod wal;
 
+pub use directory::FailureListener;
 pub use epoch_cache::{EpochEndOffset, EpochEntry};
 pub use error::{AppendError, ReadError, StorageError};
-pub use log::{ActiveProducer, AppendInfo, DeleteTicket, FlushTicket, RetentionOutcome, UnifiedLog};
+pub use log::{
+    ActiveProducer, AppendInfo, CopyError, CopyStep, DeleteTicket, FlushTicket, RetentionOutcome, UnifiedLog,
+};
 pub use log_config::{AppendOrigin, BACKGROUND_FLUSH_BYTES, DEFAULT_PRODUCER_ID_EXPIRATION_MS, LogConfig};
 pub use log_dir::{DEFAULT_MAX_OPEN_FILES, LogDir, LogDirConfig, LogName};
+pub use log_dirs::{Entry, Formatting, LockedLogDirs, LogDirs, LogDirsConfig, Recovered, Recovery};
 pub use meta_properties::MetaProperties;
 pub use producer_state::{PRODUCERS_MAX, RETAINED_BATCHES};
 pub use recovery_report::{Cut, DamagedLog, Rebuilt, RecoveryReport};

@@ -42,6 +42,10 @@ pub(crate) struct LoadRequest<'a> {
     pub(crate) directory: &'a Arc<Directory>,
     pub(crate) topic: &'a str,
     pub(crate) partition: i32,
+    /// Name of the log's own directory.
+    pub(crate) dir_name: &'a str,
+    /// Whether the log is a copy being made from another log directory.
+    pub(crate) is_future: bool,
     pub(crate) config: Arc<LogConfig>,
     /// Whether the directory was closed cleanly.
     pub(crate) clean: bool,
@@ -63,7 +67,7 @@ pub(crate) fn load(
     window: &mut Vec<u8>,
     report: &mut RecoveryReport,
 ) -> Result<UnifiedLog, StorageError> {
-    let dir = request.directory.path().join(log_dir_name(request.topic, request.partition));
+    let dir = request.directory.path().join(request.dir_name);
     let files = LogFiles::collect(request.directory.disk().as_ref(), &dir, report)?;
     let mut loader = Loader {
         request,
@@ -414,6 +418,7 @@ impl Loader<'_, '_> {
             topic_id,
             directory: Arc::clone(self.request.directory),
             dir: self.dir,
+            is_future: self.request.is_future,
             log_start_offset,
             log_end_offset: end_offset,
             durable_end_offset: durable_end_offset.min(end_offset),

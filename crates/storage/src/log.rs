@@ -21,12 +21,14 @@ use crate::view::{LogView, SegmentList};
 mod ahead;
 mod append;
 mod flush;
+mod follow;
 mod retention;
 mod roll;
 mod truncate;
 
 pub use append::AppendInfo;
 pub use flush::FlushTicket;
+pub use follow::{CopyError, CopyStep};
 pub use retention::{DeleteTicket, RetentionOutcome};
 
 /// A producer as `DescribeProducers` shows it.
@@ -190,6 +192,12 @@ impl UnifiedLog {
         Arc::clone(&self.view)
     }
 
+    /// Takes the log out of use: its partition has another one. It is no longer counted in its directory, and who reads
+    /// from it is told that it is gone.
+    pub fn mark_replaced(&self) {
+        self.view.mark_deleted();
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> &Arc<LogConfig> {
         &self.config
@@ -201,7 +209,7 @@ impl UnifiedLog {
     /// # Errors
     /// The disk's.
     pub fn update_config(&mut self, config: impl Into<Arc<LogConfig>>) -> Result<(), StorageError> {
-        self.config = config.into();
+        self.config = allowed(config.into(), self.view.is_future());
         self.active.jitter_ms = draw_jitter(self.view.directory(), &self.config);
         self.secure_tail()
     }
@@ -275,6 +283,14 @@ impl std::fmt::Debug for UnifiedLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "UnifiedLog({:?})", self.view)
     }
+}
+
+/// The configuration under which a log runs: a copy that is being made is not written ahead, since its source is.
+pub(crate) fn allowed(mut config: Arc<LogConfig>, is_future: bool) -> Arc<LogConfig> {
+    if is_future && config.durable {
+        Arc::make_mut(&mut config).durable = false;
+    }
+    config
 }
 
 fn draw_jitter(directory: &Directory, config: &LogConfig) -> i64 {

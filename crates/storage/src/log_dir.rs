@@ -12,10 +12,10 @@ use parking_lot::Mutex;
 use platform::{DiskLock, OpenMode, Platform};
 use protocol::Uuid;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, FailureListener};
 use crate::epoch_cache::EpochCache;
 use crate::error::StorageError;
-use crate::layout::{PARTITION_METADATA, delete_dir_name, log_dir_name, stray_dir_name};
+use crate::layout::{METADATA_TOPIC, PARTITION_METADATA, delete_dir_name, log_dir_name, stray_dir_name};
 use crate::log::{DeleteTicket, LoadedLog, UnifiedLog};
 use crate::log_config::LogConfig;
 use crate::marker_files::encode_partition_metadata;
@@ -27,10 +27,13 @@ use crate::view::{LogView, ViewStart};
 use crate::wal::{WalConfig, WalTicket};
 
 mod checkpoints;
+mod future;
+mod locked;
 mod open;
 mod write_ahead;
 
 use checkpoints::Checkpoints;
+pub(crate) use locked::{Identity, LockedDir, check_owner};
 
 /// Open segment files of a directory unless [`LogDirConfig::max_open_files`] says otherwise.
 pub const DEFAULT_MAX_OPEN_FILES: usize = 30_000;
@@ -53,6 +56,8 @@ pub struct LogDirConfig {
     pub wal: WalConfig,
     /// How many segment files may be open at once; those with unflushed bytes always are.
     pub max_open_files: usize,
+    /// Who is told when the directory goes offline.
+    pub failure_listener: Option<Arc<dyn FailureListener>>,
 }
 
 impl LogDirConfig {
@@ -65,6 +70,7 @@ impl LogDirConfig {
             log_config: Arc::default(),
             wal: WalConfig::default(),
             max_open_files: DEFAULT_MAX_OPEN_FILES,
+            failure_listener: None,
         }
     }
 }
@@ -95,6 +101,9 @@ struct State {
     loaded: BTreeMap<LogKey, UnifiedLog>,
     /// Every log that is in use or may be taken.
     views: BTreeMap<LogKey, Arc<LogView>>,
+    /// The same for copies that are being made from other log directories.
+    loaded_futures: BTreeMap<LogKey, UnifiedLog>,
+    futures: BTreeMap<LogKey, Arc<LogView>>,
     damaged: BTreeMap<LogKey, DamagedState>,
     /// Names that the checkpoints on disk, or the directory itself after a power loss, may still give to a log that is
     /// gone: a new log of that name has to clear them first.
@@ -123,12 +132,17 @@ impl LogDir {
         config: &LogDirConfig,
         now_ms: i64,
     ) -> Result<(Self, RecoveryReport), StorageError> {
-        open::open(platform, path, config, now_ms)
+        LockedDir::lock(platform, path)?.open(config, now_ms)
     }
 
     /// Whose directory it is.
     pub fn meta(&self) -> &MetaProperties {
         &self.meta
+    }
+
+    /// `directory.id` of its `meta.properties`.
+    pub fn id(&self) -> Uuid {
+        self.meta.directory_id.expect("a directory without an id is given one before it is opened")
     }
 
     /// Where it is.
@@ -154,15 +168,28 @@ impl LogDir {
         self.directory.open_files().count()
     }
 
+    /// What readers see of every log of a topic here, those being made from other directories last; the metadata log is
+    /// none of them.
+    pub fn views(&self) -> Vec<Arc<LogView>> {
+        let state = self.state.lock();
+        let all = state.views.values().chain(state.futures.values());
+        all.filter(|view| **view.topic() != *METADATA_TOPIC && !view.is_deleted()).cloned().collect()
+    }
+
+    /// Number of logs of topics, copies being made included.
+    pub fn logs_count(&self) -> usize {
+        self.views().len()
+    }
+
+    /// The readers' half of a partition's log, if it is here.
+    pub fn view_of(&self, topic: &str, partition: i32) -> Option<Arc<LogView>> {
+        let state = self.state.lock();
+        state.views.get(&(Arc::from(topic), partition)).filter(|view| !view.is_deleted()).cloned()
+    }
+
     /// The logs that were found and not taken yet.
     pub fn unclaimed(&self) -> Vec<LogName> {
-        let state = self.state.lock();
-        let name = |((topic, partition), log): (&LogKey, &UnifiedLog)| LogName {
-            topic: Arc::clone(topic),
-            partition: *partition,
-            topic_id: log.view().topic_id(),
-        };
-        state.loaded.iter().map(name).collect()
+        self.state.lock().loaded.iter().map(name_of).collect()
     }
 
     /// Takes a log that was found, to write to it under this configuration; `None` if there is none.
@@ -178,16 +205,12 @@ impl LogDir {
         config: impl Into<Arc<LogConfig>>,
     ) -> Result<Option<UnifiedLog>, StorageError> {
         let key = (Arc::from(topic), partition);
-        let mut log = {
+        let log = {
             let mut state = self.state.lock();
             state.check_damaged(&key)?;
-            let Some(log) = state.loaded.get(&key) else { return Ok(None) };
-            if let Some(found) = log.view().topic_id().filter(|found| *found != topic_id) {
-                let log = log_dir_name(topic, partition);
-                return Err(StorageError::InconsistentTopicId { log, expected: topic_id, found });
-            }
-            state.loaded.remove(&key).expect("it was found above")
+            take_of_topic(&mut state.loaded, &key, topic_id)?
         };
+        let Some(mut log) = log else { return Ok(None) };
         log.assign_topic_id(topic_id)?;
         log.update_config(config)?;
         Ok(Some(log))
@@ -220,15 +243,25 @@ impl LogDir {
         if is_stale {
             self.forget_deleted_logs()?;
         }
-        let dir: Arc<Path> = Arc::from(self.directory.path().join(&name));
-        self.make_dir(&dir, &name, topic_id)?;
+        let new = NewLog { key, dir_name: name, topic_id, is_future: false };
+        let log = self.make_log(new, config.into(), now_ms)?;
+        let view = log.view();
+        self.state.lock().views.insert((Arc::clone(view.topic()), partition), view);
+        Ok(log)
+    }
+
+    fn make_log(&self, new: NewLog, config: Arc<LogConfig>, now_ms: i64) -> Result<UnifiedLog, StorageError> {
+        let NewLog { key: (topic, partition), dir_name, topic_id, is_future } = new;
+        let dir: Arc<Path> = Arc::from(self.directory.path().join(&dir_name));
+        self.make_dir(&dir, &dir_name, topic_id)?;
         let segments = vec![Arc::new(Segment::empty(Arc::clone(&dir), 0, now_ms))];
         let view = Arc::new(LogView::new(ViewStart {
-            topic: Arc::clone(&key.0),
+            topic,
             partition,
             topic_id: Some(topic_id),
             directory: Arc::clone(&self.directory),
             dir,
+            is_future,
             log_start_offset: 0,
             log_end_offset: 0,
             durable_end_offset: 0,
@@ -237,10 +270,9 @@ impl LogDir {
             segments,
             epochs: EpochCache::default(),
         }));
-        self.state.lock().views.insert(key, Arc::clone(&view));
         Ok(UnifiedLog::new(LoadedLog {
             view,
-            config: config.into(),
+            config: crate::log::allowed(config, is_future),
             producers: ProducerState::default(),
             snapshots: Vec::new(),
             bytes_since_index: 0,
@@ -271,7 +303,10 @@ impl LogDir {
 
     /// Makes sure that nothing on disk still speaks of logs that were deleted.
     fn forget_deleted_logs(&self) -> Result<(), StorageError> {
-        self.directory.disk().sync_dir(self.directory.path())?;
+        self.directory
+            .disk()
+            .sync_dir(self.directory.path())
+            .map_err(|error| self.directory.write_failed(error))?;
         self.checkpoint()
     }
 
@@ -307,14 +342,37 @@ impl LogDir {
         let renamed =
             self.directory.check_online().and_then(|()| Ok(self.directory.disk().rename(view.dir(), &to)?));
         let mut state = self.state.lock();
+        let (loaded, views) = state.tables(view.is_future());
         if let Err(error) = renamed {
-            state.loaded.insert(key, log);
+            loaded.insert(key, log);
             return Err(error);
         }
         view.mark_deleted();
-        state.views.remove(&key);
+        views.remove(&key);
         state.stale.insert(key);
         Ok(to)
+    }
+
+    /// Whether a log has to stay offline.
+    pub fn is_damaged(&self, topic: &str, partition: i32) -> bool {
+        self.state.lock().damaged.contains_key(&(Arc::from(topic), partition))
+    }
+
+    /// Gives a log back that was taken, for somebody else to take.
+    pub(crate) fn give_back(&self, log: UnifiedLog) {
+        let view = log.view();
+        let key = (Arc::clone(view.topic()), view.partition());
+        self.state.lock().tables(view.is_future()).0.insert(key, log);
+    }
+
+    /// Deletes a log whose partition has moved to another directory. It is out of use durably before its files go, so
+    /// that no part of it comes back after a loss of power. Blocks.
+    ///
+    /// # Errors
+    /// As [`LogDir::delete_log`].
+    pub fn delete_moved(&self, log: UnifiedLog, now_ms: i64) -> Result<(), StorageError> {
+        self.delete_log(log, now_ms)?;
+        self.forget_deleted_logs()
     }
 
     /// Takes an unclaimed log whatever its topic id, to delete it or put it aside.
@@ -331,7 +389,45 @@ impl LogDir {
     }
 }
 
+fn name_of(((topic, partition), log): (&LogKey, &UnifiedLog)) -> LogName {
+    LogName { topic: Arc::clone(topic), partition: *partition, topic_id: log.view().topic_id() }
+}
+
+/// A log to be made.
+struct NewLog {
+    key: LogKey,
+    dir_name: String,
+    topic_id: Uuid,
+    is_future: bool,
+}
+
+/// Takes a log out of a table if it belongs to the topic.
+fn take_of_topic(
+    logs: &mut BTreeMap<LogKey, UnifiedLog>,
+    key: &LogKey,
+    topic_id: Uuid,
+) -> Result<Option<UnifiedLog>, StorageError> {
+    let Some(log) = logs.get(key) else { return Ok(None) };
+    if let Some(found) = log.view().topic_id().filter(|found| *found != topic_id) {
+        let log = log_dir_name(&key.0, key.1);
+        return Err(StorageError::InconsistentTopicId { log, expected: topic_id, found });
+    }
+    Ok(logs.remove(key))
+}
+
 impl State {
+    /// The logs that were not taken, and all views: of the copies being made, or of the logs in use.
+    fn tables(
+        &mut self,
+        of_futures: bool,
+    ) -> (&mut BTreeMap<LogKey, UnifiedLog>, &mut BTreeMap<LogKey, Arc<LogView>>) {
+        if of_futures {
+            (&mut self.loaded_futures, &mut self.futures)
+        } else {
+            (&mut self.loaded, &mut self.views)
+        }
+    }
+
     fn check_damaged(&self, key: &LogKey) -> Result<(), StorageError> {
         match self.damaged.get(key) {
             None => Ok(()),

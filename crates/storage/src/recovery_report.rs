@@ -10,12 +10,13 @@ use crate::scan::BadBatch;
 /// Foreign names listed in a report; more are only counted.
 const FOREIGN_LISTED: usize = 100;
 
-/// The outcome of opening a log directory.
-#[derive(Debug, Default)]
+/// The outcome of opening a log directory, or several.
+#[derive(Debug, Clone, Default)]
 pub struct RecoveryReport {
     /// Whether the last process stopped cleanly, so that nothing had to be scanned.
     pub clean: bool,
-    /// The broker epoch in the clean-shutdown marker (KIP-966), if there was one.
+    /// The broker epoch in the clean-shutdown marker (KIP-966), if there was one; of several directories, if all have the
+    /// same.
     pub previous_broker_epoch: Option<i64>,
     /// Logs that were opened.
     pub logs: usize,
@@ -86,6 +87,24 @@ pub struct DamagedLog {
 }
 
 impl RecoveryReport {
+    /// The outcome of this and of another directory.
+    #[must_use]
+    pub(crate) fn merge(mut self, other: Self) -> Self {
+        self.clean &= other.clean;
+        self.previous_broker_epoch =
+            self.previous_broker_epoch.filter(|epoch| other.previous_broker_epoch == Some(*epoch));
+        self.logs += other.logs;
+        self.scanned_bytes += other.scanned_bytes;
+        self.cuts.extend(other.cuts);
+        self.rebuilt.extend(other.rebuilt);
+        self.damaged.extend(other.damaged);
+        self.missing.extend(other.missing);
+        self.foreign.extend(other.foreign);
+        self.foreign_unlisted += other.foreign_unlisted;
+        self.pending_deletes += other.pending_deletes;
+        self
+    }
+
     pub(crate) fn note_foreign(&mut self, path: PathBuf) {
         tracing::warn!(path = %path.display(), "not a file of Kafka's: left alone");
         if self.foreign.len() < FOREIGN_LISTED { self.foreign.push(path) } else { self.foreign_unlisted += 1 }

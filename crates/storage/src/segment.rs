@@ -137,7 +137,7 @@ impl Segment {
         if let Some(file) = &*slot {
             return Ok(Arc::clone(file));
         }
-        let file = self.open_file(directory.disk().as_ref(), create)?;
+        let file = directory.watch(self.open_file(directory.disk().as_ref(), create)?);
         *slot = Some(Arc::clone(&file));
         drop(slot);
         directory.open_files().opened(self);

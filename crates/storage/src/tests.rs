@@ -7,6 +7,8 @@ mod directory;
 mod faults;
 mod fixture;
 mod flush;
+mod log_dirs;
+mod moves;
 mod read;
 mod recovery;
 mod retention;

@@ -34,6 +34,7 @@ pub struct LogView {
     topic_id: OnceLock<Uuid>,
     directory: Arc<Directory>,
     dir: Arc<Path>,
+    is_future: bool,
     log_start_offset: AtomicI64,
     log_end_offset: AtomicI64,
     /// Everything before it is in flushed segments.
@@ -114,6 +115,7 @@ pub(crate) struct ViewStart {
     pub(crate) topic_id: Option<Uuid>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) dir: Arc<Path>,
+    pub(crate) is_future: bool,
     pub(crate) log_start_offset: i64,
     pub(crate) log_end_offset: i64,
     pub(crate) durable_end_offset: i64,
@@ -140,6 +142,7 @@ impl LogView {
             topic_id,
             directory: start.directory,
             dir: start.dir,
+            is_future: start.is_future,
             log_start_offset: AtomicI64::new(start.log_start_offset),
             log_end_offset: AtomicI64::new(start.log_end_offset),
             recovery_point: AtomicI64::new(start.durable_end_offset),
@@ -180,6 +183,16 @@ impl LogView {
     /// The directory of the log's files.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The log directory it lies in.
+    pub fn log_dir_path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Whether it is a copy being made from another log directory, which is to replace the log there.
+    pub fn is_future(&self) -> bool {
+        self.is_future
     }
 
     /// The first offset that may be read.
@@ -381,6 +394,23 @@ impl LogView {
         Ok(position)
     }
 
+    /// Bytes of the batches from `offset` on, which is where one begins, or the log end.
+    ///
+    /// # Errors
+    /// The disk's, or [`StorageError::Corrupt`].
+    pub(crate) fn bytes_from(&self, offset: i64) -> Result<u64, StorageError> {
+        self.with_segments(|segments| {
+            let holder =
+                segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
+            let later: u64 = segments[holder + 1..].iter().map(|segment| segment.size()).sum();
+            let segment = &segments[holder];
+            let position = self
+                .position_of(segment, offset)
+                .map_err(|fault| self.storage_fault(segment, offset, fault))?;
+            Ok(later + segment.size().saturating_sub(position))
+        })
+    }
+
     /// The first record at or after this time (ms), by offset; `None` if there is none. May read and decompress a batch.
     ///
     /// # Errors
@@ -455,11 +485,14 @@ impl LogView {
     }
 
     pub(crate) fn storage_fault(&self, segment: &Segment, offset: i64, fault: SegmentFault) -> StorageError {
-        if self.deleted.load(Ordering::Acquire) {
+        if self.is_deleted() {
             return StorageError::Unknown { log: self.name() };
         }
         match fault {
-            SegmentFault::Io(error) => error.into(),
+            SegmentFault::Io(error) => {
+                self.directory.read_failed(&error);
+                error.into()
+            }
             SegmentFault::Bad { position, bad } => StorageError::Corrupt {
                 log: self.name(),
                 offset,
@@ -495,6 +528,10 @@ impl LogView {
 
     pub(crate) fn epochs(&self) -> &Mutex<EpochCache> {
         &self.epochs
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
     }
 
     pub(crate) fn mark_deleted(&self) {

@@ -14,6 +14,7 @@ use crate::TestConnection;
 /// A running node; its directory goes with it.
 pub struct TestNode {
     running: Option<RunningNode>,
+    platform: Platform,
     properties: BTreeMap<String, String>,
     dir: TempDir,
 }
@@ -21,6 +22,11 @@ pub struct TestNode {
 impl TestNode {
     /// Starts a node with Kafka's defaults, except that groups do not wait for more members.
     pub async fn start(properties: &[(&str, &str)]) -> Self {
+        Self::start_on(Platform::os(), properties).await
+    }
+
+    /// As [`TestNode::start`], on another machine: one with a simulated disk, say.
+    pub async fn start_on(platform: Platform, properties: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let defaults = [
             ("listeners", "PLAINTEXT://127.0.0.1:0"),
@@ -32,16 +38,30 @@ impl TestNode {
         for (key, value) in defaults.iter().chain(properties) {
             all.insert((*key).into(), (*value).into());
         }
-        let mut node = Self { running: None, properties: all, dir };
+        let mut node = Self { running: None, platform, properties: all, dir };
         node.launch().await;
         node
     }
 
     async fn launch(&mut self) {
+        self.try_launch().await.unwrap_or_else(|error| panic!("the node does not start: {error}"));
+    }
+
+    /// Starts a node that was stopped or killed.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub async fn try_launch(&mut self) -> Result<(), String> {
         let loaded = BrokerConfig::from_properties(self.properties.clone())
             .unwrap_or_else(|errors| panic!("the configuration is refused: {errors:?}"));
-        let running = RunningNode::start(Platform::os(), loaded.config, Vec::new()).await;
-        self.running = Some(running.unwrap_or_else(|error| panic!("the node does not start: {error}")));
+        let running = RunningNode::start(self.platform.clone(), loaded.config, Vec::new()).await;
+        self.running = Some(running.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    /// Waits until the node cannot go on; gives the reason.
+    pub async fn failed(&self) -> String {
+        self.running().failed().await
     }
 
     fn running(&self) -> &RunningNode {
@@ -85,10 +105,15 @@ impl TestNode {
     }
 
     /// Drops everything on the spot, as a killed process would; what the kernel has stays.
-    pub async fn kill_and_restart(&mut self) {
+    pub async fn kill(&mut self) {
         if let Some(running) = self.running.take() {
             running.kill().await;
         }
+    }
+
+    /// Kills the node and starts it again.
+    pub async fn kill_and_restart(&mut self) {
+        self.kill().await;
         self.launch().await;
     }
 

@@ -9,14 +9,15 @@ use controller::{
     ApiError, ConfigAlterations, Controller, Outcome, QuorumFeatures, has_topics_to_create,
     has_topics_to_delete, has_topics_to_grow,
 };
+use protocol::assign_replicas_to_dirs_request::DirectoryData;
 use protocol::{
     AddRaftVoterRequest, AlterClientQuotasRequest, AlterClientQuotasResponse,
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
-    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, BrokerHeartbeatRequest,
-    BrokerHeartbeatResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
-    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ElectLeadersRequest,
-    ElectLeadersResponse, ErrorCode, RemoveRaftVoterRequest, UpdateFeaturesRequest, UpdateFeaturesResponse,
-    Uuid,
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, AssignReplicasToDirsRequest,
+    AssignReplicasToDirsResponse, BrokerHeartbeatRequest, BrokerHeartbeatResponse, CreatePartitionsRequest,
+    CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
+    DeleteTopicsResponse, ElectLeadersRequest, ElectLeadersResponse, ErrorCode, RemoveRaftVoterRequest,
+    UpdateFeaturesRequest, UpdateFeaturesResponse, Uuid,
 };
 use raft::{QuorumView, ReplicaKey, VoterChangeError, VoterSet};
 use tokio::sync::{mpsc, oneshot};
@@ -305,7 +306,7 @@ impl ControllerHandle {
     /// STALE_BROKER_EPOCH; NOT_CONTROLLER when the task has ended.
     pub async fn controlled_shutdown(&self) -> Result<(), ApiError> {
         for poll in 0..SHUTDOWN_POLLS_MAX {
-            if self.ask_to_shut_down().await?.should_shut_down {
+            if self.heartbeat(|request| request.want_shut_down = true).await?.should_shut_down {
                 return Ok(());
             }
             // The first question makes the broker hand over; alone in its cluster, it may go at the second.
@@ -327,19 +328,44 @@ impl ControllerHandle {
         }
     }
 
-    /// The local broker's heartbeat that asks to stop.
-    async fn ask_to_shut_down(&self) -> Result<BrokerHeartbeatResponse, ApiError> {
+    /// Says in which directories replicas of the local broker lie.
+    ///
+    /// # Errors
+    /// STALE_BROKER_EPOCH; NOT_CONTROLLER when the node stops; KAFKA_STORAGE_ERROR when it cannot be written down. What
+    /// the controller refuses of single partitions is in the answer.
+    pub async fn assign_replicas_to_dirs(
+        &self,
+        directories: Vec<DirectoryData>,
+    ) -> Result<AssignReplicasToDirsResponse, ApiError> {
+        let (broker_id, broker_epoch) = (self.config.node_id, self.broker_epoch);
+        let request = AssignReplicasToDirsRequest { broker_id, broker_epoch, directories };
+        self.ask(move |controller, _| controller.handle_assign_replicas_to_dirs(&request)).await
+    }
+
+    /// Says that a log directory of the local broker has failed.
+    ///
+    /// # Errors
+    /// As [`ControllerHandle::assign_replicas_to_dirs`].
+    pub async fn report_offline_directory(&self, directory: Uuid) -> Result<(), ApiError> {
+        self.heartbeat(move |request| request.offline_log_dirs = vec![directory]).await.map(drop)
+    }
+
+    /// A heartbeat of the local broker.
+    async fn heartbeat(
+        &self,
+        set: impl FnOnce(&mut BrokerHeartbeatRequest) + Send + 'static,
+    ) -> Result<BrokerHeartbeatResponse, ApiError> {
         let (broker_id, broker_epoch) = (self.config.node_id, self.broker_epoch);
         let (sender, receiver) = oneshot::channel();
         let decide = Box::new(move |controller: &Controller, context: &Context<'_>| {
-            let request = BrokerHeartbeatRequest {
+            let mut request = BrokerHeartbeatRequest {
                 broker_id,
                 broker_epoch,
                 // The local broker applies what is committed before it is told so.
                 current_metadata_offset: context.next_offset - 1,
-                want_shut_down: true,
                 ..BrokerHeartbeatRequest::default()
             };
+            set(&mut request);
             let mut decision = Decision::new(controller.handle_broker_heartbeat(&request), sender);
             decision.note = Some(Box::new(move |controller, now_ms, end_offset| {
                 controller.note_heartbeat(now_ms, end_offset, &request);

@@ -52,8 +52,9 @@ pub async fn start(
     let loaded = {
         let (machine, config) = (platform.clone(), Arc::clone(&settings.config));
         let (log_dir, raft_config) = (Arc::clone(&settings.log_dir), raft_config.clone());
+        let elsewhere = settings.log_elsewhere.clone();
         let load = move || {
-            let log = MetadataLog::open(&machine, log_dir, &config.metadata_log, now_ms)?;
+            let log = MetadataLog::open(&machine, log_dir, &config.metadata_log, elsewhere, now_ms)?;
             load(log, raft_config, now_ms)
         };
         platform.blocking.run(load).await?

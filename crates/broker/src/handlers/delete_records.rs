@@ -47,7 +47,7 @@ pub async fn handle(
 }
 
 async fn delete_before(node: &Node, topic: &str, index: i32, offset: i64) -> Result<i64, ErrorCode> {
-    let partition = node.partitions.find(topic, index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    let partition = node.partition(topic, index)?;
     if is_internal(topic) {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }

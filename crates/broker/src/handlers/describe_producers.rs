@@ -44,9 +44,9 @@ fn check_topic(node: &Node, name: &str) -> Result<(), ApiError> {
 
 async fn describe(node: &Node, topic: &str, partition_index: i32) -> PartitionResponse<'static> {
     let mut response = PartitionResponse { partition_index, ..PartitionResponse::default() };
-    let producers = match node.partitions.find(topic, partition_index) {
-        None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        Some(partition) => {
+    let producers = match node.partition(topic, partition_index) {
+        Err(error_code) => Err(error_code),
+        Ok(partition) => {
             let states = partition.on_log(|log| log.active_producers()).await;
             states.ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)
         }

@@ -17,6 +17,8 @@ use crate::node::Node;
 use crate::partition::Partition;
 use crate::waiters::Waiter;
 
+/// First version that knows KAFKA_STORAGE_ERROR (KIP-112).
+const STORAGE_ERROR_VERSION_MIN: i16 = 6;
 /// First version in which Kafka names the current leader (KIP-951); the field is older.
 const CURRENT_LEADER_VERSION_MIN: i16 = 16;
 /// First version that names topics by id (KIP-516).
@@ -107,6 +109,9 @@ struct Limits {
     read_committed: bool,
     /// The answer's version can name the current leader.
     tells_leader: bool,
+    /// Whether the client may be told KAFKA_STORAGE_ERROR. Older ones take it for a fault that does not pass, so they are
+    /// sent to look for another leader, as Kafka does.
+    knows_storage_error: bool,
 }
 
 /// Reads what is there, waits for more if that is too little, and answers.
@@ -172,6 +177,7 @@ fn limits(node: &Node, ctx: &RequestContext<'_>, request: &FetchRequest<'_>) -> 
         follower: replica_id >= 0,
         read_committed: request.isolation_level == READ_COMMITTED,
         tells_leader: ctx.api_version >= CURRENT_LEADER_VERSION_MIN,
+        knows_storage_error: ctx.api_version >= STORAGE_ERROR_VERSION_MIN,
     }
 }
 
@@ -267,21 +273,23 @@ fn session_error(error_code: ErrorCode) -> FetchAnswer {
 }
 
 fn find(node: &Node, wanted: &Wanted) -> Result<Arc<Partition>, ErrorCode> {
-    let table = node.partitions.load();
-    let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-    let topic = match &wanted.topic {
-        TopicKey::Name(name) => table.by_name(name).ok_or(unknown)?,
-        TopicKey::Id(id) => match (table.by_id(*id), &wanted.name) {
-            (Some(topic), _) => topic,
-            (None, None) => return Err(ErrorCode::UNKNOWN_TOPIC_ID),
-            // The session knew the topic by its name, which another topic may have meanwhile.
-            (None, Some(name)) => {
-                let namesake = table.by_name(name).and_then(|topic| topic.get(wanted.partition));
-                return Err(if namesake.is_some() { ErrorCode::INCONSISTENT_TOPIC_ID } else { unknown });
+    match (&wanted.topic, &wanted.name) {
+        (TopicKey::Name(name), _) => node.partition(name, wanted.partition),
+        (TopicKey::Id(id), None) => node.partition_by_id(*id, wanted.partition),
+        (TopicKey::Id(id), Some(name)) => {
+            let found = node.partition_by_id(*id, wanted.partition);
+            if found.as_ref().err() != Some(&ErrorCode::UNKNOWN_TOPIC_ID) {
+                return found;
             }
-        },
-    };
-    topic.get(wanted.partition).cloned().ok_or(unknown)
+            // The session knew the topic by its name, which another topic may have meanwhile.
+            let table = node.partitions.load();
+            let namesake = table.by_name(name).and_then(|topic| topic.get(wanted.partition));
+            Err(match namesake {
+                Some(_) => ErrorCode::INCONSISTENT_TOPIC_ID,
+                None => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            })
+        }
+    }
 }
 
 /// Reads at once; if that is too little, parks on the partitions until enough is appended or time is up.
@@ -358,7 +366,7 @@ fn read_all(
     for (wanted, found) in wanted.iter().zip(found) {
         let read = match found {
             Ok(partition) => read_one(node, wanted, partition, limits, remaining, min_one),
-            Err(code) => Read { is_unknown: *code != ErrorCode::INCONSISTENT_TOPIC_ID, ..failed(*code) },
+            Err(code) => Read { is_unknown: is_unknown(*code), ..failed(*code) },
         };
         if let Some(slice) = &read.slice {
             remaining = remaining.saturating_sub(i32::try_from(slice.len).unwrap_or(i32::MAX));
@@ -370,6 +378,10 @@ fn read_all(
         reads.push(read);
     }
     reads
+}
+
+fn is_unknown(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }
 
 fn failed(error_code: ErrorCode) -> Read {
@@ -393,8 +405,20 @@ fn read_one(
     min_one: bool,
 ) -> Read {
     if partition.is_closed() && !node.is_stopping() {
-        // The topic was deleted while the request waited, or another broker leads.
-        let code = find(node, wanted).err().unwrap_or(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        // The topic was deleted while the request waited, or another broker leads. A deleted topic may be in the metadata
+        // for a moment yet.
+        let found = find(node, wanted);
+        let is_known =
+            found.is_ok() || node.partitions.find_by_id(partition.topic_id, partition.index).is_some();
+        let code = match (found.err(), &wanted.topic) {
+            (Some(ErrorCode::NOT_LEADER_OR_FOLLOWER), TopicKey::Id(_)) if !is_known => {
+                ErrorCode::UNKNOWN_TOPIC_ID
+            }
+            (Some(ErrorCode::NOT_LEADER_OR_FOLLOWER), TopicKey::Name(_)) if !is_known => {
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            }
+            (code, _) => code.unwrap_or(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        };
         let moved = code == ErrorCode::NOT_LEADER_OR_FOLLOWER;
         return Read { current_leader: moved.then(|| node.leader_of(partition)), ..failed(code) };
     }
@@ -405,14 +429,14 @@ fn read_one(
             ..failed(ErrorCode::NOT_LEADER_OR_FOLLOWER)
         };
     }
+    if partition.is_offline() {
+        return failed(ErrorCode::KAFKA_STORAGE_ERROR);
+    }
     if let Err(code) = partition.check_leader_epoch(wanted.current_leader_epoch.max(NO_LEADER_EPOCH)) {
         // A client that is ahead of this node learns nothing from it.
         let current_leader =
             (code == ErrorCode::FENCED_LEADER_EPOCH).then_some((node.node_id, partition.leader_epoch()));
         return Read { current_leader, ..failed(code) };
-    }
-    if partition.is_offline() {
-        return failed(ErrorCode::KAFKA_STORAGE_ERROR);
     }
     let view = partition.view();
     let mut read = Read {
@@ -432,14 +456,14 @@ fn read_one(
     }
     let bytes_max = wanted.bytes_max.min(remaining);
     let Ok(bytes_max) = usize::try_from(bytes_max) else {
-        return match view.read(wanted.fetch_offset, 0, read.high_watermark, true) {
+        return match partition.read(|view| view.read(wanted.fetch_offset, 0, read.high_watermark, true)) {
             // Kafka looks at the size only where there is something to read.
             Ok(None) => read,
             Ok(Some(_)) => failed(ErrorCode::UNKNOWN_SERVER_ERROR),
             Err(error) => failed(error.code()),
         };
     };
-    match view.read(wanted.fetch_offset, bytes_max, read.high_watermark, min_one) {
+    match partition.read(|view| view.read(wanted.fetch_offset, bytes_max, read.high_watermark, min_one)) {
         Ok(slice) => read.slice = slice.filter(|slice| slice.len > 0),
         Err(error) => return failed(error.code()),
     }
@@ -534,5 +558,8 @@ fn partition_data(
             Records::External { len, token }
         }
     };
+    if data.error_code == ErrorCode::KAFKA_STORAGE_ERROR && !limits.knows_storage_error {
+        data.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+    }
     data
 }

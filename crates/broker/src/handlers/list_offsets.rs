@@ -128,8 +128,7 @@ fn look_up(
     asked: &ListOffsetsPartition,
     replica_id: i32,
 ) -> Result<Found, ErrorCode> {
-    let partition =
-        node.partitions.find(topic, asked.partition_index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    let partition = node.partition(topic, asked.partition_index)?;
     partition.check_leads(asked.current_leader_epoch)?;
     find(&partition, asked.timestamp, replica_id)
 }
@@ -147,8 +146,8 @@ fn find(partition: &Partition, timestamp: i64, replica_id: i32) -> Result<Found,
             return Ok(Found { timestamp: -1, offset, leader_epoch });
         }
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(NOTHING),
-        MAX_TIMESTAMP => view.offset_of_max_timestamp(),
-        _ => view.offset_for_timestamp(timestamp),
+        MAX_TIMESTAMP => partition.read(|view| view.offset_of_max_timestamp()),
+        _ => partition.read(|view| view.offset_for_timestamp(timestamp)),
     };
     match record.map_err(|error| error.code())? {
         Some(found) if found.offset < end => {

@@ -15,7 +15,7 @@ pub async fn handle(
     request: OffsetForLeaderEpochRequest<'_>,
 ) -> OffsetForLeaderEpochResponse<'static> {
     let look_up = |topic: &str, index: i32, believed: i32, epoch: i32| -> Result<(i32, i64), ErrorCode> {
-        let partition = node.partitions.find(topic, index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        let partition = node.partition(topic, index)?;
         partition.check_leads(believed)?;
         Ok(partition.view().end_offset_for_epoch(epoch))
     };

@@ -61,9 +61,7 @@ pub async fn handle<'a>(
         let topic = find_topic(node, ctx, data);
         let mut partition_responses = Vec::with_capacity(data.partition_data.len());
         for partition_data in &data.partition_data {
-            let partition = topic.as_ref().map_err(|code| *code).and_then(|topic| {
-                topic.get(partition_data.index).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-            });
+            let partition = find_partition(node, ctx, data, topic.as_deref(), partition_data.index);
             let response = match partition {
                 Err(code) => failure(partition_data.index, code),
                 Ok(partition) => {
@@ -178,15 +176,30 @@ fn find_topic(
     node: &Node,
     ctx: &RequestContext<'_>,
     data: &TopicProduceData<'_>,
-) -> Result<Arc<TopicPartitions>, ErrorCode> {
+) -> Option<Arc<TopicPartitions>> {
+    let table = node.partitions.load();
+    let topic = if ctx.api_version >= TOPIC_ID_VERSION_MIN {
+        table.by_id(data.topic_id)
+    } else {
+        table.by_name(&data.name)
+    };
+    topic.cloned()
+}
+
+fn find_partition(
+    node: &Node,
+    ctx: &RequestContext<'_>,
+    data: &TopicProduceData<'_>,
+    topic: Option<&TopicPartitions>,
+    index: i32,
+) -> Result<Arc<Partition>, ErrorCode> {
     if node.is_stopping() {
         return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
     }
-    let table = node.partitions.load();
-    if ctx.api_version >= TOPIC_ID_VERSION_MIN {
-        table.by_id(data.topic_id).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
-    } else {
-        table.by_name(&data.name).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    match topic.and_then(|topic| topic.get(index)) {
+        Some(partition) if !partition.is_offline() => Ok(partition.clone()),
+        _ if ctx.api_version >= TOPIC_ID_VERSION_MIN => node.partition_by_id(data.topic_id, index),
+        _ => node.partition(&data.name, index),
     }
 }
 

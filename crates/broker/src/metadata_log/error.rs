@@ -23,8 +23,8 @@ pub enum MetadataLogError {
     Io(Arc<std::io::Error>),
     /// There are logs and no metadata that could say whose they are.
     #[error(
-        "log directory {path} has logs ({example}, …) and no metadata log (__cluster_metadata-0): a new one would orphan \
-         them. Restore __cluster_metadata-0 from a copy, or start in an empty directory.", path = path.display()
+        "there are logs ({example}, …) and no metadata log (__cluster_metadata-0) in log directory {path}: a new one would \
+         orphan them. Restore __cluster_metadata-0 from a copy, or start in an empty directory.", path = path.display()
     )]
     Missing {
         /// The log directory.

@@ -7,6 +7,7 @@ mod admin;
 mod cluster_admin;
 mod configs;
 mod deadlines;
+mod directories;
 mod fetching;
 mod hostile;
 mod metadata;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use broker::{Formatting, StartOptions};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::failure::Failure;
@@ -54,9 +55,14 @@ pub fn run(arguments: &DevArguments, began: Instant) -> Result<(), Failure> {
     let config = node_process::load(properties)?;
     let place = match arguments.memory {
         true => "data in memory, gone at the end".to_owned(),
-        false => format!("data in {} (use --memory to keep nothing)", shown_path(&arguments.data)),
+        false => {
+            let dirs: Vec<String> = config.log_dir.log_dirs.iter().map(|dir| shown_path(dir)).collect();
+            format!("data in {} (use --memory to keep nothing)", dirs.join(" and "))
+        }
     };
-    node_process::run(config, loggers, began, |ready| banner(ready, &place))
+    // A developer who adds a directory wants it to be used.
+    let options = StartOptions { loggers, formatting: Formatting::Missing, ..StartOptions::default() };
+    node_process::run(config, options, began, |ready| banner(ready, &place))
 }
 
 fn make_memory_dir() -> Result<MemoryDir, Failure> {
@@ -66,8 +72,8 @@ fn make_memory_dir() -> Result<MemoryDir, Failure> {
     })
 }
 
-fn shown_path(path: &std::path::Path) -> String {
-    if path.is_absolute() { path.display().to_string() } else { format!("./{}", path.display()) }
+fn shown_path(path: &str) -> String {
+    if std::path::Path::new(path).is_absolute() { path.to_owned() } else { format!("./{path}") }
 }
 
 /// The port asked for; else Kafka's, or the next free one, which is said aloud.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use broker::StartOptions;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::failure::Failure;
@@ -44,7 +45,8 @@ pub fn run(arguments: &ServerArguments, began: Instant) -> Result<(), Failure> {
     }
     let config = node_process::load(properties)?;
     let (node_id, dirs) = (config.node_id, config.log_dir.log_dirs.join(", "));
-    node_process::run(config, loggers, began, |ready| greeting(ready, node_id, &dirs))
+    let options = StartOptions { loggers, ..StartOptions::default() };
+    node_process::run(config, options, began, |ready| greeting(ready, node_id, &dirs))
 }
 
 fn read_properties(path: &PathBuf) -> Result<BTreeMap<String, String>, Failure> {

@@ -235,6 +235,60 @@ fn a_lost_directory_takes_its_replicas_out() {
     assert_eq!(broker.directories, [directory(2)]);
 }
 
+/// AssignReplicasToDirs of broker 1 for partition 0 of a topic.
+fn assign(cluster: &mut Cluster, topic: &str, id: protocol::Uuid) {
+    let topic_id = cluster.controller.image().topics().by_name(topic).expect("it exists").id();
+    let partitions = vec![PartitionData { partition_index: 0 }];
+    let request = AssignReplicasToDirsRequest {
+        broker_id: 1,
+        broker_epoch: cluster.controller.image().cluster().broker(1).expect("it is registered").epoch,
+        directories: vec![DirectoryData { id, topics: vec![TopicData { topic_id, partitions }] }],
+    };
+    let outcome = cluster.controller.handle_assign_replicas_to_dirs(&request).expect("the epoch is right");
+    cluster.apply(outcome);
+}
+
+#[test]
+fn the_only_replica_goes_and_comes_with_its_directory() {
+    let mut cluster = Cluster::new(&[]);
+    let mut request = cluster.registration(1, 60);
+    request.log_dirs.push(uuid(250));
+    cluster.register(&request).expect("it may register");
+    cluster.heartbeat(1, |_| {});
+    cluster.create(vec![assigned("a", &[(0, &[1])]), assigned("b", &[(0, &[1])])]);
+    let directory_of = |cluster: &Cluster, name: &str| {
+        let topic = cluster.controller.image().topics().by_name(name).expect("it exists");
+        topic.partition(0).expect("it exists").directory(1).expect("it is placed")
+    };
+    assert_eq!(directory_of(&cluster, "a"), metadata::DIRECTORY_UNASSIGNED, "the broker chooses");
+    assign(&mut cluster, "a", uuid(250));
+    assign(&mut cluster, "b", directory(1));
+    assert_eq!(
+        cluster.partition("a", 0),
+        "[1] isr [1] elr [] leader 1 epoch 0",
+        "only the directory changes"
+    );
+    cluster.heartbeat(1, |request| request.offline_log_dirs = vec![uuid(250)]);
+    assert_eq!(cluster.partition("a", 0), "[1] isr [] elr [1] leader -1 epoch 1", "as Kafka 4.4 has it");
+    assert_eq!(cluster.partition("b", 0), "[1] isr [1] elr [] leader 1 epoch 0");
+    // A replica found elsewhere leads again, and one that is said to be in a lost directory does not.
+    assign(&mut cluster, "a", directory(1));
+    assert_eq!(cluster.partition("a", 0), "[1] isr [1] elr [] leader 1 epoch 2");
+    assign(&mut cluster, "b", uuid(250));
+    assert_eq!(cluster.partition("b", 0), "[1] isr [] elr [1] leader -1 epoch 1");
+    // The process starts anew with the directory mended.
+    let mut request = cluster.registration(1, 61);
+    request.log_dirs.push(uuid(250));
+    request.previous_broker_epoch = -1;
+    cluster.now_ms += 60_000;
+    cluster.register(&request).expect("it may register");
+    cluster.heartbeat(1, |_| {});
+    for topic in ["a", "b"] {
+        let is_led = cluster.partition(topic, 0).contains("isr [1] elr [] leader 1");
+        assert!(is_led, "{}", cluster.partition(topic, 0));
+    }
+}
+
 #[test]
 fn cordoned_directories_take_no_new_replicas() {
     let mut cluster = Cluster::of_one(&[]);

@@ -166,7 +166,13 @@ impl OsStream {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+                Err(e) => {
+                    // A socket never says so: it is the file that cannot be read.
+                    if e.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+                        file.read_failed(&e);
+                    }
+                    return Err(e);
+                }
             }
         }
         Ok(())

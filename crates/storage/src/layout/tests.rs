@@ -30,7 +30,15 @@ fn suffixed_directories_are_told_apart() {
     assert_eq!(name, "orders-3.abababababababababababababababab-delete");
     assert_eq!(dir_kind(&name), DirKind::Delete);
     assert_eq!(dir_kind("orders-3.abc-stray"), DirKind::Stray { topic: "orders".into(), partition: 3 });
-    assert_eq!(dir_kind("orders-3.abc-future"), DirKind::Future);
+    let future = future_dir_name("orders", 3, unique).expect("a legal name");
+    assert_eq!(future, "orders-3.abababababababababababababababab-future");
+    assert_eq!(dir_kind(&future), DirKind::Future { topic: "orders".into(), partition: 3 });
+    assert_eq!(future_dir_name(&"t".repeat(213), 0, unique).map(|name| name.len()), Some(255));
+    assert_eq!(
+        future_dir_name(&"t".repeat(214), 0, unique),
+        None,
+        "Kafka cuts no name of a future log either"
+    );
     assert_eq!(dir_kind("orders-delete"), DirKind::Foreign);
     let long = delete_dir_name(&"t".repeat(249), 2_000_000_000, unique);
     assert_eq!(long.len(), 255);

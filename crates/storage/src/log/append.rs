@@ -8,8 +8,8 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use records::{
-    BatchError, BatchHeader, FollowerRules, HEADER_BYTES, ProduceRules, Rewrite, TimestampType, ValidBatch,
-    batches, recompress, stamp, validate_follower, validate_produce,
+    BatchError, BatchHeader, HEADER_BYTES, ProduceRules, Rewrite, TimestampType, ValidBatch, batches,
+    recompress, stamp, validate_produce,
 };
 
 use super::UnifiedLog;
@@ -44,7 +44,7 @@ pub(super) struct Prepared<'a> {
     /// `stamped`, read.
     pub(super) header: BatchHeader,
     /// The whole batch; its own header is not written.
-    bytes: Cow<'a, [u8]>,
+    pub(super) bytes: Cow<'a, [u8]>,
 }
 
 impl Prepared<'_> {
@@ -114,33 +114,6 @@ impl UnifiedLog {
         self.append_prepared(std::slice::from_ref(&prepared), AppendOrigin::Client, rules.now_ms)
     }
 
-    /// Appends batches as the leader of another node has them.
-    ///
-    /// # Errors
-    /// [`AppendError::UnexpectedOffset`] if they overlap the log; then the log is as it was.
-    pub fn append_as_follower(
-        &mut self,
-        bytes: &[u8],
-        leader_epoch: i32,
-        now_ms: i64,
-    ) -> Result<AppendInfo, AppendError> {
-        let taken = validate_follower(bytes, &FollowerRules { leader_epoch })?;
-        let mut prepared = Vec::with_capacity(taken.batches_count);
-        for batch in batches(&bytes[..taken.size_bytes]) {
-            let batch = batch?;
-            let Some(stamped) = batch.header_bytes().copied() else {
-                return Err(BatchError::OldMagic { magic: batch.header.magic }.into());
-            };
-            prepared.push(Prepared { stamped, header: batch.header, bytes: Cow::Borrowed(batch.bytes) });
-        }
-        let Some(first) = prepared.first() else { return Err(BatchError::NoBatch.into()) };
-        if first.header.base_offset < self.end_offset() {
-            let (expected, found) = (self.end_offset(), first.header.base_offset);
-            return Err(AppendError::UnexpectedOffset { expected, found });
-        }
-        self.append_prepared(&prepared, AppendOrigin::RaftLeader, now_ms)
-    }
-
     fn append_prepared(
         &mut self,
         prepared: &[Prepared<'_>],
@@ -170,6 +143,17 @@ impl UnifiedLog {
                 }
             }
         }
+        self.append_judged(prepared, now_ms)
+    }
+
+    /// Appends batches that were found fit for this log, in one write to one segment.
+    pub(super) fn append_judged(
+        &mut self,
+        prepared: &[Prepared<'_>],
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendError> {
+        let bytes: u64 = prepared.iter().map(Prepared::size).sum();
+        let first_offset = prepared[0].header.base_offset;
         let last_offset = prepared[prepared.len() - 1].header.last_offset();
         let max_timestamp = prepared.iter().map(|batch| batch.header.max_timestamp).max().unwrap_or(-1);
         self.roll_if_due(first_offset, last_offset, max_timestamp, bytes, now_ms)?;

@@ -22,6 +22,8 @@ use crate::log_config::BACKGROUND_FLUSH_BYTES;
 pub struct FlushTicket {
     directory: Arc<Directory>,
     dir: PathBuf,
+    /// Which log it is of: one that came back to this directory may have its name.
+    view_number: u64,
     offset: i64,
     /// Segment files; they stay open so that their write errors are seen.
     files: Vec<Arc<dyn File>>,
@@ -155,6 +157,7 @@ impl UnifiedLog {
         let ticket = FlushTicket {
             directory: Arc::clone(self.directory()),
             dir: self.view.dir().to_path_buf(),
+            view_number: self.view.number(),
             offset,
             files,
             paths,
@@ -171,8 +174,11 @@ impl UnifiedLog {
         Ok(Some(ticket))
     }
 
-    /// Notes that a ticket of this log has run.
+    /// Notes that a ticket of this log has run. One of a log that this one has replaced says nothing of it.
     pub fn mark_durable(&mut self, ticket: &FlushTicket) {
+        if ticket.dir != self.view.dir() || ticket.view_number != self.view.number() {
+            return;
+        }
         let epochs = &mut self.unflushed.epochs;
         epochs.durable = epochs.durable.max(ticket.epochs_made);
         let names = &mut self.unflushed.names;

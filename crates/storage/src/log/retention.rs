@@ -195,7 +195,7 @@ impl UnifiedLog {
         Ok(self.view.log_start_offset())
     }
 
-    fn raise_log_start(&mut self, offset: i64) {
+    pub(super) fn raise_log_start(&mut self, offset: i64) {
         if offset <= self.view.log_start_offset() {
             return;
         }

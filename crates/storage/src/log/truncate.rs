@@ -128,7 +128,12 @@ impl UnifiedLog {
 
     /// Has all that the write-ahead log holds of this log count no more.
     fn begin_generation(&mut self) -> Result<(), StorageError> {
-        let generation = self.view.generation() + 1;
+        self.begin_generation_after(self.view.generation())
+    }
+
+    /// Has all that a write-ahead log holds of this partition's logs up to that generation count no more.
+    pub(super) fn begin_generation_after(&mut self, last: u32) -> Result<(), StorageError> {
+        let generation = last + 1;
         let path = self.view.dir().join(GENERATION);
         self.disk_write(|directory| directory.disk().write_atomic(&path, &encode_generation(generation)))?;
         self.view.set_generation(generation);

@@ -84,14 +84,18 @@ impl LogDir {
     /// The disk's.
     pub fn close_clean(&self, broker_epoch: Option<i64>) -> Result<bool, StorageError> {
         self.directory.check_online()?;
-        let loaded = std::mem::take(&mut self.state.lock().loaded);
-        for mut log in loaded.into_values() {
+        let (loaded, futures) = {
+            let mut state = self.state.lock();
+            (std::mem::take(&mut state.loaded), std::mem::take(&mut state.loaded_futures))
+        };
+        for mut log in loaded.into_values().chain(futures.into_values()) {
             close_log(&mut log)?;
         }
         self.checkpoint()?;
         let is_durable = {
             let state = self.state.lock();
-            state.views.values().all(|view| view.recovery_point() == view.log_end_offset())
+            let mut views = state.views.values().chain(state.futures.values());
+            views.all(|view| view.recovery_point() == view.log_end_offset())
         };
         let is_durable = is_durable && self.directory.wal().abandon();
         if is_durable {
@@ -120,7 +124,8 @@ impl State {
         of_damaged: impl Fn(&super::DamagedState) -> Option<i64>,
     ) -> PartitionOffsets {
         let name = |(topic, partition): &LogKey| (topic.to_string(), *partition);
-        let views = self.views.iter().filter_map(|(key, view)| Some((name(key), of_view(view)?)));
+        let views = self.views.iter().chain(self.named_futures());
+        let views = views.filter_map(|(key, view)| Some((name(key), of_view(view)?)));
         let damaged = self.damaged.iter().filter_map(|(key, log)| Some((name(key), of_damaged(log)?)));
         views.chain(damaged).collect()
     }

@@ -1,57 +1,46 @@
-//! Opening a log directory: lock, identity, marker, checkpoints, logs.
+//! Opening a log directory that is locked and ours: marker, checkpoints, logs.
 //!
-//! Owns the order. Nothing is written before the directory is known to be ours, and the clean marker is gone before
-//! anything else is.
+//! Owns the order. The clean marker is gone before anything else is written.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use platform::{DirEntry, Disk, Platform};
-use protocol::Uuid;
+use platform::{DirEntry, Disk};
 
-use super::{Checkpoints, DamagedState, LogDir, LogDirConfig, LogKey, State};
+use super::{Checkpoints, DamagedState, LockedDir, LogDir, LogDirConfig, LogKey, State};
 use crate::checkpoint_file::{PartitionOffsets, decode_offsets};
 use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::{
-    CLEAN_SHUTDOWN, DirKind, HIGH_WATERMARK_CHECKPOINT, LOCK, LOG_START_CHECKPOINT, META_PROPERTIES,
-    RECOVERY_POINT_CHECKPOINT, dir_kind, is_top_level_file, is_wal_file, log_dir_name,
+    CLEAN_SHUTDOWN, DirKind, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
+    dir_kind, is_top_level_file, is_wal_file, log_dir_name,
 };
 use crate::loader::{LoadRequest, load};
+use crate::log::UnifiedLog;
 use crate::log_config::LogConfig;
 use crate::marker_files::decode_clean_shutdown;
 use crate::meta_properties::MetaProperties;
 use crate::recovery_report::{DamagedLog, RecoveryReport};
 use crate::wal::{FoundWal, Wal, replay};
 
+/// Opens the logs of a directory that is known to be ours.
 pub(super) fn open(
-    platform: &Platform,
-    path: &Path,
+    locked: LockedDir,
+    meta: MetaProperties,
     config: &LogDirConfig,
     now_ms: i64,
 ) -> Result<(LogDir, RecoveryReport), StorageError> {
-    let disk = platform.disk.as_ref();
-    if !disk.exists(&path.join(META_PROPERTIES)) {
-        disk.create_dir_all_durable(path)?;
-    }
-    let lock = disk.lock(&path.join(LOCK)).map_err(|error| match error.kind() {
-        io::ErrorKind::ResourceBusy => {
-            StorageError::Locked { path: path.to_path_buf(), source: Arc::new(error) }
-        }
-        _ => error.into(),
-    })?;
-    let entries = disk.list(path)?;
-    let meta = identify(platform, path, config, &entries)?;
+    let LockedDir { platform, path, lock, entries, .. } = locked;
     let mut report = RecoveryReport::default();
-    take_clean_marker(disk, path, &entries, &mut report)?;
+    take_clean_marker(platform.disk.as_ref(), &path, &entries, &mut report)?;
     let directory = Arc::new(Directory::new(
-        path.to_path_buf(),
+        path,
         Arc::clone(&platform.disk),
         platform.rng.clone(),
         config.max_open_files,
+        config.failure_listener.clone(),
     ));
     // While logs are opened nothing is handed to the write-ahead log, which is read after them.
     let log_config = Arc::new(LogConfig { durable: false, ..LogConfig::clone(&config.log_config) });
@@ -93,7 +82,7 @@ fn open_wal(
     report: &mut RecoveryReport,
 ) -> Result<(), StorageError> {
     let directory = &log_dir.directory;
-    let id = log_dir.meta.directory_id.unwrap_or(Uuid::ZERO).0;
+    let id = log_dir.id().0;
     let names = entries.iter().map(|entry| entry.name.as_str()).filter(|name| is_wal_file(name));
     let found = FoundWal::find(directory, id, names)?;
     if report.clean {
@@ -110,62 +99,6 @@ fn open_wal(
     report.damaged = log_dir.damaged_logs();
     report.wal = replay;
     Ok(())
-}
-
-/// Checks whose directory it is, or makes an empty one this node's.
-fn identify(
-    platform: &Platform,
-    path: &Path,
-    config: &LogDirConfig,
-    entries: &[DirEntry],
-) -> Result<MetaProperties, StorageError> {
-    let file = path.join(META_PROPERTIES);
-    if !entries.iter().any(|entry| entry.name == META_PROPERTIES) {
-        return format(platform, path, config, entries);
-    }
-    let bytes = platform.disk.read(&file)?;
-    let meta = MetaProperties::decode(&bytes)
-        .map_err(|reason| StorageError::MetaProperties { path: file, reason })?;
-    let path = path.to_path_buf();
-    if let Some(expected) = config.cluster_id.clone().filter(|id| *id != meta.cluster_id) {
-        return Err(StorageError::WrongCluster { path, expected, found: meta.cluster_id });
-    }
-    if meta.node_id != config.node_id {
-        return Err(StorageError::WrongNode { path, expected: config.node_id, found: meta.node_id });
-    }
-    Ok(meta)
-}
-
-fn format(
-    platform: &Platform,
-    path: &Path,
-    config: &LogDirConfig,
-    entries: &[DirEntry],
-) -> Result<MetaProperties, StorageError> {
-    let is_log = |entry: &&DirEntry| entry.is_dir && matches!(dir_kind(&entry.name), DirKind::Log { .. });
-    if let Some(log) = entries.iter().find(is_log) {
-        return Err(StorageError::UnknownOwner { path: path.to_path_buf(), example: log.name.clone() });
-    }
-    let Some(cluster_id) = config.format.clone() else {
-        return Err(StorageError::NotFormatted { path: path.to_path_buf() });
-    };
-    let directory_id = Some(Uuid(random_uuid(platform)));
-    let meta = MetaProperties { cluster_id, node_id: config.node_id, directory_id };
-    platform.disk.write_atomic(&path.join(META_PROPERTIES), &meta.encode())?;
-    Ok(meta)
-}
-
-/// A random uuid of RFC 4122's version 4. Kafka reserves the ids that are numbers up to 100, and avoids a leading dash in
-/// the text, which command lines take for an option.
-fn random_uuid(platform: &Platform) -> [u8; 16] {
-    loop {
-        let mut bytes = platform.rng.uuid_bytes();
-        bytes[6] = (bytes[6] & 0x0f) | 0x40;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        if !Uuid(bytes).to_string().starts_with('-') {
-            return bytes;
-        }
-    }
 }
 
 /// Reads the clean-shutdown marker and removes it, durably: from now on the directory counts as not closed.
@@ -240,7 +173,12 @@ impl Opener<'_> {
                     logs.insert((topic, partition), ());
                 }
                 DirKind::Delete => self.state.deleting.push((self.now_ms, path)),
-                DirKind::Stray { .. } | DirKind::Future | DirKind::Foreign => self.report.note_foreign(path),
+                DirKind::Future { topic, partition } => {
+                    if self.open_future(&entry.name, &topic, partition, offsets, &mut window)? {
+                        logs.insert((topic, partition), ());
+                    }
+                }
+                DirKind::Stray { .. } | DirKind::Foreign => self.report.note_foreign(path),
             }
         }
         self.report.pending_deletes = self.state.deleting.len();
@@ -266,20 +204,8 @@ impl Opener<'_> {
         offsets: &KnownOffsets,
         window: &mut Vec<u8>,
     ) -> Result<(), StorageError> {
-        let name = (topic.to_owned(), partition);
-        let request = LoadRequest {
-            directory: &self.directory,
-            topic,
-            partition,
-            config: Arc::clone(&self.config.log_config),
-            clean: self.report.clean,
-            recovery_point: offsets.recovery_points.get(&name).copied().unwrap_or(0),
-            log_start_offset: offsets.log_starts.get(&name).copied(),
-            high_watermark: offsets.high_watermarks.get(&name).copied(),
-            now_ms: self.now_ms,
-        };
-        let key: LogKey = (Arc::from(topic), partition);
-        match load(&request, window, &mut self.report) {
+        let dir_name = log_dir_name(topic, partition);
+        match self.load(&Named { topic, partition, dir_name: &dir_name, is_future: false }, offsets, window) {
             Ok(log) => {
                 self.report.logs += 1;
                 let view = log.view();
@@ -289,17 +215,87 @@ impl Opener<'_> {
             }
             Err(StorageError::Damaged { reason, .. }) => {
                 tracing::error!(topic, partition, %reason, "a log is damaged and stays offline");
-                let LoadRequest { recovery_point, log_start_offset, high_watermark, .. } = request;
                 self.report.damaged.push(DamagedLog {
                     topic: topic.to_owned(),
                     partition,
                     reason: reason.clone(),
                 });
-                let damaged = DamagedState { reason, recovery_point, log_start_offset, high_watermark };
-                self.state.damaged.insert(key, damaged);
+                let name = (topic.to_owned(), partition);
+                let damaged = DamagedState {
+                    reason,
+                    recovery_point: offsets.recovery_points.get(&name).copied().unwrap_or(0),
+                    log_start_offset: offsets.log_starts.get(&name).copied(),
+                    high_watermark: offsets.high_watermarks.get(&name).copied(),
+                };
+                self.state.damaged.insert((Arc::from(topic), partition), damaged);
             }
             Err(error) => return Err(error),
         }
         Ok(())
     }
+
+    /// Opens a copy that was being made from another directory. Whether it is of use: one beside the log itself or
+    /// beside another copy is of none, nor is a damaged one, since its source has everything; they are removed.
+    fn open_future(
+        &mut self,
+        dir_name: &str,
+        topic: &str,
+        partition: i32,
+        offsets: &KnownOffsets,
+        window: &mut Vec<u8>,
+    ) -> Result<bool, StorageError> {
+        let key: LogKey = (Arc::from(topic), partition);
+        let is_taken = self.state.views.contains_key(&key)
+            || self.state.damaged.contains_key(&key)
+            || self.state.futures.contains_key(&key);
+        if !is_taken {
+            match self.load(&Named { topic, partition, dir_name, is_future: true }, offsets, window) {
+                Ok(log) => {
+                    self.report.logs += 1;
+                    let view = log.view();
+                    let key = (Arc::clone(view.topic()), partition);
+                    self.state.futures.insert(key.clone(), view);
+                    self.state.loaded_futures.insert(key, log);
+                    return Ok(true);
+                }
+                Err(StorageError::Damaged { reason, .. }) => {
+                    tracing::warn!(topic, partition, %reason, "a copy of a log is damaged: it is made anew");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.state.deleting.push((self.now_ms, self.directory.path().join(dir_name)));
+        Ok(false)
+    }
+
+    fn load(
+        &mut self,
+        named: &Named<'_>,
+        offsets: &KnownOffsets,
+        window: &mut Vec<u8>,
+    ) -> Result<UnifiedLog, StorageError> {
+        let name = (named.topic.to_owned(), named.partition);
+        let request = LoadRequest {
+            directory: &self.directory,
+            topic: named.topic,
+            partition: named.partition,
+            dir_name: named.dir_name,
+            is_future: named.is_future,
+            config: Arc::clone(&self.config.log_config),
+            clean: self.report.clean,
+            recovery_point: offsets.recovery_points.get(&name).copied().unwrap_or(0),
+            log_start_offset: offsets.log_starts.get(&name).copied(),
+            high_watermark: offsets.high_watermarks.get(&name).copied(),
+            now_ms: self.now_ms,
+        };
+        load(&request, window, &mut self.report)
+    }
+}
+
+/// A log directory of a partition, as its name tells.
+struct Named<'a> {
+    topic: &'a str,
+    partition: i32,
+    dir_name: &'a str,
+    is_future: bool,
 }

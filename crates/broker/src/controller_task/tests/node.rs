@@ -106,6 +106,7 @@ impl Machine {
             config,
             log_dir: log_dir.clone(),
             directory_id,
+            log_elsewhere: None,
             controller_endpoints: vec![endpoint("CONTROLLER", 9093)],
             broker: LocalBroker {
                 endpoints: vec![endpoint("PLAINTEXT", 9092)],

@@ -1,0 +1,135 @@
+//! From the configuration to opened log directories, and to their clean end.
+//!
+//! Directories are opened and closed side by side, since their disks are. What holds among them is `storage`'s business.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use config::BrokerConfig;
+use platform::Platform;
+use protocol::Uuid;
+use storage::{
+    FailureListener, Formatting, LogConfig, LogDirConfig, LogDirs, LogDirsConfig, RecoveryReport,
+    StorageError, UnifiedLog,
+};
+use tokio::task::JoinSet;
+
+/// Logs of one node closed at the same time: their flushes share the file systems' commits.
+const CLOSING_COUNT: usize = 4;
+
+/// Opens all directories that the configuration names.
+///
+/// # Errors
+/// [`StorageError`] naming directory and fix: none can be used, not that of the metadata log, or one shows that the
+/// configuration is wrong. Of several directories one with a fault is left out.
+pub(crate) async fn open(
+    platform: &Platform,
+    config: &Arc<BrokerConfig>,
+    formatting: Formatting,
+    failures: Arc<dyn FailureListener>,
+) -> Result<(Arc<LogDirs>, RecoveryReport), StorageError> {
+    let expiration_ms = config.transaction.producer_id_expiration_ms.into();
+    let options = LogDirsConfig {
+        paths: config.log_dir.log_dirs.iter().map(|path| absolute(path)).collect(),
+        metadata_path: config.metadata_log.metadata_log_dir.as_deref().map(absolute),
+        formatting,
+        new_cluster_id: Some(Uuid(platform.rng.uuid_bytes()).to_string()),
+        dir: LogDirConfig {
+            log_config: Arc::new(LogConfig::new(&config.topic_defaults, expiration_ms)),
+            failure_listener: Some(failures),
+            ..LogDirConfig::new(config.node_id)
+        },
+    };
+    let machine = platform.clone();
+    let mut locked = platform.blocking.run(move || LogDirs::lock(&machine, options)).await?;
+    let now_ms = platform.clock.wall_ms();
+    let mut recovering = JoinSet::new();
+    for recovery in locked.recoveries() {
+        let blocking = platform.blocking.clone();
+        recovering.spawn(async move { blocking.run(move || recovery.run(now_ms)).await });
+    }
+    let (dirs, report) = locked.finish(recovering.join_all().await)?;
+    Ok((Arc::new(dirs), report))
+}
+
+/// Kafka's clients name directories by their absolute paths.
+fn absolute(path: &str) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
+}
+
+/// Closes logs, several at a time, then the directories, each with a clean marker if all in it is durable.
+pub(crate) async fn close(platform: &Platform, log_dirs: &LogDirs, logs: Vec<UnifiedLog>) -> FailedCloses {
+    let mut shares: Vec<Vec<UnifiedLog>> = (0..CLOSING_COUNT).map(|_| Vec::new()).collect();
+    logs.into_iter().enumerate().for_each(|(number, log)| shares[number % CLOSING_COUNT].push(log));
+    let mut closing = JoinSet::new();
+    for share in shares {
+        let blocking = platform.blocking.clone();
+        closing.spawn(async move { blocking.run(move || close_all(share)).await });
+    }
+    let dirs = closing.join_all().await.into_iter().flatten().collect();
+    let offline = log_dirs.opened().filter(|dir| dir.offline_reason().is_some());
+    FailedCloses { dirs, offline: offline.map(|dir| dir.path().to_path_buf()).collect() }
+}
+
+/// Directories of which not everything could be closed.
+pub(crate) struct FailedCloses {
+    dirs: BTreeSet<PathBuf>,
+    offline: BTreeSet<PathBuf>,
+}
+
+/// Closes logs one after the other; gives the directories of those that could not be closed.
+fn close_all(logs: Vec<UnifiedLog>) -> Vec<PathBuf> {
+    let mut failed = Vec::new();
+    for mut log in logs {
+        let view = log.view();
+        if view.offline_reason().is_some() {
+            continue;
+        }
+        let closed = log.close().and_then(|ticket| {
+            if let Some(ticket) = ticket {
+                ticket.run()?;
+                log.mark_durable(&ticket);
+            }
+            Ok(())
+        });
+        if let Err(error) = closed {
+            tracing::error!(log = view.name(), %error, "a log could not be closed: the next start will recover");
+            failed.push(view.log_dir_path().to_path_buf());
+        }
+    }
+    failed
+}
+
+/// Writes the clean marker of every directory in which all is durable, with the broker's epoch.
+pub(crate) async fn mark_clean(
+    platform: &Platform,
+    log_dirs: &LogDirs,
+    failed: &FailedCloses,
+    broker_epoch: i64,
+) {
+    let mut marking = JoinSet::new();
+    let closed = log_dirs.opened().filter(|dir| {
+        let path = dir.path();
+        !failed.dirs.contains(path) && !failed.offline.contains(path)
+    });
+    for dir in closed {
+        let dir = Arc::clone(dir);
+        let blocking = platform.blocking.clone();
+        marking.spawn(async move {
+            let path = dir.path().to_path_buf();
+            (path, blocking.run(move || dir.close_clean(Some(broker_epoch))).await)
+        });
+    }
+    for (path, marked) in marking.join_all().await {
+        match marked {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!(path = %path.display(), "not every log is durable: the next start will recover");
+            }
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "the clean marker could not be written: the next start will recover");
+            }
+        }
+    }
+}
