@@ -22,7 +22,7 @@ pub static BROKER_DYNAMIC_ONLY: &[ConfigDef] = &[
         Validator::AtLeast(0), Importance::Medium, UpdateMode::PerBroker, effects::REPLICATION,
         "Bytes per second at most that throttled replicas send as leaders."),
     key("replica.alter.log.dirs.io.max.bytes.per.second", ConfigType::Long, DefaultValue::Text("9223372036854775807"),
-        Validator::AtLeast(0), Importance::Medium, UpdateMode::PerBroker, effects::REPLICATION,
+        Validator::AtLeast(0), Importance::Medium, UpdateMode::PerBroker, Effect::Enforced,
         "Bytes per second at most that moves between log directories of one broker write."),
 ];
 

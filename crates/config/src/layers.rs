@@ -165,6 +165,14 @@ impl<'a> LayerReader<'a> {
         }
     }
 
+    /// A number that may be left unset.
+    pub(crate) fn int_if_set(&mut self, name: &str) -> Option<i32> {
+        match self.value(name) {
+            Value::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
     pub(crate) fn long(&mut self, name: &str) -> i64 {
         match self.value(name) {
             Value::Long(number) => number,

@@ -133,6 +133,8 @@ pub struct LogDirConfig {
     pub log_retention_check_interval_ms: i64,
     /// `num.recovery.threads.per.data.dir`.
     pub num_recovery_threads_per_data_dir: i32,
+    /// `num.replica.alter.log.dirs.threads`: moves between directories that copy at once; `None` is one for each directory.
+    pub num_replica_alter_log_dirs_threads: Option<i32>,
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub replica_high_watermark_checkpoint_interval_ms: i64,
 }
@@ -148,6 +150,7 @@ impl LogDirConfig {
             log_initial_task_delay_ms: read.long("log.initial.task.delay.ms"),
             log_retention_check_interval_ms: read.long("log.retention.check.interval.ms"),
             num_recovery_threads_per_data_dir: read.int("num.recovery.threads.per.data.dir"),
+            num_replica_alter_log_dirs_threads: read.int_if_set("num.replica.alter.log.dirs.threads"),
             replica_high_watermark_checkpoint_interval_ms: read
                 .long("replica.high.watermark.checkpoint.interval.ms"),
         }

@@ -7,9 +7,9 @@ use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{High, Low, Medium};
 use crate::config_def::UpdateMode::{ClusterWide, PerBroker, ReadOnly};
 use crate::keys::effects::{
-    AUTHORIZER, BUFFERS, CLEANER, CONSUMER_GROUPS, IDLE, JAVA_CLASS, JVM, LINGER, NO_QUEUE, NO_UNSTABLE,
-    NOT_YET, POLICY, PURGATORY, QUOTAS, REPLICATION, SECURITY, SHARE_GROUPS, SLOWEST, STREAMS_GROUPS,
-    THREADS, TIERED, TRANSACTIONS,
+    AUTHORIZER, BUFFERS, CLEANER, CONSUMER_GROUPS, IDLE, JAVA_CLASS, JVM, LINGER, MOVE_PACE, NO_QUEUE,
+    NO_UNSTABLE, NOT_YET, POLICY, PURGATORY, QUOTAS, REPLICATION, SECURITY, SHARE_GROUPS, SLOWEST,
+    STREAMS_GROUPS, THREADS, TIERED, TRANSACTIONS,
 };
 use crate::keys::{internal, key};
 use crate::validator::Validator::{
@@ -28,9 +28,9 @@ pub static BROKER: &[ConfigDef] = &[
         "Addresses that clients are told to connect to. When unset, every client is told an address of this node that its own connection has shown to work."),
     key("alter.config.policy.class.name", Class, Null, Any, Low, ReadOnly, POLICY,
         "Class that may veto changes of configuration."),
-    key("alter.log.dirs.replication.quota.window.num", Int, Text("11"), AtLeast(1), Low, ReadOnly, QUOTAS,
+    key("alter.log.dirs.replication.quota.window.num", Int, Text("11"), AtLeast(1), Low, ReadOnly, MOVE_PACE,
         "Samples kept to measure the rate of moves between log directories."),
-    key("alter.log.dirs.replication.quota.window.size.seconds", Int, Text("1"), AtLeast(1), Low, ReadOnly, QUOTAS,
+    key("alter.log.dirs.replication.quota.window.size.seconds", Int, Text("1"), AtLeast(1), Low, ReadOnly, MOVE_PACE,
         "Length of one sample of the rate of moves between log directories."),
     key("authorizer.class.name", String, Text(""), NonNull, Low, ReadOnly, AUTHORIZER,
         "Name of the authorizer that decides who may do what; empty allows everything."),
@@ -318,7 +318,7 @@ pub static BROKER: &[ConfigDef] = &[
         "What happens to old records by default: delete, compact, both, or nothing when empty."),
     key("log.dir", List, Text("/tmp/kafka-logs"), ListOf { values: &[], empty_allowed: false, null_allowed: false }, High, ReadOnly, Enforced,
         "Directory of the logs, when log.dirs is not set."),
-    key("log.dir.failure.timeout.ms", Long, Text("30000"), AtLeast(1), Low, ReadOnly, REPLICATION,
+    key("log.dir.failure.timeout.ms", Long, Text("30000"), AtLeast(1), Low, ReadOnly, Enforced,
         "A broker that cannot tell the controller of a failed directory for this long stops."),
     key("log.dirs", List, Null, ListOf { values: &[], empty_allowed: false, null_allowed: true }, High, ReadOnly, Enforced,
         "Directories of the logs, separated by commas; new partitions go where the fewest are."),
@@ -394,7 +394,7 @@ pub static BROKER: &[ConfigDef] = &[
         "Partitions at most in one answer to DescribeTopicPartitions."),
     key("message.max.bytes", Int, Text("1048588"), AtLeast(0), High, ClusterWide, Enforced,
         "Largest record batch that is accepted, by default; counts the batch as it arrives."),
-    key("metadata.log.dir", String, Null, Any, High, ReadOnly, NOT_YET,
+    key("metadata.log.dir", String, Null, Any, High, ReadOnly, Enforced,
         "Directory of the metadata log; unset takes the first log directory."),
     key("metadata.log.max.record.bytes.between.snapshots", Long, Text("20971520"), AtLeast(1), High, ReadOnly, Enforced,
         "Bytes of metadata records after which a new snapshot is written."),
@@ -432,8 +432,8 @@ pub static BROKER: &[ConfigDef] = &[
         "Partitions of a topic whose creator does not say how many."),
     key("num.recovery.threads.per.data.dir", Int, Text("2"), AtLeast(1), High, ClusterWide, THREADS,
         "Threads per log directory that load logs at the start and flush them at the end."),
-    key("num.replica.alter.log.dirs.threads", Int, Null, Any, High, ReadOnly, THREADS,
-        "Threads that move replicas between log directories."),
+    key("num.replica.alter.log.dirs.threads", Int, Null, Any, High, ReadOnly, Enforced,
+        "Moves between log directories that copy at once; unset takes one for each directory."),
     key("num.replica.fetchers", Int, Text("1"), AtLeast(1), High, ClusterWide, THREADS,
         "Threads per leader that copy its partitions."),
     key("offset.metadata.max.bytes", Int, Text("4096"), Any, High, ReadOnly, Enforced,

@@ -6,8 +6,7 @@ pub(crate) const CLEANER: Effect = Effect::NotYet("log compaction is not built y
 pub(crate) const CONSUMER_GROUPS: Effect =
     Effect::NotYet("the consumer group protocol (KIP-848) is not built yet");
 pub(crate) const NOT_YET: Effect = Effect::NotYet("Klamm does not look at this key yet");
-pub(crate) const QUOTAS: Effect =
-    Effect::NotYet("replication and moves between log directories are not throttled yet");
+pub(crate) const QUOTAS: Effect = Effect::NotYet("replication is not throttled yet");
 pub(crate) const REPLICATION: Effect = Effect::NotYet("clusters of several nodes are not built yet");
 pub(crate) const SECURITY: Effect = Effect::NotYet("TLS, SASL and authorization are not built yet");
 pub(crate) const SHARE_GROUPS: Effect = Effect::NotYet("share groups are not built yet");
@@ -17,6 +16,9 @@ pub(crate) const TRANSACTIONS: Effect = Effect::NotYet("transactions are not bui
 
 pub(crate) const JAVA_CLASS: Effect = Effect::Meaningless("it names a Java class, and Klamm loads none");
 pub(crate) const JVM: Effect = Effect::Meaningless("it steers the Java platform, which Klamm does not have");
+pub(crate) const MOVE_PACE: Effect = Effect::Meaningless(
+    "the pace of moves between log directories is kept byte by byte, not measured by samples",
+);
 pub(crate) const PURGATORY: Effect =
     Effect::Meaningless("Klamm has no purgatory: waiting requests are woken directly");
 pub(crate) const NO_QUEUE: Effect = Effect::Meaningless(
