@@ -17,6 +17,7 @@ use crate::context::RequestContext;
 use crate::node::Node;
 use crate::partition::{Partition, PartitionError};
 use crate::partitions::TopicPartitions;
+use crate::topic_names::is_internal;
 use crate::waiters::Waiter;
 
 /// First version whose batches may be compressed with zstd (KIP-110).
@@ -25,6 +26,9 @@ const ZSTD_VERSION_MIN: i16 = 7;
 const CURRENT_LEADER_VERSION_MIN: i16 = 10;
 /// First version that names topics by id (KIP-516).
 const TOPIC_ID_VERSION_MIN: i16 = 13;
+
+/// The client id that may write to the node's own topics, as in Kafka.
+const INTERNAL_WRITER: &str = "__admin_client";
 
 /// How long the leader's own flush is waited for, whatever time the request gives to replicas.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(30);
@@ -50,7 +54,7 @@ pub async fn handle<'a>(
         -1 => Some(Acks::All),
         _ => None,
     };
-    if let Some(code) = refuse_whole(request) {
+    if let Some(code) = refuse_whole(request, ctx.api_version) {
         return (refused(request, code), None);
     }
     let now_ms = node.platform.clock.wall_ms();
@@ -100,10 +104,11 @@ pub fn has_error(response: &ProduceResponse<'_>) -> bool {
 /// Kafka looks at the first batch of every partition to see whether it is transactional, and refuses the whole request
 /// when one of them is no batch at all. Transactions are not served: a batch that belongs to one is refused. Without a
 /// transactional id Kafka, too, refuses the whole request.
-fn refuse_whole(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
+/// So it does before zstd was allowed, when it had to look which codec a batch has and does not know that codec.
+fn refuse_whole(request: &ProduceRequest<'_>, api_version: i16) -> Option<ErrorCode> {
     for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
         let bytes = data.records.as_slice().unwrap_or_default();
-        if BatchHeader::begins_outside_transaction(bytes) {
+        if api_version >= ZSTD_VERSION_MIN && BatchHeader::begins_outside_transaction(bytes) {
             continue;
         }
         match batches(bytes).next() {
@@ -112,6 +117,9 @@ fn refuse_whole(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
                     None => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
                     Some(_) => ErrorCode::INVALID_TXN_STATE,
                 });
+            }
+            Some(Ok(batch)) if api_version < ZSTD_VERSION_MIN && batch.header.compression().is_err() => {
+                return Some(ErrorCode::UNKNOWN_SERVER_ERROR);
             }
             Some(Err(BatchError::Magic { .. })) => return Some(ErrorCode::CORRUPT_MESSAGE),
             Some(Err(BatchError::Length { batch_length, .. }))
@@ -212,6 +220,9 @@ async fn append(
 ) -> Result<AppendInfo, PartitionError> {
     let batch = one_batch(&data.records, ctx.api_version).map_err(PartitionError::Invalid)?;
     let acks = acks.ok_or(PartitionError::Code(ErrorCode::INVALID_REQUIRED_ACKS))?;
+    if is_internal(&partition.topic) && ctx.client_id != INTERNAL_WRITER {
+        return Err(PartitionError::Code(ErrorCode::INVALID_TOPIC_EXCEPTION));
+    }
     partition.append_client(&batch, acks == Acks::All, now_ms).await
 }
 
