@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use protocol::ErrorCode;
 
+/// Longest message in bytes. A request may name things that are too long to be said again in a response.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
 /// A client's error: Kafka's code, and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", code.name())]
@@ -15,9 +18,15 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// A code with a message of its own.
+    /// A code with a message of its own, which is cut where it would not fit into a response.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> ApiError {
-        ApiError { code, message: message.into() }
+        let mut message = message.into();
+        if message.len() > MESSAGE_BYTES_MAX {
+            let end = message.floor_char_boundary(MESSAGE_BYTES_MAX);
+            message.to_mut().truncate(end);
+            message.to_mut().push('…');
+        }
+        ApiError { code, message }
     }
 
     /// The message as Kafka writes it of an exception: none where it says no more than the code does.

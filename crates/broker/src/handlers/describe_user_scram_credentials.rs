@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use controller::ApiError;
 use metadata::ScramImage;
 use protocol::describe_user_scram_credentials_response::{
     CredentialInfo, DescribeUserScramCredentialsResult,
@@ -46,7 +47,7 @@ fn describe(
     if is_repeated {
         result.error_code = ErrorCode::DUPLICATE_RESOURCE;
         let message = "Cannot describe SCRAM credentials for the same user twice in a single request: ";
-        result.error_message = Some(format!("{message}{user}").into());
+        result.error_message = Some(ApiError::new(result.error_code, format!("{message}{user}")).message);
         return result;
     }
     let own = MECHANISMS.into_iter().filter_map(|mechanism| Some((mechanism, scram.get(mechanism, user)?)));
@@ -56,7 +57,7 @@ fn describe(
     if result.credential_infos.is_empty() {
         result.error_code = ErrorCode::RESOURCE_NOT_FOUND;
         let message = "Attempt to describe a user credential that does not exist: ";
-        result.error_message = Some(format!("{message}{user}").into());
+        result.error_message = Some(ApiError::new(result.error_code, format!("{message}{user}")).message);
     }
     result
 }

@@ -4,10 +4,12 @@ use protocol::fetch_request::{FetchPartition, FetchTopic};
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use protocol::{
-    DeleteGroupsRequest, DeleteGroupsResponse, ErrorCode, FetchRequest, FetchResponse,
-    FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest,
-    JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest,
-    OffsetForLeaderEpochResponse, ProduceResponse,
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeUserScramCredentialsRequest,
+    DescribeUserScramCredentialsResponse, ElectLeadersRequest, ElectLeadersResponse, ErrorCode, FetchRequest,
+    FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
+    JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse,
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProduceResponse,
+    describe_user_scram_credentials_request, elect_leaders_request,
 };
 use records::Compression;
 use testkit::{TestConnection, TestNode};
@@ -187,16 +189,19 @@ async fn produce_judges_frames_as_kafka_does() {
 #[tokio::test]
 async fn produce_tells_a_broken_stream_and_an_unknown_codec_as_its_own_fault() {
     let (_node, mut connection, topic) = node_with_topic(&[]).await;
-    for codec in [1, 2, 3, 4, 5, 7] {
+    // Before version 7 Kafka looks at the codec first, and knows nothing of the log when it does not know the codec.
+    let cases =
+        [(13, 1, 0), (13, 2, 0), (13, 3, 0), (13, 4, 0), (13, 5, 0), (13, 7, 0), (6, 1, 0), (6, 5, -1)];
+    for (version, codec, log_start_offset) in cases {
         let mut bytes = batch(&["a"]);
         bytes[22] = codec;
         let crc = crc32c::crc32c(&bytes[21..]);
         bytes[17..21].copy_from_slice(&crc.to_be_bytes());
-        let answer = produce(&mut connection, topic, &bytes).await;
+        let answer = produce_at(&mut connection, version, topic, -1, &bytes).await;
         assert_eq!(
             (answer.error_code, answer.log_start_offset),
-            (ErrorCode::UNKNOWN_SERVER_ERROR, 0),
-            "{codec}"
+            (ErrorCode::UNKNOWN_SERVER_ERROR, log_start_offset),
+            "{codec} at version {version}"
         );
     }
     let good = compressed(&["a"], Compression::Gzip);
@@ -279,6 +284,44 @@ async fn a_client_id_that_is_not_utf_8_is_kept_as_java_reads_it() {
     let (_, response): (i32, JoinGroupResponse<'_>) =
         protocol::decode_response(protocol::ApiKey::JoinGroup, 4, &answer).unwrap();
     assert!(response.member_id.starts_with("\u{fffd}\u{fffd}A-"), "{}", response.member_id);
+}
+
+/// Whoever could write to `__consumer_offsets` could commit offsets of any group.
+#[tokio::test]
+async fn only_kafkas_own_admin_client_writes_to_internal_topics() {
+    let node = TestNode::start(&[]).await;
+    let mut connection = connect_to_coordinator(&node).await;
+    let offsets = Topic { name: "__consumer_offsets", id: protocol::Uuid::ZERO };
+    let batch = batch(&["a"]);
+    let refused = produce_at(&mut connection, 12, offsets, -1, &batch).await;
+    assert_eq!(refused.error_code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+    assert_eq!((refused.base_offset, refused.log_start_offset), (-1, -1));
+    let mut admin = TestConnection::open_as(node.address(), "__admin_client").await;
+    // It comes as far as any client comes with a record that has no key in a compacted topic.
+    let seen = produce_at(&mut admin, 12, offsets, -1, &batch).await;
+    assert_eq!(seen.error_code, ErrorCode::INVALID_RECORD);
+}
+
+/// What is said of a name may not grow beyond what a response can hold.
+#[tokio::test]
+async fn a_name_as_long_as_a_string_can_be_is_refused_in_an_answer() {
+    let node = TestNode::start(&[]).await;
+    let mut connection = node.connect().await;
+    let name = "x".repeat(32767);
+    let topic_partitions =
+        vec![elect_leaders_request::TopicPartitions { topic: name.as_str().into(), partitions: vec![0] }];
+    let request = ElectLeadersRequest {
+        topic_partitions: Some(topic_partitions),
+        timeout_ms: 5000,
+        ..ElectLeadersRequest::default()
+    };
+    let answer: ElectLeadersResponse<'static> = connection.ask(1, &request).await;
+    let code = answer.replica_election_results[0].partition_result[0].error_code;
+    assert_eq!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let users = Some(vec![describe_user_scram_credentials_request::UserName { name: name.as_str().into() }]);
+    let request = DescribeUserScramCredentialsRequest { users };
+    let answer: DescribeUserScramCredentialsResponse<'static> = connection.ask(0, &request).await;
+    assert_eq!(answer.results[0].error_code, ErrorCode::RESOURCE_NOT_FOUND);
 }
 
 #[tokio::test]
