@@ -16,6 +16,7 @@ const KAFKA_HEAP: &str = "320m";
 /// Settings of both brokers beyond those of tests/compat: nothing happens by the clock while cases run, and a log that
 /// holds records of 2023 keeps them.
 const SETTINGS: &[&str] = &[
+    "controller.quorum.append.linger.ms=0",
     "num.partitions=2",
     "offsets.topic.num.partitions=1",
     "group.initial.rebalance.delay.ms=0",
@@ -34,6 +35,8 @@ const SETTINGS: &[&str] = &[
 /// A broker that answers.
 pub struct Broker {
     pub bootstrap: String,
+    /// The folder of its files, if we started it.
+    pub folder: Option<String>,
     child: Option<Child>,
 }
 
@@ -41,7 +44,7 @@ impl Broker {
     /// Starts `kafka` or `klamm`, or takes host:port for one that runs. `binary` is the `klamm` to run.
     pub fn start(repository: &Path, kind: &str, binary: Option<&Path>) -> Result<Broker, Failure> {
         if kind.contains(':') {
-            return Ok(Broker { bootstrap: kind.to_owned(), child: None });
+            return Ok(Broker { bootstrap: kind.to_owned(), folder: None, child: None });
         }
         let mut command = Command::new(repository.join("tests/compat/run"));
         command.args(["--serve", "--broker", kind, "--heap", KAFKA_HEAP, "--set"]).args(SETTINGS);
@@ -56,8 +59,10 @@ impl Broker {
             match serde_json::from_str::<Json>(&line) {
                 Ok(said) if said["bootstrap"].is_string() => {
                     let bootstrap = said["bootstrap"].as_str().unwrap_or_default().to_owned();
-                    eprintln!("{kind} at {bootstrap}, log {}", said["log"].as_str().unwrap_or_default());
-                    return Ok(Broker { bootstrap, child: Some(child) });
+                    let log = said["log"].as_str().unwrap_or_default();
+                    eprintln!("{kind} at {bootstrap}, log {log}");
+                    let folder = Path::new(log).parent().map(|folder| folder.display().to_string());
+                    return Ok(Broker { bootstrap, folder, child: Some(child) });
                 }
                 _ => eprintln!("{line}"),
             }

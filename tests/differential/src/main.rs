@@ -116,7 +116,7 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let ours = Broker::start(repository, &arguments.broker, arguments.klamm.as_deref())?;
     let log = arguments.log.as_ref().map(std::fs::File::create).transpose()?;
     let report = Report::new(accepted, arguments.quiet, log);
-    let mut runner = Runner::new(&schemas, &tables, &scripts, &kafka.bootstrap, &ours.bootstrap, report);
+    let mut runner = Runner::new(&schemas, &tables, &scripts, &kafka, &ours, report);
     runner.prelude()?;
     let served = served(&mut runner.ours, &schemas)?;
     if selection.api.is_none() && selection.case.as_deref().is_none_or(|case| case == "gate") {

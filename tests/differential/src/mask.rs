@@ -20,6 +20,7 @@ pub struct Masker<'t> {
     tables: &'t Tables,
     api: String,
     bootstrap: String,
+    folder: Option<String>,
     port: i64,
     now_ms: i64,
     known_ids: BTreeMap<[u8; 16], String>,
@@ -40,6 +41,7 @@ impl<'t> Masker<'t> {
             tables,
             api: String::new(),
             bootstrap: side.bootstrap.clone(),
+            folder: side.folder.clone(),
             port: side.bootstrap.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(-1),
             now_ms,
             known_ids: BTreeMap::new(),
@@ -167,7 +169,10 @@ impl<'t> Masker<'t> {
     }
 
     fn text(&mut self, text: &str) -> String {
-        let mut out = text.replace(&self.bootstrap, "<bootstrap>");
+        let mut out = without_ports(&text.replace(&self.bootstrap, "<bootstrap>"));
+        if let Some(folder) = &self.folder {
+            out = out.replace(folder.as_str(), "<folder>");
+        }
         for (name, shown) in &self.fresh {
             out = out.replace(name, shown);
         }
@@ -187,6 +192,19 @@ impl<'t> Masker<'t> {
         }
         out
     }
+}
+
+/// The text without the ports of this machine, which its controllers have, too.
+fn without_ports(text: &str) -> String {
+    const LOOPBACK: &str = "127.0.0.1:";
+    let mut parts = text.split(LOOPBACK);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(LOOPBACK);
+        out.push_str("<port>");
+        out.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    out
 }
 
 /// Is this the long form of an id, as in member ids?

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use crate::Failure;
+use crate::brokers::Broker;
 use crate::compare::{Difference, compare};
 use crate::mask::Masker;
 use crate::report::Report;
@@ -23,6 +24,17 @@ const AGREE: Duration = Duration::from_secs(1);
 
 /// How long a set-up step may take to show.
 const SETTLE: Duration = Duration::from_secs(20);
+
+/// How the cases are called whose requests change the cluster's metadata: what they did is looked at when it has arrived.
+const METADATA_CHANGES: &[&str] = &[
+    "Alter",
+    "Create",
+    "DeleteTopics",
+    "ElectLeaders",
+    "IncrementalAlterConfigs",
+    "Metadata",
+    "UpdateFeatures",
+];
 
 /// The name of the steps that all cases share.
 const PRELUDE: &str = "prelude";
@@ -72,6 +84,7 @@ pub struct Runner<'r> {
     pub ours: Side<'r>,
     pub report: Report,
     instance: u64,
+    barriers: u64,
     /// Has this run of a case shown a difference? What follows from it needs no patience.
     has_differed: bool,
     /// Topics of cases that are done.
@@ -92,13 +105,13 @@ struct Name<'n> {
 }
 
 impl<'r> Runner<'r> {
-    /// A runner; `kafka` and `ours` are addresses.
+    /// A runner.
     pub fn new(
         schemas: &'r Schemas,
         tables: &'r Tables,
         scripts: &'r Scripts,
-        kafka: &str,
-        ours: &str,
+        kafka: &Broker,
+        ours: &Broker,
         report: Report,
     ) -> Runner<'r> {
         Runner {
@@ -109,6 +122,7 @@ impl<'r> Runner<'r> {
             ours: Side::new("Klamm", ours, schemas),
             report,
             instance: 0,
+            barriers: 0,
             has_differed: false,
             leftover: Vec::new(),
             shows: false,
@@ -176,8 +190,7 @@ impl<'r> Runner<'r> {
         }
         let names = std::mem::take(&mut self.leftover);
         let body = json!({"TopicNames": names, "TimeoutMs": 10_000});
-        self.kafka.ask("DeleteTopics", 5, &body)?;
-        self.ours.ask("DeleteTopics", 5, &body)?;
+        self.both(|side| side.ask("DeleteTopics", 5, &body))?;
         self.barrier()
     }
 
@@ -283,8 +296,9 @@ impl<'r> Runner<'r> {
 
     fn steps(&mut self, steps: &[Step], name: &Name<'_>, maskers: &mut Maskers<'r>) -> Result<(), Failure> {
         let barrier = steps.iter().position(|step| matches!(step.action, Action::Then(_)));
+        let changes_metadata = METADATA_CHANGES.iter().any(|api| name.case.starts_with(api));
         for (at, step) in steps.iter().enumerate() {
-            if Some(at) == barrier {
+            if changes_metadata && Some(at) == barrier {
                 self.barrier()?;
             }
             self.step(step, name, maskers)
@@ -427,34 +441,31 @@ impl<'r> Runner<'r> {
     }
 
     fn until(&mut self, call: &Call, path: &str, wanted: &Json) -> Result<(), Failure> {
-        for side in [&mut self.kafka, &mut self.ours] {
+        self.both(|side| {
             let wanted = side.resolve(wanted)?;
             wait(side, &format!("{path} to be {wanted}"), |side| {
                 let found = side.ask(&call.api, call.version, &call.body)?;
                 Ok(found.at(path).is_some_and(|value| is_equal(value, &wanted)))
-            })?;
-        }
-        Ok(())
+            })
+        })
     }
 
     /// Waits until what both brokers have answered is what they serve: metadata changes arrive in order, so the last of
     /// them is awaited.
     fn barrier(&mut self) -> Result<(), Failure> {
-        self.instance += 1;
-        let value = self.instance.to_string();
+        self.barriers += 1;
+        let value = self.barriers.to_string();
         let alter = json!({"Resources": [{"ResourceType": 2, "ResourceName": "barrier",
             "Configs": [{"Name": "flush.ms", "ConfigOperation": 0, "Value": value}]}]});
         let describe = json!({"Resources": [{"ResourceType": 2, "ResourceName": "barrier",
             "ConfigurationKeys": ["flush.ms"]}]});
-        for side in [&mut self.kafka, &mut self.ours] {
+        self.both(|side| {
             side.ask("IncrementalAlterConfigs", 1, &alter)?;
             wait(side, "the barrier", |side| {
                 let found = side.ask("DescribeConfigs", 4, &describe)?;
                 Ok(found.at("Results[0].Configs[0].Value") == Some(&Value::Text(value.clone())))
-            })?;
-        }
-        self.instance -= 1;
-        Ok(())
+            })
+        })
     }
 
     fn topic(&mut self, name: &Json, partitions: i64, configs: &[(String, String)]) -> Result<(), Failure> {
@@ -465,7 +476,7 @@ impl<'r> Runner<'r> {
         let list: Vec<Json> =
             (0..partitions).map(|index| json!({"PartitionIndex": index, "Timestamp": -1})).collect();
         let offsets = json!({"ReplicaId": -1, "Topics": [{"Name": name, "Partitions": list}]});
-        for side in [&mut self.kafka, &mut self.ours] {
+        self.both(|side| {
             let created = side.ask("CreateTopics", 7, &create)?;
             if created.at("Topics[0].ErrorCode") != Some(&Value::Int(0)) {
                 return Err(format!("{}: {name} was not created: {created}", side.name).into());
@@ -473,29 +484,37 @@ impl<'r> Runner<'r> {
             let id = created.at("Topics[0].TopicId").ok_or("the topic has an id")?.clone();
             let variable = name.as_str().unwrap_or_default().trim_start_matches('$').to_owned();
             side.set(&format!("{variable}.id"), &id)?;
-        }
-        for side in [&mut self.kafka, &mut self.ours] {
             wait(side, "a new topic", |side| {
                 let found = side.ask("ListOffsets", 5, &offsets)?;
                 let served =
                     |at| found.at(&format!("Topics[0].Partitions[{at}].ErrorCode")) == Some(&Value::Int(0));
                 Ok((0..partitions).all(served))
-            })?;
-        }
-        Ok(())
+            })
+        })
     }
 
     fn delete(&mut self, name: &Json) -> Result<(), Failure> {
         let delete = json!({"TopicNames": [name], "TimeoutMs": 10_000});
         let metadata = json!({"Topics": [{"Name": name}], "AllowAutoTopicCreation": false});
-        for side in [&mut self.kafka, &mut self.ours] {
+        self.both(|side| {
             side.ask("DeleteTopics", 5, &delete)?;
             wait(side, "a topic to go", |side| {
                 let found = side.ask("Metadata", 9, &metadata)?;
                 Ok(found.at("Topics[0].ErrorCode") == Some(&Value::Int(3)))
-            })?;
-        }
-        Ok(())
+            })
+        })
+    }
+
+    /// Does the same on both sides at once: each waits for its own disk and its own clock.
+    fn both<T>(&mut self, work: impl Fn(&mut Side<'r>) -> Result<T, Failure> + Sync) -> Result<(), Failure> {
+        let (kafka, ours, work) = (&mut self.kafka, &mut self.ours, &work);
+        let on = |side: &mut Side<'r>| work(side).map(drop).map_err(|error| error.to_string());
+        std::thread::scope(|scope| {
+            let kafka = scope.spawn(move || on(kafka));
+            let ours = on(ours);
+            kafka.join().map_err(|_| "a thread of the oracle's own panicked")??;
+            Ok(ours?)
+        })
     }
 }
 
@@ -518,6 +537,7 @@ fn wait(
 fn is_equal(value: &Value, json: &Json) -> bool {
     match value {
         Value::Int(number) => json.as_i64() == Some(*number),
+        Value::Float(number) => json.as_f64() == Some(*number),
         Value::Text(text) => json.as_str() == Some(text),
         Value::Bool(value) => json.as_bool() == Some(*value),
         Value::Null => json.is_null(),

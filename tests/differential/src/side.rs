@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use crate::Failure;
+use crate::brokers::Broker;
 use crate::decode;
 use crate::encode::{self, frame};
 use crate::schemas::{Api, Schemas};
@@ -78,6 +79,7 @@ struct Posted {
 pub struct Side<'s> {
     pub name: &'static str,
     pub bootstrap: String,
+    pub folder: Option<String>,
     schemas: &'s Schemas,
     connections: BTreeMap<String, Connection>,
     posted: BTreeMap<String, Posted>,
@@ -98,10 +100,11 @@ pub struct Side<'s> {
 
 impl<'s> Side<'s> {
     /// A side without connections yet.
-    pub fn new(name: &'static str, bootstrap: &str, schemas: &'s Schemas) -> Side<'s> {
+    pub fn new(name: &'static str, broker: &Broker, schemas: &'s Schemas) -> Side<'s> {
         Side {
             name,
-            bootstrap: bootstrap.to_owned(),
+            bootstrap: broker.bootstrap.clone(),
+            folder: broker.folder.clone(),
             schemas,
             connections: BTreeMap::new(),
             posted: BTreeMap::new(),
