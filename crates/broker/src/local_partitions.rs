@@ -102,8 +102,10 @@ impl LocalPartitions {
                 None => self.record_found(topic, index, registration),
             }
             if registration.leader != self.node_id {
-                if let Some(partition) = known {
-                    partition.resign(registration.leader_epoch);
+                match known {
+                    Some(partition) => partition.resign(registration.leader_epoch),
+                    None if self.is_out_of_reach(registration) => unavailable.push((topic.id(), index)),
+                    None => {}
                 }
                 continue;
             }
@@ -210,6 +212,12 @@ impl LocalPartitions {
             }
         }
         Err(failed)
+    }
+
+    /// Says whether the metadata have this node's log of a partition in a directory that is offline.
+    fn is_out_of_reach(&self, registration: &PartitionRegistration) -> bool {
+        let recorded = registration.directory(self.node_id);
+        recorded.is_some_and(|id| !metadata::is_reserved_directory(id) && self.log_dirs.by_id(id).is_none())
     }
 
     /// Says whether a log that was never said to be in a certain directory may be in one that is offline.

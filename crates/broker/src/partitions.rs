@@ -35,7 +35,7 @@ impl TopicPartitions {
 pub struct Table {
     by_name: BTreeMap<Arc<str>, Arc<TopicPartitions>>,
     by_id: BTreeMap<Uuid, Arc<TopicPartitions>>,
-    /// Partitions this node should lead and cannot, since their log could not be opened.
+    /// Partitions of which this node should have a log and has not: it could not be opened, or its directory is offline.
     unavailable: BTreeSet<(Uuid, i32)>,
 }
 
@@ -57,7 +57,8 @@ impl Table {
         self.by_name.values().flat_map(|topic| topic.partitions.iter().flatten())
     }
 
-    /// Says whether this node should lead a partition and cannot, since its log could not be opened.
+    /// Says whether this node should have a log of a partition and has not: it could not be opened, or its directory is
+    /// offline.
     #[must_use]
     pub fn is_unavailable(&self, topic_id: Uuid, index: i32) -> bool {
         self.unavailable.contains(&(topic_id, index))

@@ -100,8 +100,12 @@ class Process:
     def log(self):
         return os.path.join(self.directory, "broker.log")
 
-    def start(self, **settings):
-        """Starts on an empty directory. Settings use `_` for `.`; returns host:port."""
+    def log_dirs(self, count):
+        """Paths of so many log directories; the first is `data`."""
+        return [self.data] + ["%s-%d" % (self.data, number) for number in range(1, count)]
+
+    def start(self, directories=1, **settings):
+        """Starts on so many empty log directories. Settings use `_` for `.`; returns host:port."""
         self.stop_if_running()
         shutil.rmtree(self.directory, ignore_errors=True)
         os.makedirs(self.directory)
@@ -112,7 +116,7 @@ class Process:
             "listeners": "PLAINTEXT://%s,CONTROLLER://127.0.0.1:%d" % (self.bootstrap, controller),
             "advertised.listeners": "PLAINTEXT://" + self.bootstrap,
             "controller.quorum.bootstrap.servers": "127.0.0.1:%d" % controller,
-            "log.dirs": self.data,
+            "log.dirs": ",".join(self.log_dirs(directories)),
         })
         with open(self.properties, "w") as handle:
             handle.write("".join("%s=%s\n" % item for item in values.items()))

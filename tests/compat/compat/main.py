@@ -13,10 +13,10 @@ import time
 
 from . import brokers, clients, serve, toolchain
 from .report import Report
-from .suites import applets, dump, flights, hostile, kill9, smoke
+from .suites import applets, directories, dump, flights, hostile, kill9, smoke
 
 SUITES = {"smoke": smoke, "flights": flights, "kill9": kill9, "dump": dump, "applets": applets,
-          "hostile": hostile}
+          "hostile": hostile, "directories": directories}
 
 
 class Context:

@@ -530,9 +530,11 @@ async fn check_restarts(mut f: Failing, topic: Topic, groups: &BTreeMap<i32, Str
     f.disk.heal();
     f.disk.fail(DiskFault::always(DiskAction::List, DiskErrno::Io).on("/data/b"));
     f.restart().await;
-    assert_eq!(f.produce(topic, 1).await, ErrorCode::NOT_LEADER_OR_FOLLOWER);
-    assert_eq!(f.fetch(18, topic, 1).await.0, ErrorCode::NOT_LEADER_OR_FOLLOWER);
-    assert_eq!(alter(&mut f.connection, "/data/a", "t", 1).await, ErrorCode::REPLICA_NOT_AVAILABLE);
+    assert_eq!(f.produce(topic, 1).await, ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(f.fetch(18, topic, 1).await.0, ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(f.fetch(5, topic, 1).await.0, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    assert_eq!(f.list_offset(topic, 1).await.0, ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(alter(&mut f.connection, "/data/a", "t", 1).await, ErrorCode::KAFKA_STORAGE_ERROR);
     let partitions = f.partitions("t").await;
     assert_eq!((partitions[1].leader_id, &partitions[1].offline_replicas), (-1, &vec![1]));
     assert_eq!(f.fetch(18, topic, 0).await, (ErrorCode::NONE, 2));
