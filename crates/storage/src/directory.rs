@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use platform::{Disk, File, PathError, Rng};
@@ -30,6 +30,23 @@ pub(crate) struct Directory {
     open_files: OpenFiles,
     wal: OnceLock<Wal>,
     views_made: AtomicU64,
+    /// No cleaning may go on.
+    cleaning_stopped: AtomicBool,
+    /// Pieces of cleanings under way.
+    cleanings: AtomicUsize,
+    /// Counts what may have made a log worth cleaning.
+    cleanable_changes: AtomicU64,
+}
+
+/// A piece of a cleaning that is under way.
+pub(crate) struct CleaningPiece<'a> {
+    directory: &'a Directory,
+}
+
+impl Drop for CleaningPiece<'_> {
+    fn drop(&mut self) {
+        self.directory.cleanings.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Whether a directory can be trusted.
@@ -75,6 +92,9 @@ impl Directory {
             open_files: OpenFiles::new(max_open_files),
             wal: OnceLock::new(),
             views_made: AtomicU64::new(0),
+            cleaning_stopped: AtomicBool::new(false),
+            cleanings: AtomicUsize::new(0),
+            cleanable_changes: AtomicU64::new(0),
         }
     }
 
@@ -127,6 +147,34 @@ impl Directory {
                 Err(StorageError::Offline { path, reason: reason.to_owned() })
             }
         }
+    }
+
+    /// Begins a piece of a cleaning; `None` if there are to be no more.
+    pub(crate) fn begin_cleaning(&self) -> Option<CleaningPiece<'_>> {
+        self.cleanings.fetch_add(1, Ordering::SeqCst);
+        let piece = CleaningPiece { directory: self };
+        (!self.is_cleaning_stopped()).then_some(piece)
+    }
+
+    pub(crate) fn is_cleaning_stopped(&self) -> bool {
+        self.cleaning_stopped.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn stop_cleaning(&self) {
+        self.cleaning_stopped.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_cleaning(&self) -> bool {
+        self.cleanings.load(Ordering::SeqCst) > 0
+    }
+
+    /// A log may have become worth cleaning.
+    pub(crate) fn note_cleanable(&self) {
+        self.cleanable_changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cleanable_changes(&self) -> u64 {
+        self.cleanable_changes.load(Ordering::Relaxed)
     }
 
     /// Judges a failed write or flush: a full disk is survivable, everything else takes the directory offline.

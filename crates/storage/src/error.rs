@@ -198,6 +198,16 @@ pub enum StorageError {
         /// What is wrong there.
         bad: BadBatch,
     },
+    /// An index of aborted transactions cannot be read, so that it is not known which records count.
+    #[error("log {log} cannot be compacted: {} is unusable: {reason}", path.display())]
+    TxnIndex {
+        /// `topic-partition`.
+        log: String,
+        /// The index file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The requested offset is outside what the log may move its start to.
     #[error("offset {offset} is out of range: the log has {log_start_offset} to {high_watermark}")]
     OffsetOutOfRange {
@@ -230,6 +240,11 @@ impl From<io::Error> for StorageError {
 }
 
 impl StorageError {
+    /// Whether the content of the log is at fault, so that trying again would find the same.
+    pub fn is_content_fault(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::TxnIndex { .. })
+    }
+
     /// The error code a client is answered with.
     pub fn code(&self) -> ErrorCode {
         match self {

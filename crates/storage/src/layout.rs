@@ -14,6 +14,8 @@ pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 pub(crate) const RECOVERY_POINT_CHECKPOINT: &str = "recovery-point-offset-checkpoint";
 /// Per partition: the log start, where it is not a segment's base offset.
 pub(crate) const LOG_START_CHECKPOINT: &str = "log-start-offset-checkpoint";
+/// Per partition: the offset below which compaction has cleaned.
+pub(crate) const CLEANER_CHECKPOINT: &str = "cleaner-offset-checkpoint";
 /// Per partition: the high watermark.
 pub(crate) const HIGH_WATERMARK_CHECKPOINT: &str = "replication-offset-checkpoint";
 /// Begins the name of each file of the write-ahead log; a number follows. Ours, not Kafka's, which passes over files
@@ -37,10 +39,17 @@ pub(crate) const INDEX_SUFFIX: &str = ".index";
 pub(crate) const TIME_INDEX_SUFFIX: &str = ".timeindex";
 /// Suffix of a segment's index of aborted transactions.
 pub(crate) const TXN_INDEX_SUFFIX: &str = ".txnindex";
+/// Suffixes of the files of a segment: its records first.
+pub(crate) const SEGMENT_SUFFIXES: [&str; 4] =
+    [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX];
 /// Suffix of a producer state snapshot.
 pub(crate) const SNAPSHOT_SUFFIX: &str = ".snapshot";
 /// Added to a file that waits for its deletion.
 pub(crate) const DELETED_SUFFIX: &str = ".deleted";
+/// Added to a file of a segment that compaction is writing.
+pub(crate) const CLEANED_SUFFIX: &str = ".cleaned";
+/// Added to a file of a finished segment that is about to take the place of others.
+pub(crate) const SWAP_SUFFIX: &str = ".swap";
 /// Added to bytes that recovery took out of a log instead of throwing them away. Ours, not Kafka's.
 pub(crate) const CUT_SUFFIX: &str = ".cut";
 /// Added to a file that is being written and will replace the one without the suffix.
@@ -61,7 +70,7 @@ const TOP_LEVEL_FILES: &[&str] = &[
     RECOVERY_POINT_CHECKPOINT,
     LOG_START_CHECKPOINT,
     HIGH_WATERMARK_CHECKPOINT,
-    "cleaner-offset-checkpoint",
+    CLEANER_CHECKPOINT,
     "bootstrap.checkpoint",
     "remote-log-index-cache",
 ];
@@ -186,8 +195,10 @@ pub(crate) enum FileKind {
     Deleted,
     /// A half-written file that never came into use.
     Temporary,
-    /// A compaction that Kafka was interrupted in.
-    Swap,
+    /// A file of a segment with this base offset that compaction had not finished.
+    Cleaned(i64),
+    /// A file of a finished segment with this base offset, and its suffix, that was about to take the place of others.
+    Swap(i64, &'static str),
     /// The partition's id or its leader epochs, or a file of the metadata quorum (`quorum-state`, `*.checkpoint`).
     Known,
     /// Not Kafka's.
@@ -213,10 +224,17 @@ pub(crate) fn file_kind(name: &str) -> FileKind {
         SNAPSHOT_SUFFIX => FileKind::Snapshot(offset),
         _ if suffix.ends_with(CUT_SUFFIX) => FileKind::Known,
         _ if suffix.ends_with(DELETED_SUFFIX) => FileKind::Deleted,
-        _ if suffix.ends_with(".swap") => FileKind::Swap,
-        _ if suffix.ends_with(".cleaned") || suffix.ends_with(TEMPORARY_SUFFIX) => FileKind::Temporary,
+        _ if suffix.ends_with(CLEANED_SUFFIX) => FileKind::Cleaned(offset),
+        _ if suffix.ends_with(SWAP_SUFFIX) => swap_kind(offset, suffix),
+        _ if suffix.ends_with(TEMPORARY_SUFFIX) => FileKind::Temporary,
         _ => FileKind::Foreign,
     }
+}
+
+fn swap_kind(offset: i64, suffix: &str) -> FileKind {
+    let of = suffix.strip_suffix(SWAP_SUFFIX);
+    let known = SEGMENT_SUFFIXES.into_iter().find(|known| Some(*known) == of);
+    known.map_or(FileKind::Foreign, |known| FileKind::Swap(offset, known))
 }
 
 /// Splits `00000000000000000042.log` into its offset and the rest.

@@ -8,6 +8,7 @@
 //! [`LogDirs`] opens all directories of a node, [`LogDir`] is the owner of one, [`UnifiedLog`] is the one writer's half of a log, [`LogView`] the readers'.
 
 mod checkpoint_file;
+mod cleaner;
 mod directory;
 mod epoch_cache;
 mod error;
@@ -25,9 +26,11 @@ mod producer_state;
 mod recovery_report;
 mod scan;
 mod segment;
+mod txn_index;
 mod view;
 mod wal;
 
+pub use cleaner::{CleanOutcome, CleanSettings, CleanStep, Cleanable, CleanedGroup, Cleaning};
 pub use directory::FailureListener;
 pub use epoch_cache::{EpochEndOffset, EpochEntry};
 pub use error::{AppendError, ReadError, StorageError};

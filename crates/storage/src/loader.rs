@@ -32,6 +32,7 @@ use crate::view::{LogView, ViewStart};
 mod files;
 mod producers;
 mod segment_scan;
+mod swaps;
 
 use files::LogFiles;
 pub(crate) use producers::replay_producers;
@@ -68,7 +69,7 @@ pub(crate) fn load(
     report: &mut RecoveryReport,
 ) -> Result<UnifiedLog, StorageError> {
     let dir = request.directory.path().join(request.dir_name);
-    let files = LogFiles::collect(request.directory.disk().as_ref(), &dir, report)?;
+    let files = LogFiles::collect(request.directory.disk().as_ref(), &dir, request.dir_name, report)?;
     let mut loader = Loader {
         request,
         dir: Arc::from(dir),
@@ -79,10 +80,6 @@ pub(crate) fn load(
         end: End::default(),
         report,
     };
-    if let Some(name) = loader.files.swap.take() {
-        return Err(loader
-            .damaged(format!("{name} is left of an interrupted compaction, which cannot be completed yet")));
-    }
     let topic_id = loader.read_topic_id()?;
     let generation = loader.read_generation()?;
     loader.load_segments(window)?;

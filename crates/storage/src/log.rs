@@ -20,6 +20,7 @@ use crate::view::{LogView, SegmentList};
 
 mod ahead;
 mod append;
+mod clean;
 mod flush;
 mod follow;
 mod retention;
@@ -211,6 +212,7 @@ impl UnifiedLog {
     pub fn update_config(&mut self, config: impl Into<Arc<LogConfig>>) -> Result<(), StorageError> {
         self.config = allowed(config.into(), self.view.is_future());
         self.active.jitter_ms = draw_jitter(self.view.directory(), &self.config);
+        self.directory().note_cleanable();
         self.secure_tail()
     }
 

@@ -43,6 +43,14 @@ pub struct LogConfig {
     pub delete: bool,
     /// `cleanup.policy` contains `compact`.
     pub compact: bool,
+    /// `delete.retention.ms`: how long tombstones and markers stay after the first cleaning that met them.
+    pub delete_retention_ms: i64,
+    /// `min.compaction.lag.ms`: younger records are not cleaned.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: older records are cleaned however few they are.
+    pub max_compaction_lag_ms: i64,
+    /// `min.cleanable.dirty.ratio`: the share of the log that has to be dirty.
+    pub min_cleanable_dirty_ratio: f64,
     /// `max.message.bytes`: largest batch.
     pub max_message_bytes: u32,
     /// `max.decompressed.message.bytes`: largest record of a compressed batch.
@@ -92,6 +100,10 @@ impl LogConfig {
             retention_bytes: topic.retention_bytes,
             delete: topic.cleanup_policy.delete,
             compact: topic.cleanup_policy.compact,
+            delete_retention_ms: topic.delete_retention_ms,
+            min_compaction_lag_ms: topic.min_compaction_lag_ms,
+            max_compaction_lag_ms: topic.max_compaction_lag_ms,
+            min_cleanable_dirty_ratio: topic.min_cleanable_dirty_ratio,
             max_message_bytes: positive(topic.max_message_bytes),
             max_decompressed_message_bytes: positive(topic.max_decompressed_message_bytes),
             compression: target_compression(topic),
@@ -106,6 +118,14 @@ impl LogConfig {
             flush_ms: topic.flush_ms,
             file_delete_delay_ms: topic.file_delete_delay_ms,
             producer_id_expiration_ms,
+        }
+    }
+
+    /// The topic's codec and its level, if it has one whatever producers send.
+    pub(crate) fn fixed_codec(&self) -> Option<(Compression, Option<i32>)> {
+        match self.compression {
+            TargetCompression::Producer => None,
+            TargetCompression::Fixed { compression, level } => Some((compression, level)),
         }
     }
 

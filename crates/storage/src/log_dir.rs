@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use platform::{DiskLock, OpenMode, Platform};
 use protocol::Uuid;
 
+use crate::checkpoint_file::PartitionOffsets;
 use crate::directory::{Directory, FailureListener};
 use crate::epoch_cache::EpochCache;
 use crate::error::StorageError;
@@ -27,6 +28,7 @@ use crate::view::{LogView, ViewStart};
 use crate::wal::{WalConfig, WalTicket};
 
 mod checkpoints;
+mod cleaned;
 mod future;
 mod locked;
 mod open;
@@ -108,6 +110,8 @@ struct State {
     /// Names that the checkpoints on disk, or the directory itself after a power loss, may still give to a log that is
     /// gone: a new log of that name has to clear them first.
     stale: BTreeSet<LogKey>,
+    /// Where the next cleaning of a log goes on.
+    cleaned: PartitionOffsets,
     /// Renamed directories and when they may be removed.
     deleting: Vec<(i64, PathBuf)>,
 }
@@ -349,6 +353,7 @@ impl LogDir {
         }
         view.mark_deleted();
         views.remove(&key);
+        state.cleaned.remove(&(key.0.to_string(), key.1));
         state.stale.insert(key);
         Ok(to)
     }

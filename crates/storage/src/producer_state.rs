@@ -93,6 +93,11 @@ impl ProducerEntry {
         self.last_batch().map_or(NO_SEQUENCE, |batch| batch.last_sequence)
     }
 
+    /// The last offset of the last batch under the current epoch.
+    pub(crate) fn last_data_offset(&self) -> Option<i64> {
+        self.last_batch().map(|batch| batch.last_offset).filter(|offset| *offset >= 0)
+    }
+
     fn set_epoch(&mut self, epoch: i16) {
         if self.epoch != epoch {
             self.epoch = epoch;

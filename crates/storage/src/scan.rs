@@ -67,6 +67,8 @@ pub enum BadBatch {
         /// Base offset of the next segment.
         to: i64,
     },
+    /// The marker aborts a transaction that no `.txnindex` calls aborted.
+    UnknownAbort,
 }
 
 impl fmt::Display for BadBatch {
@@ -80,6 +82,9 @@ impl fmt::Display for BadBatch {
             Self::Crc => f.write_str("the batch does not match its checksum"),
             Self::Offset { expected, found } => {
                 write!(f, "the batch starts at offset {found}, and the next offset is {expected}")
+            }
+            Self::UnknownAbort => {
+                f.write_str("the marker aborts a transaction that is missing in the .txnindex files")
             }
             Self::Missing { from, to } => write!(f, "the batches of offsets {from} to {to} are missing"),
         }

@@ -13,7 +13,9 @@ use platform::{Disk, File, OpenMode};
 
 use crate::directory::Directory;
 use crate::index::{IndexTable, OffsetEntry, TimeEntry, entry_at, search_file};
-use crate::layout::{DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, segment_path};
+use crate::layout::{
+    DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SEGMENT_SUFFIXES, TIME_INDEX_SUFFIX, segment_path,
+};
 use crate::scan::{BadBatch, BatchScan, FoundBatch, SMALL_WINDOW_BYTES, Step};
 
 mod max_timestamp;
@@ -28,6 +30,9 @@ const WALKED_BYTES: u64 = 32 << 10;
 /// A segment of a log.
 pub(crate) struct Segment {
     base_offset: i64,
+    /// How often compaction has put a segment in the place of another one with this base offset: positions of one say
+    /// nothing of the other.
+    revision: u32,
     dir: Arc<Path>,
     size: AtomicU64,
     /// When this process first saw the segment: the age of one whose records have no timestamp.
@@ -89,6 +94,7 @@ impl Segment {
         let SegmentIndexes { offsets, times, largest } = indexes;
         Self {
             base_offset,
+            revision: 0,
             dir,
             size: AtomicU64::new(size),
             created_ms: AtomicI64::new(now_ms),
@@ -98,6 +104,25 @@ impl Segment {
             deleted: AtomicBool::new(false),
             index: Mutex::new(SegmentIndex { offsets, times, largest }),
         }
+    }
+
+    /// The segment as the successor of others.
+    pub(crate) fn with_revision(self, revision: u32) -> Self {
+        Self { revision, ..self }
+    }
+
+    /// What tells it from every other segment of the log, also from those of the same name.
+    pub(crate) fn place(&self) -> (i64, u32) {
+        (self.base_offset, self.revision)
+    }
+
+    pub(crate) fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    /// Whether the files were renamed to wait for deletion.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
     }
 
     pub(crate) fn base_offset(&self) -> i64 {
@@ -158,23 +183,35 @@ impl Segment {
 
     /// Closes the file unless it was used since the last call or has unflushed bytes. Whether none is open now.
     pub(crate) fn try_close_idle_file(&self) -> bool {
-        if self.dirty.load(Ordering::Acquire) || self.used.swap(false, Ordering::Relaxed) {
+        // Of a segment that was replaced only the open file is the right one.
+        let is_needed = self.dirty.load(Ordering::Acquire) || self.is_deleted();
+        if is_needed || self.used.swap(false, Ordering::Relaxed) {
             return false;
         }
         let Some(mut slot) = self.file.try_lock() else { return false };
         // The writer marks the segment dirty before it asks for the file.
-        if self.dirty.load(Ordering::Acquire) {
+        if self.dirty.load(Ordering::Acquire) || self.is_deleted() {
             return false;
         }
         *slot = None;
         true
     }
 
+    /// As [`Segment::mark_deleted`], for a segment whose name another one is about to take: who reads it goes on in the
+    /// file that is open.
+    pub(crate) fn mark_replaced(self: &Arc<Self>, directory: &Directory) -> io::Result<Vec<PathBuf>> {
+        self.deleted.store(true, Ordering::Release);
+        if self.size() > 0 {
+            self.file(directory, false)?;
+        }
+        self.mark_deleted(directory.disk().as_ref())
+    }
+
     /// Renames the segment's files so that they wait for deletion; missing ones are passed over.
     pub(crate) fn mark_deleted(&self, disk: &dyn Disk) -> io::Result<Vec<PathBuf>> {
         self.deleted.store(true, Ordering::Release);
         let mut waiting = Vec::new();
-        for suffix in [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, crate::layout::TXN_INDEX_SUFFIX] {
+        for suffix in SEGMENT_SUFFIXES {
             let from = self.path(suffix);
             let to = self.path(&format!("{suffix}{DELETED_SUFFIX}"));
             match disk.rename(&from, &to) {

@@ -1,6 +1,8 @@
 //! Behaviour of whole logs on a real disk and on the simulated one.
 
 mod append;
+mod cleaning;
+mod cleaning_crash;
 mod concurrent;
 mod crash;
 mod directory;

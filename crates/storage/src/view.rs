@@ -50,6 +50,8 @@ pub struct LogView {
     high_watermark: AtomicI64,
     size_bytes: AtomicU64,
     deleted: AtomicBool,
+    /// Compaction met something in it that it cannot read.
+    uncleanable: AtomicBool,
     segments: ArcSwap<SegmentList>,
     positions: Mutex<Positions>,
     epochs: Mutex<EpochCache>,
@@ -130,7 +132,7 @@ impl LogView {
     pub(crate) fn new(start: ViewStart) -> Self {
         let size_bytes = start.segments.iter().map(|segment| segment.size()).sum();
         let active = start.segments.last().expect("a log has at least one segment");
-        let positions = Positions::new(active.base_offset(), start.log_end_offset, active.size());
+        let positions = Positions::new(active.place(), start.log_end_offset, active.size());
         let number = start.directory.next_view_number();
         let topic_id = OnceLock::new();
         if let Some(id) = start.topic_id {
@@ -154,6 +156,7 @@ impl LogView {
             high_watermark: AtomicI64::new(start.high_watermark),
             size_bytes: AtomicU64::new(size_bytes),
             deleted: AtomicBool::new(false),
+            uncleanable: AtomicBool::new(false),
             segments: ArcSwap::from_pointee(start.segments),
             positions: Mutex::new(positions),
             epochs: Mutex::new(start.epochs),
@@ -275,6 +278,16 @@ impl LogView {
         self.directory.offline_reason()
     }
 
+    /// Notes that compaction cannot read the log: it is not tried again until the next start.
+    pub fn mark_uncleanable(&self) {
+        self.uncleanable.store(true, Ordering::Release);
+    }
+
+    /// Whether compaction has given the log up.
+    pub fn is_uncleanable(&self) -> bool {
+        self.uncleanable.load(Ordering::Acquire)
+    }
+
     // ---- epochs ----
 
     /// The largest leader epoch in the log.
@@ -346,7 +359,6 @@ impl LogView {
     }
 
     fn read_segment(&self, segment: &Arc<Segment>, wanted: &Wanted) -> Result<Found, SegmentFault> {
-        let base = segment.base_offset();
         let (end, end_offset) = match wanted.next_base {
             Some(next_base) => (segment.size(), next_base),
             None => (self.position_of(segment, wanted.upper_bound)?, wanted.upper_bound),
@@ -365,7 +377,7 @@ impl LogView {
                 None => segment.batch_end(&self.directory, position)?,
             }
         };
-        self.positions.lock().note_read(base, next_offset, until);
+        self.positions.lock().note_read(segment.place(), next_offset, until);
         let file = segment.file(&self.directory, false)?;
         Ok(Found::Slice(FetchSlice { file, position, len: (until - position) as usize, next_offset }))
     }
@@ -375,7 +387,7 @@ impl LogView {
         if offset <= segment.base_offset() {
             return Ok((segment.size() > 0).then_some(0));
         }
-        if let Some(position) = self.positions.lock().find(segment.base_offset(), offset) {
+        if let Some(position) = self.positions.lock().find(segment.place(), offset) {
             return Ok(Some(position));
         }
         let found = segment.find(&self.directory, offset, segment.size())?;
@@ -384,13 +396,13 @@ impl LogView {
 
     /// The end of the batches of a segment that lie wholly before `upper_bound`, which is at most the log end.
     fn position_of(&self, segment: &Arc<Segment>, upper_bound: i64) -> Result<u64, SegmentFault> {
-        if let Some(position) = self.positions.lock().find(segment.base_offset(), upper_bound) {
+        if let Some(position) = self.positions.lock().find(segment.place(), upper_bound) {
             return Ok(position);
         }
         let size = segment.size();
         let found = segment.find(&self.directory, upper_bound, size)?;
         let position = found.map_or(size, |batch| batch.position);
-        self.positions.lock().note_read(segment.base_offset(), upper_bound, position);
+        self.positions.lock().note_read(segment.place(), upper_bound, position);
         Ok(position)
     }
 
@@ -542,14 +554,14 @@ impl LogView {
     pub(crate) fn publish_append(&self, segment: &Segment, log_end_offset: i64, bytes: u64) {
         let size = segment.size() + bytes;
         segment.set_size(size);
-        self.positions.lock().note_append(segment.base_offset(), log_end_offset, size);
+        self.positions.lock().note_append(segment.place(), log_end_offset, size);
         self.size_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.log_end_offset.store(log_end_offset, Ordering::Release);
     }
 
     /// Publishes a changed end after segments were cut, added or removed.
     pub(crate) fn publish_end(&self, active: &Segment, log_end_offset: i64) {
-        *self.positions.lock() = Positions::new(active.base_offset(), log_end_offset, active.size());
+        *self.positions.lock() = Positions::new(active.place(), log_end_offset, active.size());
         self.log_end_offset.store(log_end_offset, Ordering::Release);
         let size = self.segments.load().iter().map(|segment| segment.size()).sum();
         self.size_bytes.store(size, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //!
 //! Owns sorting them, and removing what a crash left half-made. Foreign files are named and left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -27,16 +27,34 @@ pub(super) struct LogFiles {
     pub(super) has_partition_metadata: bool,
     pub(super) has_epochs: bool,
     pub(super) has_generation: bool,
-    /// A file of an interrupted compaction.
-    pub(super) swap: Option<String>,
+    /// Base offsets of segments that compaction had not finished, rising.
+    pub(super) cleaned: BTreeSet<i64>,
+    /// Files of finished ones that were about to take the place of others.
+    pub(super) swaps: Vec<(i64, &'static str)>,
 }
 
 impl LogFiles {
+    /// Lists the files, after what an interrupted compaction left was completed or undone.
+    ///
+    /// # Errors
+    /// [`StorageError::Damaged`] if that cannot be; the disk's.
     pub(super) fn collect(
         disk: &dyn Disk,
         dir: &Path,
+        log: &str,
         report: &mut RecoveryReport,
     ) -> Result<Self, StorageError> {
+        let mut files = Self::list(disk, dir, report)?;
+        if !files.cleaned.is_empty() || !files.swaps.is_empty() {
+            super::swaps::complete(disk, dir, log, &files)?;
+            // Foreign files were named before.
+            files = Self::list(disk, dir, &mut RecoveryReport::default())?;
+        }
+        files.remove_orphans(disk, dir)?;
+        Ok(files)
+    }
+
+    fn list(disk: &dyn Disk, dir: &Path, report: &mut RecoveryReport) -> Result<Self, StorageError> {
         let mut files = Self::default();
         for entry in disk.list(dir)? {
             if entry.is_dir {
@@ -50,7 +68,8 @@ impl LogFiles {
                 FileKind::TxnIndex(base) => _ = files.txn_indexes.insert(base, entry.len),
                 FileKind::Snapshot(offset) => files.snapshots.push(offset),
                 FileKind::Deleted | FileKind::Temporary => remove_if_there(disk, &dir.join(&entry.name))?,
-                FileKind::Swap => files.swap = Some(entry.name),
+                FileKind::Cleaned(base) => _ = files.cleaned.insert(base),
+                FileKind::Swap(base, suffix) => files.swaps.push((base, suffix)),
                 FileKind::Known => {
                     files.has_partition_metadata |= entry.name == PARTITION_METADATA;
                     files.has_epochs |= entry.name == LEADER_EPOCH_CHECKPOINT;
@@ -59,7 +78,6 @@ impl LogFiles {
                 FileKind::Foreign => report.note_foreign(dir.join(&entry.name)),
             }
         }
-        files.remove_orphans(disk, dir)?;
         Ok(files)
     }
 

@@ -135,7 +135,7 @@ impl UnifiedLog {
     }
 
     /// The time a segment's retention counts from: its largest timestamp, or its own age if no record has one.
-    fn largest_timestamp(&self, segment: &Arc<Segment>) -> Result<i64, StorageError> {
+    pub(super) fn largest_timestamp(&self, segment: &Arc<Segment>) -> Result<i64, StorageError> {
         let max = segment.max_timestamp(self.directory()).map_err(|fault| self.fault(segment, fault))?;
         Ok(if max.timestamp >= 0 { max.timestamp } else { segment.created_ms() })
     }

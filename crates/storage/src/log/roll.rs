@@ -80,6 +80,7 @@ impl UnifiedLog {
         self.view.set_segments(segments);
         self.activate(segment);
         self.unflushed.rolled = true;
+        self.directory().note_cleanable();
         tracing::debug!(log = %self.view.name(), base_offset, "rolled a new segment");
         Ok(true)
     }
@@ -126,7 +127,7 @@ impl UnifiedLog {
     }
 
     /// Keeps the snapshots at segment boundaries and the newest one; those taken in passing have served their time.
-    fn remove_passing_snapshots(&mut self) {
+    pub(super) fn remove_passing_snapshots(&mut self) {
         let segments = self.segments();
         let newest = self.snapshots.last().copied();
         let kept = |offset: &i64| {

@@ -123,6 +123,7 @@ impl UnifiedLog {
 
     fn lower_durable_end(&mut self, offset: i64, log_dir: &LogDir) -> Result<(), StorageError> {
         self.view.lower_durable_end(offset);
+        log_dir.lower_cleaned_offset(&self.view, offset);
         log_dir.checkpoint()
     }
 

@@ -8,7 +8,8 @@ use super::{LogDir, LogKey, State};
 use crate::checkpoint_file::{PartitionOffsets, encode_offsets};
 use crate::error::StorageError;
 use crate::layout::{
-    CLEAN_SHUTDOWN, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
+    CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT,
+    RECOVERY_POINT_CHECKPOINT,
 };
 use crate::log::UnifiedLog;
 use crate::marker_files::encode_clean_shutdown;
@@ -20,6 +21,7 @@ pub(super) struct Checkpoints {
     pub(super) recovery_points: Vec<u8>,
     pub(super) log_starts: Vec<u8>,
     pub(super) high_watermarks: Vec<u8>,
+    pub(super) cleaned: Vec<u8>,
 }
 
 impl LogDir {
@@ -30,17 +32,19 @@ impl LogDir {
     pub fn checkpoint(&self) -> Result<(), StorageError> {
         // Held while the values are read too: a lower value must never be overwritten by one read before.
         let mut written = self.checkpoints.lock();
-        let (recovery_points, log_starts, high_watermarks, stale, flushed) = {
+        let (recovery_points, log_starts, high_watermarks, cleaned, stale, flushed) = {
             let state = self.state.lock();
             let flushed: Vec<(Arc<LogView>, i64)> =
                 state.views.values().map(|view| (Arc::clone(view), view.recovery_point())).collect();
             let stale: Vec<LogKey> = state.stale.iter().cloned().collect();
-            (state.recovery_points(), state.log_starts(), state.high_watermarks(), stale, flushed)
+            let cleaned = state.cleaned.clone();
+            (state.recovery_points(), state.log_starts(), state.high_watermarks(), cleaned, stale, flushed)
         };
         self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &mut written.recovery_points, &recovery_points)?;
         flushed.iter().for_each(|(view, offset)| view.note_checkpointed(*offset));
         self.write_checkpoint(LOG_START_CHECKPOINT, &mut written.log_starts, &log_starts)?;
         self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)?;
+        self.write_checkpoint(CLEANER_CHECKPOINT, &mut written.cleaned, &cleaned)?;
         let mut state = self.state.lock();
         stale.iter().for_each(|key| _ = state.stale.remove(key));
         Ok(())
@@ -54,6 +58,16 @@ impl LogDir {
         let mut written = self.checkpoints.lock();
         let high_watermarks = self.state.lock().high_watermarks();
         self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)
+    }
+
+    /// Writes where cleanings go on. Blocks.
+    ///
+    /// # Errors
+    /// The disk's; the directory is offline then.
+    pub(super) fn checkpoint_cleaned(&self) -> Result<(), StorageError> {
+        let mut written = self.checkpoints.lock();
+        let cleaned = self.state.lock().cleaned.clone();
+        self.write_checkpoint(CLEANER_CHECKPOINT, &mut written.cleaned, &cleaned)
     }
 
     fn write_checkpoint(
@@ -71,6 +85,7 @@ impl LogDir {
         let path = self.directory.path().join(name);
         disk.write_atomic(&path, &bytes).map_err(|error| self.directory.write_failed(error))?;
         *written = bytes;
+        self.directory.note_cleanable();
         Ok(())
     }
 

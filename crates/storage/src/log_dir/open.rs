@@ -14,8 +14,8 @@ use crate::checkpoint_file::{PartitionOffsets, decode_offsets};
 use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::{
-    CLEAN_SHUTDOWN, DirKind, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
-    dir_kind, is_top_level_file, is_wal_file, log_dir_name,
+    CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, DirKind, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT,
+    RECOVERY_POINT_CHECKPOINT, dir_kind, is_top_level_file, is_wal_file, log_dir_name,
 };
 use crate::loader::{LoadRequest, load};
 use crate::log::UnifiedLog;
@@ -60,7 +60,9 @@ pub(super) fn open(
             &mut checkpoints.high_watermarks,
         )?,
     };
+    let cleaned = opener.read_checkpoint(CLEANER_CHECKPOINT, &entries, &mut checkpoints.cleaned)?;
     opener.open_logs(&entries, &offsets)?;
+    opener.take_cleaned(cleaned);
     let Opener { directory, state, mut report, .. } = opener;
     let log_dir = LogDir {
         directory,
@@ -154,6 +156,16 @@ impl Opener<'_> {
                 Ok(PartitionOffsets::new())
             }
         }
+    }
+
+    /// Offsets of logs that are gone say nothing of the next log of that name.
+    fn take_cleaned(&mut self, mut cleaned: PartitionOffsets) {
+        let state = &mut self.state;
+        cleaned.retain(|(topic, partition), _| {
+            let key = (Arc::from(topic.as_str()), *partition);
+            state.views.contains_key(&key) || state.damaged.contains_key(&key)
+        });
+        state.cleaned = cleaned;
     }
 
     fn open_logs(&mut self, entries: &[DirEntry], offsets: &KnownOffsets) -> Result<(), StorageError> {

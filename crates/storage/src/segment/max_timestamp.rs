@@ -27,7 +27,7 @@ impl MaxTimestamp {
         Self { timestamp: -1, offset: base_offset }
     }
 
-    fn note(&mut self, timestamp: i64, last_offset: i64) {
+    pub(crate) fn note(&mut self, timestamp: i64, last_offset: i64) {
         if timestamp > self.timestamp {
             *self = Self { timestamp, offset: last_offset };
         }

@@ -18,7 +18,7 @@ use crate::{
 const PATH: &str = "/data";
 const PRODUCERS: u64 = 2;
 /// So small that its files are used again and again.
-const SMALL_WAL: WalConfig = WalConfig {
+pub const SMALL_WAL: WalConfig = WalConfig {
     file_bytes_min: 16 << 10,
     file_bytes_max: 24 << 10,
     bytes_max: 64 << 10,

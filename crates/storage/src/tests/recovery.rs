@@ -395,11 +395,59 @@ fn what_a_crash_left_half_made_is_removed() {
     );
 }
 
+/// Two segments, of which the first could become the second's predecessor in a compaction.
+fn two_segments(home: &Home) -> (Vec<u8>, Vec<u8>) {
+    let (dir, _) = home.open_with(small(1 << 20));
+    let mut log = create(&dir, small(1 << 20));
+    fill(&mut log, 0, 5);
+    log.roll(NOW).expect("it rolls");
+    fill(&mut log, 5, 5);
+    log.flush_now().expect("flushed");
+    dir.checkpoint().expect("written");
+    drop((dir, log));
+    let read = |name: &str| fs::read(home.log_path(name)).expect("it is there");
+    (read("00000000000000000000.log"), read("00000000000000000005.log"))
+}
+
 #[test]
-fn an_interrupted_compaction_is_left_alone() {
+fn a_finished_compaction_is_completed() {
+    let home = Home::new();
+    let (first, second) = two_segments(&home);
+    // What both became: the batches of both, which stand for those that would be left.
+    let both = [first.as_slice(), second.as_slice()].concat();
+    let write = |name: &str, bytes: &[u8]| fs::write(home.log_path(name), bytes).expect("written");
+    write("00000000000000000000.log.swap", &both);
+    write("00000000000000000000.index.swap", b"");
+    let (_dir, report, log) = reopen(&home);
+    assert!(report.damaged.is_empty(), "{report:?}");
+    check(&log.view(), 10);
+    assert!(home.names().iter().all(|name| !name.ends_with(".swap")), "{:?}", home.names());
+    assert_eq!(fs::read(home.log_path("00000000000000000000.log")).expect("it is there"), both);
+    assert!(!home.log_path("00000000000000000005.log").exists(), "its place is taken");
+}
+
+#[test]
+fn an_unfinished_compaction_is_undone() {
+    let home = Home::new();
+    let (first, second) = two_segments(&home);
+    let write = |name: &str, bytes: &[u8]| fs::write(home.log_path(name), bytes).expect("written");
+    // The names of one segment were being changed when the power went.
+    write("00000000000000000000.log.swap", b"not whole");
+    write("00000000000000000000.index.cleaned", b"");
+    let (_dir, _, log) = reopen(&home);
+    check(&log.view(), 10);
+    let left = home.names();
+    assert!(left.iter().all(|name| !name.ends_with(".swap") && !name.ends_with(".cleaned")), "{left:?}");
+    assert_eq!(fs::read(home.log_path("00000000000000000000.log")).expect("it is there"), first);
+    assert_eq!(fs::read(home.log_path("00000000000000000005.log")).expect("it is there"), second);
+}
+
+#[test]
+fn a_compacted_segment_that_is_not_whole_is_left_alone() {
     let home = Home::new();
     stopped(&home, 4);
     fs::write(home.log_path("00000000000000000000.log.swap"), "x").expect("written");
     let (_, report) = home.open();
-    assert!(report.damaged[0].reason.contains("interrupted compaction"), "{report:?}");
+    assert!(report.damaged[0].reason.contains("compacted segment"), "{report:?}");
+    assert_eq!(fs::read(home.log_path("00000000000000000000.log.swap")).expect("it is there"), b"x");
 }

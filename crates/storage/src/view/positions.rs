@@ -11,7 +11,8 @@ const READS: usize = 8;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Place {
-    segment: i64,
+    /// Base offset and revision of the segment.
+    segment: (i64, u32),
     /// Reading this offset starts at `position`.
     offset: i64,
     position: u64,
@@ -32,16 +33,16 @@ struct Recent {
     next_read: u8,
 }
 
-const NOWHERE: Place = Place { segment: -1, offset: -1, position: 0 };
+const NOWHERE: Place = Place { segment: (-1, 0), offset: -1, position: 0 };
 
 impl Positions {
     /// Knows only the end.
-    pub(crate) fn new(segment: i64, end_offset: i64, end_position: u64) -> Self {
+    pub(crate) fn new(segment: (i64, u32), end_offset: i64, end_position: u64) -> Self {
         Self { end: Place { segment, offset: end_offset, position: end_position }, recent: None }
     }
 
     /// The position at which reading `offset` of this segment starts.
-    pub(crate) fn find(&self, segment: i64, offset: i64) -> Option<u64> {
+    pub(crate) fn find(&self, segment: (i64, u32), offset: i64) -> Option<u64> {
         let same = |place: &&Place| place.segment == segment && place.offset == offset;
         if same(&&self.end) {
             return Some(self.end.position);
@@ -51,7 +52,7 @@ impl Positions {
     }
 
     /// The log now ends with this offset at this position.
-    pub(crate) fn note_append(&mut self, segment: i64, end_offset: i64, end_position: u64) {
+    pub(crate) fn note_append(&mut self, segment: (i64, u32), end_offset: i64, end_position: u64) {
         let before = self.end;
         self.end = Place { segment, offset: end_offset, position: end_position };
         let recent = self.recent();
@@ -60,7 +61,7 @@ impl Positions {
     }
 
     /// Somebody read up to this offset, and will go on there.
-    pub(crate) fn note_read(&mut self, segment: i64, next_offset: i64, position: u64) {
+    pub(crate) fn note_read(&mut self, segment: (i64, u32), next_offset: i64, position: u64) {
         let place = Place { segment, offset: next_offset, position };
         let recent = self.recent();
         if recent.reads.contains(&place) {
@@ -88,30 +89,30 @@ mod tests {
 
     #[test]
     fn the_end_and_recent_places_are_found() {
-        let mut positions = Positions::new(0, 10, 1000);
-        assert_eq!(positions.find(0, 10), Some(1000));
-        assert_eq!(positions.find(0, 9), None);
-        assert_eq!(positions.find(5, 10), None);
-        positions.note_append(0, 11, 1100);
-        positions.note_append(0, 12, 1200);
-        assert_eq!([10, 11, 12].map(|o| positions.find(0, o)), [Some(1000), Some(1100), Some(1200)]);
-        positions.note_read(0, 4, 400);
-        assert_eq!(positions.find(0, 4), Some(400));
+        let mut positions = Positions::new((0, 0), 10, 1000);
+        assert_eq!(positions.find((0, 0), 10), Some(1000));
+        assert_eq!(positions.find((0, 0), 9), None);
+        assert_eq!(positions.find((5, 0), 10), None);
+        positions.note_append((0, 0), 11, 1100);
+        positions.note_append((0, 0), 12, 1200);
+        assert_eq!([10, 11, 12].map(|o| positions.find((0, 0), o)), [Some(1000), Some(1100), Some(1200)]);
+        positions.note_read((0, 0), 4, 400);
+        assert_eq!(positions.find((0, 0), 4), Some(400));
     }
 
     #[test]
     fn the_oldest_place_is_forgotten_first() {
-        let mut positions = Positions::new(0, 0, 0);
+        let mut positions = Positions::new((0, 0), 0, 0);
         for n in 1..=APPENDS as i64 + 1 {
-            positions.note_append(0, n, n as u64 * 100);
+            positions.note_append((0, 0), n, n as u64 * 100);
         }
-        assert_eq!(positions.find(0, 0), None);
-        assert_eq!(positions.find(0, 1), Some(100));
+        assert_eq!(positions.find((0, 0), 0), None);
+        assert_eq!(positions.find((0, 0), 1), Some(100));
         for n in 0..=READS as i64 {
-            positions.note_read(7, n, 1);
-            positions.note_read(7, n, 1);
+            positions.note_read((7, 0), n, 1);
+            positions.note_read((7, 0), n, 1);
         }
-        assert_eq!(positions.find(7, 0), None);
-        assert_eq!(positions.find(7, 1), Some(1));
+        assert_eq!(positions.find((7, 0), 0), None);
+        assert_eq!(positions.find((7, 0), 1), Some(1));
     }
 }
