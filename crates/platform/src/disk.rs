@@ -108,6 +108,15 @@ pub trait File: Send + Sync {
     fn len(&self) -> io::Result<u64>;
     /// Cuts the file, or extends it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Keeps room on the disk for the first `len` bytes; the file's length stays as it is. [`File::set_len`] to any length
+    /// gives back what lies behind it. A simulated disk has no room to keep.
+    ///
+    /// # Errors
+    /// There is not so much room, or the file system cannot keep any (`Unsupported`).
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        _ = len;
+        Ok(())
+    }
     /// The descriptor, for zero-copy sends; `None` in simulation.
     fn fd(&self) -> Option<BorrowedFd<'_>>;
 

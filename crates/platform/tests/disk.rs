@@ -29,6 +29,7 @@ on_both!(
     many_slices_are_written_in_order,
     reads_stop_at_the_end_of_the_file,
     lengths_can_be_cut_and_extended_with_zeros,
+    kept_room_changes_no_length,
     open_modes_differ_about_missing_and_existing_files,
     a_file_opened_for_reading_refuses_writes,
     directories_are_made_listed_and_removed_whole,
@@ -240,4 +241,14 @@ fn a_lock_of_a_dead_process_is_free() {
     drop(lock);
     assert_eq!(disk.lock(Path::new("/lock")).unwrap_err().kind(), ErrorKind::ResourceBusy);
     drop(second);
+}
+
+fn kept_room_changes_no_length(disk: &dyn Disk, root: &Path) {
+    let path = root.join("a");
+    let file = create(disk, &path, b"0123");
+    file.reserve(1 << 20).unwrap();
+    assert_eq!((file.len().unwrap(), disk.read(&path).unwrap()), (4, b"0123".to_vec()));
+    file.write_at(b"4567", 4).unwrap();
+    file.set_len(6).unwrap();
+    assert_eq!(disk.read(&path).unwrap(), b"012345");
 }

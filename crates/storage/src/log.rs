@@ -23,6 +23,7 @@ mod append;
 mod clean;
 mod flush;
 mod follow;
+mod preallocate;
 mod retention;
 mod roll;
 mod truncate;
@@ -75,6 +76,8 @@ struct Active {
     first_timestamp: Option<i64>,
     /// Taken off `segment.ms`.
     jitter_ms: i64,
+    /// Room was kept on the disk for the whole segment.
+    is_preallocated: bool,
 }
 
 /// What a flush has to make durable besides the segments.
@@ -162,6 +165,7 @@ impl UnifiedLog {
             bytes_since_index: loaded.bytes_since_index,
             first_timestamp: loaded.first_timestamp,
             jitter_ms: draw_jitter(view.directory(), &config),
+            is_preallocated: false,
         };
         if unflushed.bytes > 0 {
             view.segments().iter().for_each(|segment| segment.set_dirty(true));

@@ -72,6 +72,8 @@ pub struct LogConfig {
     pub flush_ms: i64,
     /// `file.delete.delay.ms`: from taking a file out of use to removing it.
     pub file_delete_delay_ms: i64,
+    /// `preallocate`: the first batch of a segment keeps room on the disk for all of it.
+    pub preallocate: bool,
     /// `producer.id.expiration.ms` of the broker: a producer's state is dropped when it has not written for this long.
     pub producer_id_expiration_ms: i64,
 }
@@ -117,6 +119,7 @@ impl LogConfig {
             flush_messages: topic.flush_messages,
             flush_ms: topic.flush_ms,
             file_delete_delay_ms: topic.file_delete_delay_ms,
+            preallocate: topic.preallocate,
             producer_id_expiration_ms,
         }
     }

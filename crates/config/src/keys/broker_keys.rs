@@ -350,7 +350,7 @@ pub static BROKER: &[ConfigDef] = &[
         "How far a producer's timestamp may be behind the broker's clock, by default."),
     key("log.message.timestamp.type", String, Text("CreateTime"), OneOf(&["CreateTime", "LogAppendTime"]), Medium, ClusterWide, Enforced,
         "Whether records carry the producer's time (CreateTime) or the broker's (LogAppendTime), by default."),
-    key("log.preallocate", Boolean, Text("false"), Any, Medium, ClusterWide, NOT_YET,
+    key("log.preallocate", Boolean, Text("false"), Any, Medium, ClusterWide, Enforced,
         "Whether new segments reserve their full size on the disk, by default."),
     key("log.remote.copy.lag.bytes", Long, Text("-1"), AtLeast(-1), Medium, ClusterWide, TIERED,
         "Bytes by which the copy to remote storage trails the log, by default."),

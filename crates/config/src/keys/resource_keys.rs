@@ -7,7 +7,7 @@ use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{Low, Medium};
 use crate::config_def::UpdateMode::ClusterWide;
 use crate::keys::effects::{
-    CLEANER, CONSUMER_GROUPS, NOT_YET, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED,
+    CLEANER, CONSUMER_GROUPS, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED,
 };
 use crate::keys::{internal, key};
 use crate::validator::Validator::{
@@ -69,7 +69,7 @@ pub static TOPIC: &[ConfigDef] = &[
         "Shortest time that a record stays uncompacted."),
     key("min.insync.replicas", Int, Text("1"), AtLeast(1), Medium, ClusterWide, Enforced,
         "In-sync replicas that must have a record before acks=all is answered; fewer refuse the write."),
-    key("preallocate", Boolean, Text("false"), Any, Medium, ClusterWide, NOT_YET,
+    key("preallocate", Boolean, Text("false"), Any, Medium, ClusterWide, Enforced,
         "Whether new segments reserve their full size on the disk."),
     key("remote.copy.lag.bytes", Long, Text("-1"), AtLeast(-1), Medium, ClusterWide, TIERED,
         "Bytes by which the copy to remote storage trails the log; -1 follows local retention."),

@@ -224,6 +224,15 @@ impl File for OsFile {
         self.file.set_len(len).map_err(self.wrap("resize"))
     }
 
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        loop {
+            match rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, len) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => return other.map_err(|e| PathError::wrap("keep room for", &self.path, e.into())),
+            }
+        }
+    }
+
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.file.as_fd())
     }

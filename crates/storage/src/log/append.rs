@@ -13,6 +13,7 @@ use records::{
 };
 
 use super::UnifiedLog;
+use super::preallocate::preallocate;
 use crate::error::AppendError;
 use crate::log_config::AppendOrigin;
 use crate::producer_state::{Verdict, end_txn_marker};
@@ -182,6 +183,9 @@ impl UnifiedLog {
         }
         segment.set_dirty(true);
         let file = segment.file(directory, true).map_err(|e| directory.write_failed(e))?;
+        if position == 0 && self.config.preallocate {
+            self.active.is_preallocated = preallocate(file.as_ref(), self.config.segment_bytes);
+        }
         let written = match prepared {
             [one] => {
                 let slices = [IoSlice::new(&one.stamped), IoSlice::new(one.payload())];

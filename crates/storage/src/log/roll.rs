@@ -90,13 +90,16 @@ impl UnifiedLog {
         self.active.bytes_since_index = 0;
         self.active.first_timestamp = None;
         self.active.jitter_ms = draw_jitter(self.view.directory(), &self.config);
+        self.active.is_preallocated = false;
         self.active.segment = segment;
         self.unflushed.names.note();
         self.view.publish_end(&self.active.segment, self.end_offset());
     }
 
-    /// Completes the indexes of the active segment, with the closing entry that Kafka puts into the time index.
+    /// Completes the indexes of the active segment, with the closing entry that Kafka puts into the time index, and gives
+    /// back the room that was kept for more records.
     pub(super) fn seal_active(&mut self) -> Result<(), StorageError> {
+        self.give_back_room();
         let segment = &self.active.segment;
         let max = segment.max_timestamp(self.directory()).map_err(|fault| self.fault(segment, fault))?;
         segment.close_time_index(max);

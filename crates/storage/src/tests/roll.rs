@@ -134,3 +134,47 @@ fn an_empty_segment_is_not_rolled() {
     assert!(!log.roll(NOW).expect("nothing to do"));
     assert_eq!(segments(&log.view()), 2);
 }
+
+/// Bytes that the log's segment files take on the disk, whatever their length.
+fn taken(home: &Home, base_offset: i64) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    let path = home.log_path(&format!("{base_offset:020}.log"));
+    let metadata = std::fs::metadata(path).expect("the segment has a file");
+    (metadata.len(), metadata.blocks() * 512)
+}
+
+#[test]
+fn preallocated_segments_have_all_their_room_while_they_are_written() {
+    const SEGMENT_BYTES: u32 = 1 << 20;
+    let home = Home::new();
+    let (dir, _) = home.open();
+    let mut log = create(&dir, LogConfig { preallocate: true, ..small(SEGMENT_BYTES) });
+    fill(&mut log, 0, 1);
+    let size = batch(&["value-00000"]).len() as u64;
+    let (len, room) = taken(&home, 0);
+    assert_eq!(len, size, "a file is as long as its batches");
+    assert!(room >= u64::from(SEGMENT_BYTES), "room for the whole segment is kept, not {room}");
+    log.roll(NOW).expect("the log rolls");
+    let (len, room) = taken(&home, 0);
+    assert_eq!(len, size);
+    assert!(room < u64::from(SEGMENT_BYTES) / 2, "a sealed segment gives {room} back");
+    fill(&mut log, 1, 1);
+    assert!(taken(&home, 1).1 >= u64::from(SEGMENT_BYTES));
+    drop((dir, log));
+
+    // A crash leaves nothing behind the batches that a recovery would have to cut.
+    let (dir, report) = home.open();
+    assert!(report.cuts.is_empty());
+    let mut log = take(&dir, LogConfig { preallocate: true, ..small(SEGMENT_BYTES) });
+    assert_eq!(read_all(&log.view(), 0), filled(0, 2));
+    fill(&mut log, 2, 1);
+    log.truncate_to(1, &dir, NOW).expect("the log is cut");
+    commit(&log);
+    fill(&mut log, 1, 1);
+    assert!(taken(&home, 1).1 >= u64::from(SEGMENT_BYTES), "a segment that begins anew too");
+    close(dir, log);
+    assert!(taken(&home, 1).1 < u64::from(SEGMENT_BYTES) / 2, "a clean stop gives the rest back");
+    let (dir, _) = home.open();
+    let log = take(&dir, LogConfig::default());
+    assert_eq!(read_all(&log.view(), 0), filled(0, 2));
+}
