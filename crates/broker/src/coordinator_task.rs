@@ -26,7 +26,7 @@ use platform::{Clock, Rng};
 use tokio::sync::mpsc;
 
 pub use handle::GroupCoordinatorHandle;
-pub use offsets_log::{Leadership, OffsetsLog};
+pub use offsets_log::{Leadership, OffsetsLog, OffsetsLogConfig};
 
 use changes::Changes;
 use owner::Owner;
@@ -42,10 +42,12 @@ pub fn start<L: OffsetsLog>(
     clock: &Clock,
     rng: Rng,
     config: GroupCoordinatorConfig,
+    log_config: OffsetsLogConfig,
 ) -> GroupCoordinatorHandle {
     let (sender, receiver) = mpsc::channel(QUEUED_CALLS_MAX);
     let changes = Arc::new(Changes::default());
-    let owner = Owner::new(log, SteadyClock::start(clock.wall_ms()), rng, config, changes.clone());
+    let clock = SteadyClock::start(clock.wall_ms());
+    let owner = Owner::new(log, log_config, clock, rng, config, changes.clone());
     tokio::spawn(owner.run(receiver));
     GroupCoordinatorHandle::new(sender, changes)
 }

@@ -26,7 +26,7 @@ use crate::controller_task::{
     self, ControllerError, ControllerSettings, ControllerTask, LocalBroker, MetadataPublisher,
     StartedController,
 };
-use crate::coordinator_task::{self, GroupCoordinatorHandle};
+use crate::coordinator_task::{self, GroupCoordinatorHandle, OffsetsLogConfig};
 use crate::current_config::CurrentConfig;
 use crate::directory_failures::{self, DirectoryFailures};
 use crate::fetch_sessions::FetchSessions;
@@ -370,8 +370,13 @@ fn start_groups(
         image: published.clone(),
         clock: platform.clock.clone(),
     };
-    let settings = GroupCoordinatorConfig::from(&config.group);
-    let groups = coordinator_task::start(Arc::new(offsets), &platform.clock, platform.rng.clone(), settings);
+    let groups = coordinator_task::start(
+        Arc::new(offsets),
+        &platform.clock,
+        platform.rng.clone(),
+        GroupCoordinatorConfig::from(&config.group),
+        OffsetsLogConfig::from(&config.group),
+    );
     groups.metadata_changed(Vec::new());
     groups
 }

@@ -211,13 +211,26 @@ impl BatchBuilder {
     ///
     /// # Errors
     /// [`BatchError::Compression`] for a level the codec does not know.
-    pub fn build(mut self) -> Result<Vec<u8>, BatchError> {
+    pub fn build(self) -> Result<Vec<u8>, BatchError> {
+        self.build_within(usize::MAX)
+    }
+
+    /// As [`BatchBuilder::build`], but with plain records if compression, as it may with what looks random, makes the batch
+    /// larger than so many bytes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn build_within(mut self, size_bytes_max: usize) -> Result<Vec<u8>, BatchError> {
         if self.settings.compression != Compression::None {
             let plain = std::mem::take(&mut self.buffer);
             self.buffer.reserve(HEADER_BYTES + plain.len() / 2);
             self.buffer.resize(HEADER_BYTES, 0);
             let settings = &self.settings;
             settings.compression.compress(settings.level, &plain[HEADER_BYTES..], &mut self.buffer)?;
+            if self.buffer.len() > size_bytes_max {
+                self.buffer = plain;
+                self.settings.compression = Compression::None;
+            }
         }
         let header = self.header(self.buffer.len());
         Ok(seal(header, self.buffer))

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use coordinator::{AppendId, LogRecord};
 use protocol::ErrorCode;
-use records::{BatchBuilder, BatchSettings};
+use records::{BatchBuilder, BatchSettings, Compression};
 
 /// An append that has not been written yet.
 #[derive(Debug)]
@@ -35,8 +35,9 @@ pub(super) fn next_batch(
     waiting: &mut VecDeque<WaitingAppend>,
     bytes_max: usize,
     now_ms: i64,
+    compression: Compression,
 ) -> Option<NextBatch> {
-    let mut builder = BatchBuilder::new(BatchSettings::default());
+    let mut builder = BatchBuilder::new(BatchSettings { compression, ..BatchSettings::default() });
     let mut complete = Vec::new();
     while let Some(append) = waiting.front_mut() {
         if append.atomic && size_with_all(&builder, &append.records, now_ms) > bytes_max {
@@ -69,10 +70,14 @@ pub(super) fn next_batch(
             return Some(NextBatch::Refuse(id, ErrorCode::MESSAGE_TOO_LARGE));
         } else {
             let partial = (written > 0).then_some(id);
-            return Some(NextBatch::Write { batch: finish(builder), complete, partial });
+            return Some(NextBatch::Write { batch: finish(builder, bytes_max), complete, partial });
         }
     }
-    (!builder.is_empty()).then(|| NextBatch::Write { batch: finish(builder), complete, partial: None })
+    (!builder.is_empty()).then(|| NextBatch::Write {
+        batch: finish(builder, bytes_max),
+        complete,
+        partial: None,
+    })
 }
 
 fn size_with_all(builder: &BatchBuilder, records: &VecDeque<LogRecord>, now_ms: i64) -> usize {
@@ -95,6 +100,6 @@ fn write(builder: &mut BatchBuilder, record: &LogRecord, now_ms: i64) {
         .expect("a batch is far smaller than the format allows");
 }
 
-fn finish(builder: BatchBuilder) -> Vec<u8> {
-    builder.build().expect("an uncompressed batch can always be sealed")
+fn finish(builder: BatchBuilder, bytes_max: usize) -> Vec<u8> {
+    builder.build_within(bytes_max).expect("each codec knows its own default level")
 }

@@ -1,10 +1,32 @@
-//! What the task needs of the log under `__consumer_offsets`. It never sees a partition's innards.
+//! What the task needs of the log under `__consumer_offsets`, and how it uses it. It never sees a partition's innards.
 
 use std::future::Future;
 use std::ops::Range;
 
 use bytes::Bytes;
+use config::GroupConfig;
 use protocol::{ErrorCode, Uuid};
+use records::Compression;
+
+/// How the log is read and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffsetsLogConfig {
+    /// `offsets.load.buffer.size`: bytes read from a partition at once while it is loaded. Between two reads other shards
+    /// are served.
+    pub load_buffer_bytes: usize,
+    /// `offsets.topic.compression.codec`.
+    pub compression: Compression,
+}
+
+impl From<&GroupConfig> for OffsetsLogConfig {
+    fn from(group: &GroupConfig) -> Self {
+        let codec = u8::try_from(group.offsets_topic_compression_codec).ok().and_then(Compression::from_id);
+        Self {
+            load_buffer_bytes: usize::try_from(group.offsets_load_buffer_size).unwrap_or(1),
+            compression: codec.unwrap_or(Compression::None),
+        }
+    }
+}
 
 /// Which leadership of a partition is meant: it is another one if the topic was made anew or the epoch has moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

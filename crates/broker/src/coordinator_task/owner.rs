@@ -17,7 +17,7 @@ use super::call::{Answer, AnswerSender, Call, CallContext, Command};
 use super::changes::Changes;
 use super::io_set::IoSet;
 use super::load::replay_batches;
-use super::offsets_log::{Leadership, OffsetsLog};
+use super::offsets_log::{Leadership, OffsetsLog, OffsetsLogConfig};
 use super::slot::{Active, Slot, SlotState, Writing};
 use super::steady_clock::SteadyClock;
 
@@ -26,9 +26,6 @@ const CALLS_PER_ROUND_MAX: usize = 256;
 
 /// Appends that may wait for the log, over all shards. Beyond that no call is taken from the queue.
 const WAITING_APPENDS_MAX: usize = 4_096;
-
-/// Bytes read from a partition at once while it is loaded. Between two reads other shards are served.
-const LOAD_READ_BYTES: usize = 1024 * 1024;
 
 /// A read or an append that has come to its end.
 struct IoDone {
@@ -45,6 +42,7 @@ enum IoResult {
 /// Everything the task owns.
 pub(super) struct Owner<L> {
     log: Arc<L>,
+    log_config: OffsetsLogConfig,
     clock: SteadyClock,
     rng: Rng,
     config: GroupCoordinatorConfig,
@@ -65,6 +63,7 @@ pub(super) struct Owner<L> {
 impl<L: OffsetsLog> Owner<L> {
     pub fn new(
         log: Arc<L>,
+        log_config: OffsetsLogConfig,
         clock: SteadyClock,
         rng: Rng,
         config: GroupCoordinatorConfig,
@@ -72,6 +71,7 @@ impl<L: OffsetsLog> Owner<L> {
     ) -> Owner<L> {
         Owner {
             log,
+            log_config,
             clock,
             rng,
             config,
@@ -238,6 +238,7 @@ impl<L: OffsetsLog> Owner<L> {
     /// Starts to write what is waiting, one batch for each partition that is not writing already.
     fn write_dirty(&mut self) {
         let now_ms = self.clock.now_ms();
+        let compression = self.log_config.compression;
         while let Some(partition) = self.dirty.pop_first() {
             let bytes_max = self.log.batch_bytes_max(partition);
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
@@ -245,7 +246,7 @@ impl<L: OffsetsLog> Owner<L> {
             if active.writing.is_some() {
                 continue;
             }
-            match next_batch(&mut active.waiting, bytes_max, now_ms) {
+            match next_batch(&mut active.waiting, bytes_max, now_ms, compression) {
                 None => {}
                 Some(NextBatch::Write { batch, complete, partial }) => {
                     active.writing = Some(Writing { complete, partial });
@@ -357,8 +358,9 @@ impl<L: OffsetsLog> Owner<L> {
         let offset = *next_offset;
         if offset < *end_offset {
             let (log, incarnation) = (self.log.clone(), slot.incarnation);
+            let bytes_max = self.log_config.load_buffer_bytes;
             self.io.push(async move {
-                let result = log.read(partition, offset, LOAD_READ_BYTES).await;
+                let result = log.read(partition, offset, bytes_max).await;
                 IoDone { partition, incarnation, result: IoResult::Read(result) }
             });
             return;

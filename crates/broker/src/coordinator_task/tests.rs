@@ -18,16 +18,24 @@ use protocol::{
     ErrorCode, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, OffsetCommitRequest,
     OffsetDeleteRequest, SyncGroupRequest, Uuid,
 };
+use records::Compression;
 
-use super::{GroupCoordinatorHandle, start};
+use super::{GroupCoordinatorHandle, OffsetsLogConfig, start};
 use crate::context::RequestContext;
 use memory_log::MemoryLog;
 
 const TOPIC_ID: Uuid = Uuid([7; 16]);
 
+const LOG_CONFIG: OffsetsLogConfig =
+    OffsetsLogConfig { load_buffer_bytes: 1 << 20, compression: Compression::None };
+
 fn start_on(log: &Arc<MemoryLog>) -> GroupCoordinatorHandle {
+    start_with(log, LOG_CONFIG)
+}
+
+fn start_with(log: &Arc<MemoryLog>, log_config: OffsetsLogConfig) -> GroupCoordinatorHandle {
     let config = GroupCoordinatorConfig { initial_rebalance_delay_ms: 0, ..Default::default() };
-    let handle = start(log.clone(), &Clock::os(), Rng::seeded(1), config);
+    let handle = start(log.clone(), &Clock::os(), Rng::seeded(1), config, log_config);
     handle.metadata_changed(Vec::new());
     handle
 }
@@ -381,4 +389,46 @@ async fn leaving_and_deleting() {
     assert_eq!(deleted.topics[0].partitions[0].error_code, ErrorCode::NONE);
     assert_eq!(fetch_all(&handle, "g").await, Ok(Vec::new()));
     assert_eq!(states(&handle).await, [("g".into(), "Empty".into())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_is_loaded_in_reads_of_the_configured_size() {
+    let log = MemoryLog::with_partitions(1);
+    let handle = start_on(&log);
+    settle().await;
+    for offset in 0..20 {
+        assert_eq!(commit(&handle, "g", offset).await, Ok(ErrorCode::NONE));
+    }
+    handle.shut_down().await;
+    let mut counts = Vec::new();
+    for load_buffer_bytes in [1, log.largest_batch_bytes(0) * 5, 1 << 20] {
+        let before = log.reads();
+        let handle = start_with(&log, OffsetsLogConfig { load_buffer_bytes, ..LOG_CONFIG });
+        settle().await;
+        assert_eq!(fetch_all(&handle, "g").await, Ok(vec![(0, 19)]));
+        handle.shut_down().await;
+        counts.push(log.reads() - before);
+    }
+    assert_eq!(counts, [20, 4, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_are_compressed_with_the_configured_codec() {
+    let log = MemoryLog::with_partitions(1);
+    let handle = start_with(&log, OffsetsLogConfig { compression: Compression::Zstd, ..LOG_CONFIG });
+    settle().await;
+    let response = handle.offset_commit(&ctx(10), commit_request("g", 0..200, 3)).await.unwrap();
+    assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NONE);
+    let compressed_bytes = log.largest_batch_bytes(0);
+    assert_eq!(log.codecs(0), [Compression::Zstd]);
+    handle.shut_down().await;
+
+    // What was written with another codec is read all the same.
+    let handle = start_on(&log);
+    settle().await;
+    assert_eq!(fetch_all(&handle, "g").await.unwrap().len(), 200);
+    let response = handle.offset_commit(&ctx(10), commit_request("h", 0..200, 3)).await.unwrap();
+    assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NONE);
+    assert_eq!(log.codecs(0), [Compression::Zstd, Compression::None]);
+    assert!(log.largest_batch_bytes(0) > compressed_bytes * 2);
 }

@@ -63,6 +63,9 @@ static GROUP_RELATIONS: [(&str, Relation, &str); 39] = [
 /// Bytes of its table of keys that each compaction needs at least.
 const DEDUPE_BUFFER_BYTES_MIN: i64 = 1 << 20;
 
+/// Numbers of codecs: none, gzip, snappy, lz4, zstd.
+const CODECS: std::ops::RangeInclusive<i32> = 0..=4;
+
 /// Refuses what does not fit together.
 pub(super) fn check(config: &BrokerConfig, read: &mut LayerReader<'_>) {
     check_groups(config, read);
@@ -100,6 +103,9 @@ fn check_groups(config: &BrokerConfig, read: &mut LayerReader<'_>) {
     let group = &config.group;
     let message = "group.min.session.timeout.ms must not be greater than group.max.session.timeout.ms";
     require(read, group.min_session_timeout_ms <= group.max_session_timeout_ms, message);
+    let codec = group.offsets_topic_compression_codec;
+    let message = format!("offsets.topic.compression.codec: Unknown compression type id: {codec}");
+    require(read, CODECS.contains(&codec), &message);
     let message = "offset.metadata.max.bytes must not be negative";
     require(read, group.offset_metadata_max_bytes >= 0, message);
 }

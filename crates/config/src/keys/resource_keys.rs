@@ -6,9 +6,7 @@ use crate::config_def::DefaultValue::{Null, Text};
 use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{Low, Medium};
 use crate::config_def::UpdateMode::ClusterWide;
-use crate::keys::effects::{
-    CLEANER, CONSUMER_GROUPS, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED,
-};
+use crate::keys::effects::{CLEANER, CONSUMER_GROUPS, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED};
 use crate::keys::{internal, key};
 use crate::validator::Validator::{
     Any, AtLeast, Between, GzipLevel, ListOf, OneOf, ShareOffsetReset, ThrottledReplicas, ZeroTo,

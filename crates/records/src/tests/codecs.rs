@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use crate::{Compression, CompressionError};
+use crate::{Batch, BatchBuilder, BatchSettings, Compression, CompressionError};
 
 /// Text with structure, so that every codec shrinks it, longer than any codec's block.
 fn text(bytes: usize) -> Vec<u8> {
@@ -224,4 +224,27 @@ fn names_and_ids() {
     assert_eq!("uncompressed".parse(), Ok(Compression::None));
     assert!("brotli".parse::<Compression>().is_err());
     assert_eq!(Compression::from_id(5), None);
+}
+
+#[test]
+fn a_batch_that_compression_makes_too_large_stays_plain() {
+    let noise: Vec<u8> = (0..2_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for compression in [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
+        let build = |value: &[u8], size_bytes_max: usize| {
+            let mut builder = BatchBuilder::new(BatchSettings { compression, ..BatchSettings::default() });
+            builder.append(None, Some(value), &[], 5).unwrap();
+            let plain_bytes = builder.size_bytes();
+            let bytes = builder.build_within(size_bytes_max).unwrap();
+            let batch = Batch::parse(&bytes).unwrap();
+            batch.verify_crc().unwrap();
+            let mut scratch = Vec::new();
+            let records: Vec<_> = batch.open(1 << 20, &mut scratch).unwrap().map(Result::unwrap).collect();
+            assert_eq!(records[0].value, Some(value));
+            (batch.header.compression().unwrap(), plain_bytes)
+        };
+        assert_eq!(build(&[7; 2_000], 500).0, compression);
+        let (codec, plain_bytes) = build(&noise, 500);
+        assert_eq!(codec, Compression::None, "{compression:?}");
+        assert_eq!(build(&noise, plain_bytes * 2).0, compression);
+    }
 }

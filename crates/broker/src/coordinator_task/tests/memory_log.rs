@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use protocol::{ErrorCode, Uuid};
+use records::Compression;
 use tokio::sync::watch;
 
 use crate::coordinator_task::{Leadership, OffsetsLog};
@@ -69,6 +70,13 @@ impl MemoryLog {
 
     pub fn largest_batch_bytes(&self, partition: usize) -> usize {
         self.partitions.lock()[partition].batches.iter().map(|(_, batch)| batch.len()).max().unwrap()
+    }
+
+    /// The codecs of the batches of a partition.
+    pub fn codecs(&self, partition: usize) -> Vec<Compression> {
+        let partitions = self.partitions.lock();
+        let header = |batch: &[u8]| records::BatchHeader::parse(batch).unwrap();
+        partitions[partition].batches.iter().map(|(_, batch)| header(batch).compression().unwrap()).collect()
     }
 
     pub fn reads(&self) -> usize {
