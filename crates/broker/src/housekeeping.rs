@@ -44,7 +44,11 @@ impl Housekeeping {
         let start = Instant::now();
         let mut retention_at = start + millis(intervals.log_initial_task_delay_ms);
         let mut checkpoint_at = start + millis(intervals.log_flush_offset_checkpoint_interval_ms.into());
+        let mut log_starts_at =
+            start + millis(intervals.log_flush_start_offset_checkpoint_interval_ms.into());
         let mut watermark_at = start + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
+        let producers_ms = self.config.transaction.producer_id_expiration_check_interval_ms;
+        let mut producers_at = start + millis(producers_ms.into());
         while self.log_dir.offline_reason().is_none() {
             // A write-ahead log that fills within a second must not wait for the next one.
             let look_ms = if self.log_dir.is_wal_idle() { FLUSH_LOOK_MS } else { BUSY_LOOK_MS };
@@ -56,10 +60,18 @@ impl Housekeeping {
                 retention_at = now + millis(intervals.log_retention_check_interval_ms);
                 self.retain().await;
             }
+            if now >= producers_at {
+                producers_at = now + millis(producers_ms.into());
+                self.expire_producers();
+            }
             if flushed || wal_is_full || now >= checkpoint_at {
                 checkpoint_at = now + millis(intervals.log_flush_offset_checkpoint_interval_ms.into());
                 self.checkpoint().await;
                 self.log_dir.release_wal();
+            }
+            if now >= log_starts_at {
+                log_starts_at = now + millis(intervals.log_flush_start_offset_checkpoint_interval_ms.into());
+                self.checkpoint_log_starts().await;
             }
             self.log_dir.prove_wal();
             if let Some(ticket) = self.log_dir.wal_ticket() {
@@ -117,10 +129,23 @@ impl Housekeeping {
         }
     }
 
+    /// Forgets producers that have been silent for too long.
+    fn expire_producers(&self) {
+        let now_ms = self.platform.clock.wall_ms();
+        for partition in self.all() {
+            partition.with_log(|log| log.expire_producers(now_ms));
+        }
+    }
+
     /// Writes recovery points, log starts and high watermarks, as far as they have moved.
     async fn checkpoint(&self) {
         let dir = self.log_dir.clone();
         report(self.platform.blocking.run(move || dir.checkpoint()).await);
+    }
+
+    async fn checkpoint_log_starts(&self) {
+        let dir = self.log_dir.clone();
+        report(self.platform.blocking.run(move || dir.checkpoint_log_starts()).await);
     }
 
     async fn checkpoint_high_watermarks(&self) {

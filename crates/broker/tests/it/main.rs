@@ -20,3 +20,4 @@ mod setup;
 mod telemetry;
 mod throttling;
 mod topics;
+mod upkeep;

@@ -61,14 +61,17 @@ enum Reason {
 }
 
 impl UnifiedLog {
-    /// Takes out of the log the segments that retention or the log start no longer cover, and forgets producers that
-    /// have expired. An active segment that has expired is rolled, so that an idle log empties too.
+    /// Forgets the producers that have not written for `producer.id.expiration.ms`.
+    pub fn expire_producers(&mut self, now_ms: i64) {
+        self.producers.expire(self.config.producer_id_expiration_ms, now_ms);
+    }
+
+    /// Takes out of the log the segments that retention or the log start no longer cover. An active segment that has expired is rolled, so that an idle log empties too.
     ///
     /// # Errors
     /// The disk's.
     pub fn retention(&mut self, now_ms: i64) -> Result<RetentionOutcome, StorageError> {
         self.directory().check_online()?;
-        self.producers.expire(self.config.producer_id_expiration_ms, now_ms);
         let mut outcome = self.remove_expired(Reason::LogStart, now_ms)?;
         if self.config.delete {
             for reason in [Reason::Size, Reason::Time] {

@@ -50,6 +50,16 @@ impl LogDir {
         Ok(())
     }
 
+    /// Writes the log starts only. Blocks.
+    ///
+    /// # Errors
+    /// The disk's; the directory is offline then.
+    pub fn checkpoint_log_starts(&self) -> Result<(), StorageError> {
+        let mut written = self.checkpoints.lock();
+        let log_starts = self.state.lock().log_starts();
+        self.write_checkpoint(LOG_START_CHECKPOINT, &mut written.log_starts, &log_starts)
+    }
+
     /// Writes the high watermarks only: Kafka does so every five seconds, and the rest every minute. Blocks.
     ///
     /// # Errors

@@ -129,6 +129,20 @@ fn producers_outlive_their_segments_and_restarts() {
 }
 
 #[test]
+fn producers_are_forgotten_when_they_have_been_silent_for_long() {
+    let home = Home::new();
+    let (dir, _) = home.open();
+    let mut log = create(&dir, LogConfig { producer_id_expiration_ms: 1000, ..LogConfig::default() });
+    append(&mut log, &idempotent(5, 1, 0, &["a"]));
+    log.expire_producers(NOW + 999);
+    assert_eq!(log.producers_count(), 1);
+    log.retention(NOW + 1000).expect("done");
+    assert_eq!(log.producers_count(), 1, "retention has its own interval");
+    log.expire_producers(NOW + 1000);
+    assert_eq!(log.producers_count(), 0);
+}
+
+#[test]
 fn segments_without_time_age_from_when_they_were_made() {
     let home = Home::new();
     let (dir, _) = home.open();

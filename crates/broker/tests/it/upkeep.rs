@@ -1,0 +1,69 @@
+//! What a node does by its intervals: checkpoints and producers that are forgotten.
+
+use std::time::Duration;
+
+use protocol::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use protocol::describe_producers_request::TopicRequest;
+use protocol::{
+    DeleteRecordsRequest, DeleteRecordsResponse, DescribeProducersRequest, DescribeProducersResponse,
+    ErrorCode,
+};
+use testkit::TestConnection;
+
+use super::setup::{Producer, batch, batch_of, node_with_topic, produce};
+
+/// Longest wait for what an interval of a millisecond brings.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+async fn producers(connection: &mut TestConnection) -> usize {
+    let request = DescribeProducersRequest {
+        topics: vec![TopicRequest { name: "t".into(), partition_indexes: vec![0] }],
+    };
+    let response: DescribeProducersResponse<'static> = connection.ask(0, &request).await;
+    response.topics[0].partitions[0].active_producers.len()
+}
+
+#[tokio::test]
+async fn the_log_start_checkpoint_has_its_own_interval() {
+    let (node, mut connection, topic) = node_with_topic(&[
+        ("log.flush.start.offset.checkpoint.interval.ms", "1"),
+        ("log.flush.offset.checkpoint.interval.ms", "100000000"),
+        ("replica.high.watermark.checkpoint.interval.ms", "100000000"),
+    ])
+    .await;
+    assert_eq!(produce(&mut connection, topic, &batch(&["a", "b", "c"])).await.error_code, ErrorCode::NONE);
+    let request = DeleteRecordsRequest {
+        topics: vec![DeleteRecordsTopic {
+            name: "t".into(),
+            partitions: vec![DeleteRecordsPartition { partition_index: 0, offset: 2 }],
+        }],
+        timeout_ms: 5000,
+    };
+    let response: DeleteRecordsResponse<'static> = connection.ask(2, &request).await;
+    assert_eq!(response.topics[0].partitions[0].low_watermark, 2);
+    let path = node.data_dir().join("log-start-offset-checkpoint");
+    let written = async {
+        while !std::fs::read_to_string(&path).is_ok_and(|text| text.contains("t 0 2\n")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, written).await.expect("the log start is written");
+}
+
+#[tokio::test]
+async fn producers_are_forgotten_by_their_own_interval() {
+    let (_node, mut connection, topic) = node_with_topic(&[
+        ("producer.id.expiration.ms", "1"),
+        ("producer.id.expiration.check.interval.ms", "1"),
+        ("log.initial.task.delay.ms", "100000000"),
+    ])
+    .await;
+    let records = batch_of(Producer { id: 7, epoch: 0, sequence: 0 }, &["a"]);
+    assert_eq!(produce(&mut connection, topic, &records).await.error_code, ErrorCode::NONE);
+    let forgotten = async {
+        while producers(&mut connection).await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, forgotten).await.expect("the producer is forgotten");
+}
