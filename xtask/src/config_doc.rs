@@ -27,7 +27,8 @@ a file, with the nearest name that exists; set at run time, it is kept for the p
 - *changes*: **start** means at the next start only; **broker**, while running, for one broker; **cluster**, while
   running, for one broker or for all. Keys of topics, groups and subscriptions change at any time.
 - *in Klamm*: **yes**, the value counts; **not yet**, it will count when the named thing is built; **no**, it never will;
-  **refused**, a node with it set does not start, because to ignore it would let happen what its author forbids.
+  **refused**, a node with it set does not start, because to ignore it would let happen what its author forbids or leave
+  out what its author counts on.
 - A setting at run time is stronger than the file, and one for this broker stronger than one for all.
 ";
 

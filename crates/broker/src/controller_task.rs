@@ -19,6 +19,7 @@ use crate::metadata_log::MetadataLogError;
 mod decision;
 mod handle;
 mod on_demand;
+mod performance;
 mod producer_ids;
 mod snapshot;
 mod start;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use config::MetadataLogConfig;
 use platform::{Disk, OpenMode, Platform};
 use protocol::Uuid;
-use raft::{AppendedBatch, QUORUM_STATE_FILE, QuorumState, RaftConfig, SnapshotId, SnapshotInfo};
+use raft::{AppendedBatch, QUORUM_STATE_FILE, QuorumState, SnapshotId, SnapshotInfo};
 use storage::{AppendError, AppendOrigin, DeleteTicket, FlushTicket, LogConfig, LogDir, UnifiedLog};
 
 mod content;
@@ -29,6 +29,8 @@ const METADATA_PARTITION: i32 = 0;
 const READ_BYTES: usize = 1 << 20;
 /// Most bytes of a snapshot's first batch: header, `kraft.version` and voters.
 const SNAPSHOT_HEADER_BYTES_MAX: usize = 256 << 10;
+/// A smaller `internal.metadata.max.batch.size.in.bytes` is raised to this.
+const BATCH_BYTES_MIN: usize = 64 << 10;
 /// What the unfinished file of a snapshot ends with: ours, and Kafka's.
 const UNFINISHED_SUFFIXES: [&str; 3] = [".checkpoint.tmp", ".checkpoint.part", ".checkpoint.deleted"];
 
@@ -276,6 +278,14 @@ impl MetadataLog {
     }
 }
 
+/// Largest batch of the log: it fits into a segment, and holds whatever a node needs to register itself.
+pub(crate) fn batch_bytes_max(config: &MetadataLogConfig) -> usize {
+    let bytes = |configured: i32| usize::try_from(configured).unwrap_or(0);
+    bytes(config.metadata_log_max_batch_bytes)
+        .max(BATCH_BYTES_MIN)
+        .min(bytes(config.metadata_log_segment_bytes))
+}
+
 fn log_config(config: &MetadataLogConfig) -> LogConfig {
     LogConfig {
         segment_bytes: u32::try_from(config.metadata_log_segment_bytes).unwrap_or(u32::MAX),
@@ -283,7 +293,8 @@ fn log_config(config: &MetadataLogConfig) -> LogConfig {
         segment_jitter_ms: 0,
         retention_ms: -1,
         retention_bytes: -1,
-        max_message_bytes: u32::try_from(RaftConfig::BATCH_BYTES_MAX_DEFAULT).expect("a batch is small"),
+        max_message_bytes: u32::try_from(batch_bytes_max(config)).unwrap_or(u32::MAX),
+        file_delete_delay_ms: config.metadata_log_delete_delay_ms.max(0),
         ..LogConfig::default()
     }
 }

@@ -67,6 +67,15 @@ pub enum StartError {
     /// The metadata log or the controller.
     #[error(transparent)]
     Controller(#[from] ControllerError),
+    /// The node was not ready in time.
+    #[error(
+        "the node was not ready after {time_ms} ms; a start that has much to recover needs a longer \
+         server.max.startup.time.ms"
+    )]
+    TooSlow {
+        /// `server.max.startup.time.ms`.
+        time_ms: i64,
+    },
 }
 
 /// What a program may choose about a node, beside its configuration.
@@ -122,7 +131,17 @@ impl RunningNode {
         config: BrokerConfig,
         options: StartOptions,
     ) -> Result<Self, StartError> {
-        let config = Arc::new(config);
+        let time_ms = config.server_max_startup_time_ms;
+        let time_max = Duration::from_millis(u64::try_from(time_ms).unwrap_or(0));
+        let launch = Box::pin(Self::launch(platform, Arc::new(config), options));
+        tokio::time::timeout(time_max, launch).await.unwrap_or(Err(StartError::TooSlow { time_ms }))
+    }
+
+    async fn launch(
+        platform: Platform,
+        config: Arc<BrokerConfig>,
+        options: StartOptions,
+    ) -> Result<Self, StartError> {
         let (failure_queue, failures) = directory_failures::queue();
         let (log_dirs, recovery) =
             log_directories::open(&platform, &config, options.formatting, failure_queue).await?;

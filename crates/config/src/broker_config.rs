@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config_def::{DefaultValue, find};
+use crate::config_def::{ConfigDef, DefaultValue, Effect, find};
 use crate::config_error::ConfigError;
 use crate::keys::{BROKER, TOPIC, obsolete};
 use crate::layers::{LayerReader, Layers};
@@ -61,6 +61,8 @@ pub struct BrokerConfig {
     pub max_request_partition_size_limit: i32,
     /// `request.timeout.ms`.
     pub request_timeout_ms: i32,
+    /// `server.max.startup.time.ms`: a node that is not ready by then ends.
+    pub server_max_startup_time_ms: i64,
     /// `unstable.api.versions.enable`.
     pub unstable_api_versions_enable: bool,
     /// Sockets.
@@ -164,6 +166,7 @@ impl BrokerConfig {
             max_incremental_fetch_session_cache_slots: read.int("max.incremental.fetch.session.cache.slots"),
             max_request_partition_size_limit: read.int("max.request.partition.size.limit"),
             request_timeout_ms: read.int("request.timeout.ms"),
+            server_max_startup_time_ms: read.long("server.max.startup.time.ms"),
             unstable_api_versions_enable: read.flag("unstable.api.versions.enable"),
             connection: ConnectionConfig::read(read),
             log_dir: LogDirConfig::read(read),
@@ -185,21 +188,35 @@ impl BrokerConfig {
     }
 }
 
+/// Keys that a listener may have for itself.
+const LISTENER_LIMITS: [&str; 2] = ["max.connection.creation.rate", "max.connections"];
+
+/// The key behind the prefix of a listener, and perhaps that of a SASL mechanism.
+fn overridden(base: &str) -> Option<&'static ConfigDef> {
+    find(BROKER, base).or_else(|| BROKER.iter().find(|def| base.ends_with(&format!(".{}", def.name))))
+}
+
 /// Checks a key of a file by name and value.
 fn check_key(name: &str, text: &str) -> Result<Option<Notice>, ConfigError> {
     if let Some(def) = find(BROKER, name) {
         value::parse(def, Some(text))?;
-        notice::check_refused(def, text)?;
+        notice::check_refused(def, name, text)?;
         return Ok(notice::of_known_key(def, text));
     }
-    if let Some(base) = listener_override_base(name) {
-        if ["max.connections", "max.connection.creation.rate"].contains(&base) {
-            return find(BROKER, base).map_or(Ok(None), |def| value::parse(def, Some(text)).map(|_| None));
-        }
-        let is_known = BROKER.iter().any(|def| base == def.name || base.ends_with(&format!(".{}", def.name)));
-        if is_known {
-            return Ok(Some(Notice::not_yet(name, "settings for single listeners are not built yet")));
-        }
+    if let Some(def) = listener_override_base(name).and_then(overridden) {
+        value::parse(def, Some(text))?;
+        notice::check_refused(def, name, text)?;
+        return Ok(match def.effect {
+            Effect::Enforced if LISTENER_LIMITS.contains(&def.name) => None,
+            Effect::NotYet(reason) => Some(Notice::not_yet(name, reason)),
+            Effect::Meaningless(reason) => Some(Notice::meaningless(name, reason)),
+            Effect::Enforced | Effect::Refused(_) => {
+                Some(Notice::meaningless(name, "it cannot be set for a single listener, in Kafka neither"))
+            }
+        });
+    }
+    if let Some(notice) = notice::of_authorizer_key(name, text)? {
+        return Ok(Some(notice));
     }
     if PLUGIN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return Ok(Some(Notice::meaningless(name, "it configures a Java plugin, and Klamm loads none")));

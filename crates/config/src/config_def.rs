@@ -81,7 +81,8 @@ pub enum Effect {
     NotYet(&'static str),
     /// The key steers something that a native binary does not have.
     Meaningless(&'static str),
-    /// A node with the key set does not start: to ignore it would let happen what its author forbids.
+    /// A node with the key set does not start: to ignore it would let happen what its author forbids, or leave out what its
+    /// author counts on.
     Refused(&'static str),
 }
 

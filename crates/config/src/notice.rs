@@ -9,6 +9,19 @@ use crate::keys::BROKER;
 /// Longest name that is compared with known ones; the longest real key has 70 letters.
 const NAME_BYTES_MAX: usize = 200;
 
+/// Classes beside the defaults that Kafka brings along and that a node needs not load: with one replica there is none to
+/// choose between.
+const KAFKAS_OWN: [(&str, &[&str]); 1] = [(
+    "replica.selector.class",
+    &[
+        "org.apache.kafka.common.replica.LeaderSelector",
+        "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+    ],
+)];
+
+/// What holds while there is no authorizer.
+const EVERYBODY: &str = "authorization is not built yet, so that everybody may do everything";
+
 /// One line about one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
@@ -47,14 +60,31 @@ pub(crate) fn of_known_key(def: &ConfigDef, text: &str) -> Option<Notice> {
     }
 }
 
-/// Refuses a key that must not be ignored and cannot be honoured, unless it is set to what counts without it.
-pub(crate) fn check_refused(def: &ConfigDef, text: &str) -> Result<(), ConfigError> {
-    match def.effect {
-        Effect::Refused(reason) if !text.trim().is_empty() && def.default_text() != Some(text.trim()) => {
-            let name = def.name;
-            Err(ConfigError::invalid(format!("{name}={text} is not possible: {reason}; remove the line")))
+/// Refuses a key that must not be ignored and cannot be honoured, unless it is set to what counts without it. `name` is
+/// the key as it was set, with the prefix of its listener.
+pub(crate) fn check_refused(def: &ConfigDef, name: &str, text: &str) -> Result<(), ConfigError> {
+    let Effect::Refused(reason) = def.effect else { return Ok(()) };
+    let wanted = text.trim();
+    let is_own = KAFKAS_OWN.iter().any(|(key, classes)| *key == def.name && classes.contains(&wanted));
+    if wanted.is_empty() || def.default_text() == Some(wanted) || is_own {
+        return Ok(());
+    }
+    Err(ConfigError::invalid(format!("{name}={text} is not possible: {reason}; remove the line")))
+}
+
+/// A key that Kafka hands to its authorizer, of which no table knows: a line about it, `None` if it is another key.
+///
+/// # Errors
+/// Its author counts on an authorizer.
+pub(crate) fn of_authorizer_key(name: &str, text: &str) -> Result<Option<Notice>, ConfigError> {
+    match name {
+        "allow.everyone.if.no.acl.found" if text.trim().eq_ignore_ascii_case("true") => {
+            Ok(Some(Notice::not_yet(name, EVERYBODY)))
         }
-        _ => Ok(()),
+        "allow.everyone.if.no.acl.found" | "super.users" => Err(ConfigError::invalid(format!(
+            "{name}={text} is not possible: {EVERYBODY}, whoever this line names or shuts out; remove the line"
+        ))),
+        _ => Ok(None),
     }
 }
 

@@ -113,10 +113,7 @@ pub trait File: Send + Sync {
     ///
     /// # Errors
     /// There is not so much room, or the file system cannot keep any (`Unsupported`).
-    fn reserve(&self, len: u64) -> io::Result<()> {
-        _ = len;
-        Ok(())
-    }
+    fn reserve(&self, len: u64) -> io::Result<()>;
     /// The descriptor, for zero-copy sends; `None` in simulation.
     fn fd(&self) -> Option<BorrowedFd<'_>>;
 

@@ -35,7 +35,7 @@ impl RaftConfig {
     pub const RETENTION_BYTES_MAX_DEFAULT: i64 = 100 * 1024 * 1024;
     /// `metadata.max.retention.ms` unless configured.
     pub const RETENTION_MS_MAX_DEFAULT: i64 = 7 * 24 * 60 * 60 * 1000;
-    /// Kafka's fixed limit for a batch of the metadata log.
+    /// `internal.metadata.max.batch.size.in.bytes` unless configured.
     pub const BATCH_BYTES_MAX_DEFAULT: usize = 8 * 1024 * 1024;
 
     /// Kafka's defaults for a node.

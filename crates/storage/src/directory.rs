@@ -243,6 +243,10 @@ impl File for WatchedFile {
         self.file.set_len(len)
     }
 
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        self.file.reserve(len)
+    }
+
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.file.fd()
     }

@@ -20,10 +20,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::decision::{Context, Decide, Decision};
 use super::handle::REQUESTS_WAITING_MAX;
+use super::performance::Performance;
 use super::producer_ids::ProducerIds;
 use super::task::ControllerTask;
 use super::{ControllerError, ControllerHandle, ControllerSettings, LocalBroker, StartedController};
-use crate::metadata_log::{MetadataLog, MetadataLogError};
+use crate::metadata_log::{MetadataLog, MetadataLogError, batch_bytes_max};
 
 /// `kraft.version` of a new cluster: the voters are kept in the log (KIP-853).
 const KRAFT_VERSION: i16 = 1;
@@ -83,6 +84,7 @@ pub async fn start(
         snapshot: None,
         delete_due_ms: None,
         producer_ids: ProducerIds::default(),
+        performance: Performance::new(&settings.config.metadata_log),
         publisher: None,
         requests,
     };
@@ -108,9 +110,7 @@ fn raft_config(settings: &ControllerSettings) -> RaftConfig {
         snapshot_interval_ms_max: config.metadata_log_max_snapshot_interval_ms,
         retention_bytes_max: config.metadata_max_retention_bytes,
         retention_ms_max: config.metadata_max_retention_ms,
-        batch_bytes_max: usize::try_from(config.metadata_log_segment_bytes)
-            .unwrap_or(usize::MAX)
-            .min(RaftConfig::BATCH_BYTES_MAX_DEFAULT),
+        batch_bytes_max: batch_bytes_max(config),
         ..RaftConfig::new(settings.config.node_id, settings.directory_id)
     }
 }

@@ -12,8 +12,10 @@ use protocol::MetadataRecord;
 use raft::{Raft, SnapshotId, SnapshotInfo};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::decision::{Decide, Decision, Request};
+use super::performance::{EventKind, Performance};
 use super::producer_ids::ProducerIds;
 use super::{ControllerError, MetadataPublisher};
 use crate::metadata_log::MetadataLog;
@@ -45,6 +47,7 @@ pub struct ControllerTask {
     /// When files out of use may be removed.
     pub(super) delete_due_ms: Option<i64>,
     pub(super) producer_ids: ProducerIds,
+    pub(super) performance: Performance,
     pub(super) publisher: Option<Arc<dyn MetadataPublisher>>,
     pub(super) requests: mpsc::Receiver<Request>,
 }
@@ -65,16 +68,43 @@ impl ControllerTask {
     pub async fn run(mut self, publisher: Arc<dyn MetadataPublisher>) -> Result<(), ControllerError> {
         self.publisher = Some(publisher);
         loop {
-            match self.next_event().await {
+            let event = self.next_event().await;
+            let began = Instant::now();
+            let kind = match event {
                 Event::Request(Some(request)) => {
                     if let Some(stopped) = self.serve_all_waiting(request).await? {
                         return self.stop(Some(stopped)).await;
                     }
+                    EventKind::Requests
                 }
                 Event::Request(None) => return self.stop(None).await,
-                Event::Snapshot(id, result) => self.finish_snapshot(id, result).await?,
-                Event::Timer => self.handle_timers().await?,
-            }
+                Event::Snapshot(id, result) => {
+                    self.finish_snapshot(id, result).await?;
+                    EventKind::Snapshot
+                }
+                Event::Timer if self.is_due() => {
+                    self.handle_timers().await?;
+                    EventKind::Timers
+                }
+                Event::Timer => {
+                    self.end_period();
+                    continue;
+                }
+            };
+            self.note_event(kind, began);
+        }
+    }
+
+    fn note_event(&mut self, kind: EventKind, began: Instant) {
+        if let Some(slow) = self.performance.note(kind, began, Instant::now()) {
+            tracing::warn!("controller: {slow}");
+        }
+        self.end_period();
+    }
+
+    fn end_period(&mut self) {
+        if let Some(summary) = self.performance.handle_timeout(Instant::now()) {
+            tracing::info!("controller: {summary}");
         }
     }
 
@@ -118,11 +148,21 @@ impl ControllerTask {
         Ok(stop)
     }
 
-    fn sleep_duration(&self) -> Duration {
+    fn due_ms(&self) -> Option<i64> {
         let due = [self.raft.poll_timeout(), self.controller.poll_timeout(), self.delete_due_ms];
-        let Some(due_ms) = due.into_iter().flatten().min() else { return SLEEP_MAX };
-        let ms = due_ms.saturating_sub(self.platform.clock.wall_ms());
-        Duration::from_millis(u64::try_from(ms).unwrap_or(0)).min(SLEEP_MAX)
+        due.into_iter().flatten().min()
+    }
+
+    fn is_due(&self) -> bool {
+        self.due_ms().is_some_and(|due_ms| due_ms <= self.platform.clock.wall_ms())
+    }
+
+    fn sleep_duration(&self) -> Duration {
+        let left = |due_ms: i64| due_ms.saturating_sub(self.platform.clock.wall_ms());
+        let until_due =
+            self.due_ms().map(|due_ms| Duration::from_millis(left(due_ms).try_into().unwrap_or(0)));
+        let until_summary = self.performance.poll_timeout().map(|at| at.duration_since(Instant::now()));
+        [until_due, until_summary].into_iter().flatten().min().map_or(SLEEP_MAX, |sleep| sleep.min(SLEEP_MAX))
     }
 
     async fn handle_timers(&mut self) -> Result<(), ControllerError> {

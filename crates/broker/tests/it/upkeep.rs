@@ -1,4 +1,5 @@
-//! What a node does by its intervals: checkpoints and producers that are forgotten.
+//! What a node does by its intervals and deadlines: checkpoints, producers that are forgotten, a start that takes too
+//! long.
 
 use std::time::Duration;
 
@@ -21,6 +22,33 @@ async fn producers(connection: &mut TestConnection) -> usize {
     };
     let response: DescribeProducersResponse<'static> = connection.ask(0, &request).await;
     response.topics[0].partitions[0].active_producers.len()
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_ready_in_time_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let log_dirs = dir.path().join("data").display().to_string();
+    let start = async |time_ms: &str| {
+        let config = config::BrokerConfig::from_pairs(&[
+            ("listeners", "PLAINTEXT://127.0.0.1:0"),
+            ("log.dirs", &log_dirs),
+            ("server.max.startup.time.ms", time_ms),
+        ]);
+        broker::RunningNode::start(platform::Platform::os(), config.unwrap(), Vec::new()).await
+    };
+    let error = start("0").await.err().expect("no node is ready at once");
+    assert!(matches!(error, broker::StartError::TooSlow { time_ms: 0 }), "{error}");
+    assert!(error.to_string().contains("server.max.startup.time.ms"), "{error}");
+    // The one that gave up may still hold the directory for a moment.
+    let ready = async {
+        loop {
+            match start("100000000").await {
+                Ok(node) => break node,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, ready).await.expect("there is time enough").stop().await;
 }
 
 #[tokio::test]

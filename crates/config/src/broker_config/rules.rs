@@ -63,6 +63,24 @@ static GROUP_RELATIONS: [(&str, Relation, &str); 39] = [
 /// Bytes of its table of keys that each compaction needs at least.
 const DEDUPE_BUFFER_BYTES_MIN: i64 = 1 << 20;
 
+/// Assignors by Kafka's short names and by those of their classes.
+const ASSIGNORS: [(&str, &[&str]); 3] = [
+    (
+        "group.consumer.assignors",
+        &[
+            "uniform",
+            "range",
+            "org.apache.kafka.coordinator.group.assignor.UniformAssignor",
+            "org.apache.kafka.coordinator.group.assignor.RangeAssignor",
+        ],
+    ),
+    ("group.share.assignors", &["simple", "org.apache.kafka.coordinator.group.assignor.SimpleAssignor"]),
+    (
+        "group.streams.assignors",
+        &["sticky", "org.apache.kafka.coordinator.group.streams.assignor.StickyTaskAssignor"],
+    ),
+];
+
 /// Numbers of codecs: none, gzip, snappy, lz4, zstd.
 const CODECS: std::ops::RangeInclusive<i32> = 0..=4;
 
@@ -96,6 +114,15 @@ fn check_groups(config: &BrokerConfig, read: &mut LayerReader<'_>) {
     let sessions_are_enough = read.int("group.share.max.share.sessions") >= read.int("group.share.max.size");
     let message = "group.share.max.share.sessions must be greater than or equal to group.share.max.size";
     require(read, sessions_are_enough, message);
+    for (key, known) in ASSIGNORS {
+        for assignor in read.list(key).unwrap_or_default() {
+            let message = format!(
+                "{key} names {assignor}, which would be a Java class, and Klamm can load none; there is {}",
+                known.iter().filter(|name| !name.contains('.')).copied().collect::<Vec<_>>().join(" and ")
+            );
+            require(read, known.contains(&assignor.as_str()), &message);
+        }
+    }
     let share_assignors = read.list("group.share.assignors").unwrap_or_default().len();
     let message =
         format!("group.share.assignors must contain exactly one assignor, but found {share_assignors}");
@@ -232,6 +259,12 @@ fn check_listeners(config: &BrokerConfig, read: &mut LayerReader<'_>) {
                  write a host name or address, or remove the line and Klamm answers each client with one that it can reach"
             )));
         }
+    }
+    let protocol = read.text("security.inter.broker.protocol").filter(|name| *name != "PLAINTEXT");
+    if let Some(protocol) = protocol {
+        read.refuse(ConfigError::invalid(format!(
+            "security.inter.broker.protocol={protocol} is not possible yet: only PLAINTEXT is; remove the line"
+        )));
     }
     let named_inter_broker = read.text("inter.broker.listener.name");
     if let Some(name) = named_inter_broker.filter(|name| !is_bound(&name.to_ascii_uppercase())) {

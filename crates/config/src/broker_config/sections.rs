@@ -310,6 +310,14 @@ pub struct MetadataLogConfig {
     pub metadata_log_segment_bytes: i32,
     /// `metadata.log.segment.ms`.
     pub metadata_log_segment_ms: i64,
+    /// `internal.metadata.max.batch.size.in.bytes`.
+    pub metadata_log_max_batch_bytes: i32,
+    /// `internal.metadata.delete.delay.millis`.
+    pub metadata_log_delete_delay_ms: i64,
+    /// `controller.performance.always.log.threshold.ms`.
+    pub controller_performance_always_log_threshold_ms: i64,
+    /// `controller.performance.sample.period.ms`.
+    pub controller_performance_sample_period_ms: i64,
     /// `metadata.log.max.record.bytes.between.snapshots`.
     pub metadata_log_max_record_bytes_between_snapshots: i64,
     /// `metadata.log.max.snapshot.interval.ms`; 0 turns snapshots by time off.
@@ -339,6 +347,11 @@ impl MetadataLogConfig {
             metadata_log_segment_bytes: test_segment_bytes
                 .unwrap_or_else(|| read.int("metadata.log.segment.bytes")),
             metadata_log_segment_ms: read.long("metadata.log.segment.ms"),
+            metadata_log_max_batch_bytes: read.int("internal.metadata.max.batch.size.in.bytes"),
+            metadata_log_delete_delay_ms: read.long("internal.metadata.delete.delay.millis"),
+            controller_performance_always_log_threshold_ms: read
+                .long("controller.performance.always.log.threshold.ms"),
+            controller_performance_sample_period_ms: read.long("controller.performance.sample.period.ms"),
             metadata_log_max_record_bytes_between_snapshots: read
                 .long("metadata.log.max.record.bytes.between.snapshots"),
             metadata_log_max_snapshot_interval_ms: read.long("metadata.log.max.snapshot.interval.ms"),

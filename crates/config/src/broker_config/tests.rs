@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{BrokerConfig, DynamicTarget};
+use crate::config_def::{ConfigDef, ConfigType};
 use crate::config_error::ConfigErrorKind;
+use crate::keys::BROKER;
 use crate::value::Value;
 
 fn refusals(pairs: &[(&str, &str)]) -> String {
@@ -221,6 +223,71 @@ fn what_forbids_and_cannot_be_asked_is_refused() {
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.contains("create.topic.policy.class.name=a.b.Policy is not possible"), "{text}");
     assert_eq!(notices(&[("authorizer.class.name", "")]), [""; 0]);
+}
+
+/// Every key that names a class of its author's is refused by name: none is ignored.
+#[test]
+fn a_class_that_cannot_be_loaded_ends_the_start() {
+    let names_classes = |def: &&ConfigDef| {
+        let lists = ["config.providers", "kafka.metrics.reporters", "metric.reporters", "security.providers"];
+        let assignors = ["group.consumer.assignors", "group.share.assignors", "group.streams.assignors"];
+        def.kind == ConfigType::Class
+            || def.name.ends_with(".class")
+            || def.name.ends_with(".class.name")
+            || lists.contains(&def.name)
+            || assignors.contains(&def.name)
+    };
+    let keys: Vec<&ConfigDef> = BROKER.iter().filter(names_classes).collect();
+    assert_eq!(keys.len(), 25);
+    for def in keys {
+        let text = refusals(&[(def.name, "org.example.Thing")]);
+        assert!(text.contains(def.name) && text.contains("org.example.Thing"), "{text}");
+        assert!(text.contains("Java class") || text.contains("authorization"), "{text}");
+        if let Some(default) = def.default_text() {
+            assert!(BrokerConfig::from_pairs(&[(def.name, default)]).is_ok(), "{}", def.name);
+        }
+    }
+    let key = "listener.name.plaintext.principal.builder.class";
+    assert!(
+        refusals(&[(key, "a.B")]).starts_with("listener.name.plaintext.principal.builder.class=a.B is not")
+    );
+    let rack_aware = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+    assert!(BrokerConfig::from_pairs(&[("replica.selector.class", rack_aware)]).is_ok());
+    let uniform = "org.apache.kafka.coordinator.group.assignor.UniformAssignor";
+    assert!(BrokerConfig::from_pairs(&[("group.consumer.assignors", uniform)]).is_ok());
+}
+
+#[test]
+fn what_counts_on_security_is_refused_where_it_would_be_ignored() {
+    let refused = |key, text| refusals(&[(key, text)]);
+    assert!(refused("super.users", "User:admin").starts_with("super.users=User:admin is not possible"));
+    assert!(refused("allow.everyone.if.no.acl.found", "false").contains("authorization is not built yet"));
+    assert_eq!(notices(&[("allow.everyone.if.no.acl.found", "true")]).len(), 1);
+    assert!(refused("security.inter.broker.protocol", "SASL_SSL").contains("only PLAINTEXT is"));
+    for protocol in ["SSL", "SASL_PLAINTEXT", "SASL_SSL"] {
+        let text = refusals(&[
+            ("listeners", "IN://:9093"),
+            ("listener.security.protocol.map", &format!("IN:{protocol}")),
+        ]);
+        assert!(text.contains(&format!("listener IN://:9093 speaks {protocol}")), "{text}");
+    }
+    let text = refusals(&[
+        ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:SASL_SSL"),
+    ]);
+    assert!(text.contains("speaks SASL_SSL"), "{text}");
+}
+
+#[test]
+fn keys_of_single_listeners_say_what_they_do() {
+    let notice = |key: &str, text: &str| notices(&[(key, text)]).join("\n");
+    assert_eq!(notice("listener.name.plaintext.max.connections", "5"), "");
+    assert!(notice("listener.name.x.ssl.keystore.location", "/a").contains("TLS, SASL and authorization"));
+    assert!(notice("listener.name.x.scram-sha-512.sasl.jaas.config", "a").contains("has no effect yet"));
+    assert!(notice("listener.name.x.num.network.threads", "3").contains("sizes its own threads"));
+    assert!(notice("listener.name.x.num.partitions", "3").contains("in Kafka neither"));
+    assert!(refusals(&[("listener.name.x.max.connections", "many")]).contains("max.connections"));
+    assert!(refusals(&[("listener.name.x.num.partition", "3")]).contains("Unknown configuration"));
 }
 
 #[test]

@@ -5,8 +5,6 @@ use crate::config_def::Effect;
 pub(crate) const CLEANER: Effect = Effect::NotYet("log compaction is not built yet");
 pub(crate) const CONSUMER_GROUPS: Effect =
     Effect::NotYet("the consumer group protocol (KIP-848) is not built yet");
-pub(crate) const NOT_YET: Effect = Effect::NotYet("Klamm does not look at this key yet");
-pub(crate) const QUOTAS: Effect = Effect::NotYet("replication is not throttled yet");
 pub(crate) const REPLICATION: Effect = Effect::NotYet("clusters of several nodes are not built yet");
 pub(crate) const SECURITY: Effect = Effect::NotYet("TLS, SASL and authorization are not built yet");
 pub(crate) const SHARE_GROUPS: Effect = Effect::NotYet("share groups are not built yet");
@@ -14,7 +12,6 @@ pub(crate) const STREAMS_GROUPS: Effect = Effect::NotYet("streams groups are not
 pub(crate) const TIERED: Effect = Effect::NotYet("tiered storage is not built yet");
 pub(crate) const TRANSACTIONS: Effect = Effect::NotYet("transactions are not built yet");
 
-pub(crate) const JAVA_CLASS: Effect = Effect::Meaningless("it names a Java class, and Klamm loads none");
 pub(crate) const JVM: Effect = Effect::Meaningless("it steers the Java platform, which Klamm does not have");
 pub(crate) const MOVE_PACE: Effect = Effect::Meaningless(
     "the pace of moves between log directories is kept byte by byte, not measured by samples",
@@ -31,11 +28,14 @@ pub(crate) const LINGER: Effect = Effect::Meaningless(
 );
 pub(crate) const BUFFERS: Effect = Effect::Meaningless("Klamm's coordinators keep no write buffers");
 pub(crate) const NO_UNSTABLE: Effect = Effect::Meaningless("Klamm has no unstable feature versions");
-pub(crate) const SLOWEST: Effect = Effect::Meaningless(
-    "every slow event is logged when it happens (controller.performance.always.log.threshold.ms); there is no summary",
-);
 pub(crate) const THREADS: Effect = Effect::Meaningless("Klamm sizes its own threads");
 
+pub(crate) const JAVA_CLASS: Effect = Effect::Refused(
+    "what it names beside its default and Kafka's own classes is a Java class, and Klamm can load none",
+);
+pub(crate) const PROVIDERS: Effect = Effect::Refused(
+    "it names Java classes, and without them a value such as ${file:/secrets:key} would be taken for what it looks like",
+);
 pub(crate) const POLICY: Effect =
     Effect::Refused("it names a Java class that may forbid what clients ask for, and Klamm can load none");
 pub(crate) const AUTHORIZER: Effect =

@@ -444,6 +444,10 @@ impl File for SimFile {
         })
     }
 
+    fn reserve(&self, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.act(
             DiskAction::Resize,

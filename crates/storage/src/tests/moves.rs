@@ -200,7 +200,7 @@ fn what_the_source_accepted_is_not_judged_again() {
     let mut source = create(&a, LogConfig { producer_id_expiration_ms: 10, ..LogConfig::default() });
     append(&mut source, &idempotent(5, 3, 0, &["value-00000"]));
     // The source forgets the producer, which then comes with an older epoch.
-    source.retention(NOW + 1000).expect("done");
+    source.expire_producers(NOW + 1000);
     append(&mut source, &idempotent(5, 1, 7, &["value-00001"]));
     append(&mut source, &batch(&["value-00002", "value-00003", "value-00004"]));
     // A limit below what was accepted before.
