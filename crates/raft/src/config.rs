@@ -13,6 +13,9 @@ pub struct RaftConfig {
     pub directory_id: Uuid,
     /// Listeners of the local voter, written into the voter set (KIP-853).
     pub endpoints: Vec<Endpoint>,
+    /// Whether `controller.quorum.voters` names this node: then it is the voter of a log that names none (`kraft.version`
+    /// 0, as Kafka formats a directory for a fixed quorum).
+    pub is_static_voter: bool,
     /// `metadata.log.max.record.bytes.between.snapshots`: committed bytes after which a snapshot is due.
     pub snapshot_record_bytes_max: u64,
     /// `metadata.log.max.snapshot.interval.ms`: time after which a snapshot is due if anything was committed since the
@@ -44,6 +47,7 @@ impl RaftConfig {
             node_id,
             directory_id,
             endpoints: Vec::new(),
+            is_static_voter: false,
             snapshot_record_bytes_max: Self::SNAPSHOT_RECORD_BYTES_MAX_DEFAULT,
             snapshot_interval_ms_max: Self::SNAPSHOT_INTERVAL_MS_MAX_DEFAULT,
             retention_bytes_max: Self::RETENTION_BYTES_MAX_DEFAULT,

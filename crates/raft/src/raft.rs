@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::Uuid;
+
 use crate::batch::{RecordGroup, encode_control_batch, encode_data_batches};
 use crate::leader::LeaderState;
 use crate::{
@@ -119,7 +121,11 @@ impl Raft {
 
     /// Joins the quorum. The log must have been replayed to its end. A quorum of one elects its only voter at once.
     pub fn handle_start(&mut self, now_ms: i64, effects: &mut Vec<Effect>) -> Result<(), RaftError> {
-        let local = self.config.local_key();
+        if self.voters.is_empty() && self.kraft_version == 0 && self.config.is_static_voter {
+            let fixed = ReplicaKey::new(self.config.node_id, Uuid::ZERO);
+            self.voters = VoterSet::new([Voter::local(fixed, self.config.endpoints.clone())]);
+        }
+        let local = self.local_key();
         if self.voters.is_empty() {
             return Err(RaftError::NoVoters);
         }
@@ -168,7 +174,7 @@ impl Raft {
 
     /// The shell has brought the log up to `end_offset` to stable storage.
     pub fn handle_flushed(&mut self, now_ms: i64, end_offset: i64, effects: &mut Vec<Effect>) {
-        let local = self.config.local_key();
+        let local = self.local_key();
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(offset) = leader.update_end_offset(local, end_offset.min(self.end_offset)) else { return };
         effects.push(Effect::AdvanceHighWatermark { offset, epoch: leader.epoch });
@@ -283,10 +289,18 @@ impl Raft {
         }
     }
 
+    /// This node as a voter. Voters of a fixed quorum have no directory ids.
+    fn local_key(&self) -> ReplicaKey {
+        match self.voters.get(self.config.node_id) {
+            Some(voter) if voter.key.directory_id.is_zero() => voter.key,
+            _ => self.config.local_key(),
+        }
+    }
+
     fn become_candidate(&mut self) -> Result<(), RaftError> {
         let epoch = self.epoch.checked_add(1).ok_or(RaftError::EpochExhausted { epoch: self.epoch })?;
         self.epoch = epoch;
-        self.role = Role::Candidate { granted: BTreeSet::from([self.config.local_key()]) };
+        self.role = Role::Candidate { granted: BTreeSet::from([self.local_key()]) };
         Ok(())
     }
 

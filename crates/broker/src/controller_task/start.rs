@@ -105,6 +105,7 @@ fn raft_config(settings: &ControllerSettings) -> RaftConfig {
     });
     RaftConfig {
         endpoints: endpoints.collect(),
+        is_static_voter: settings.config.quorum.is_static_voter,
         snapshot_record_bytes_max: u64::try_from(config.metadata_log_max_record_bytes_between_snapshots)
             .unwrap_or(RaftConfig::SNAPSHOT_RECORD_BYTES_MAX_DEFAULT),
         snapshot_interval_ms_max: config.metadata_log_max_snapshot_interval_ms,

@@ -368,6 +368,8 @@ impl MetadataLogConfig {
 /// Raft (`controller.quorum.*`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuorumConfig {
+    /// Whether `controller.quorum.voters` names this node: the voter of a metadata log that names none itself.
+    pub is_static_voter: bool,
     /// `controller.quorum.append.linger.ms`.
     pub append_linger_ms: i32,
     /// `controller.quorum.election.backoff.max.ms`.
@@ -389,6 +391,8 @@ pub struct QuorumConfig {
 impl QuorumConfig {
     pub(super) fn read(read: &mut LayerReader<'_>) -> QuorumConfig {
         QuorumConfig {
+            // That it names nobody else is a rule of the whole configuration.
+            is_static_voter: !read.list("controller.quorum.voters").unwrap_or_default().is_empty(),
             append_linger_ms: read.int("controller.quorum.append.linger.ms"),
             election_backoff_max_ms: read.int("controller.quorum.election.backoff.max.ms"),
             election_timeout_ms: read.int("controller.quorum.election.timeout.ms"),

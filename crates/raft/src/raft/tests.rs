@@ -118,6 +118,7 @@ impl Harness {
         let mut config = RaftConfig::new(id, directory(id));
         let port = optional(arguments, "port").unwrap_or(9093);
         config.endpoints.push(Endpoint { name: "CONTROLLER".to_owned(), host: "localhost".to_owned(), port });
+        config.is_static_voter = arguments.contains_key("static");
         if let Some(bytes) = optional(arguments, "snapshot-bytes") {
             config.snapshot_record_bytes_max = bytes;
         }
@@ -142,7 +143,13 @@ impl Harness {
         let config = self.config.clone().expect("node comes first");
         let mut raft = Raft::new(config, self.persisted.clone(), self.snapshots.clone(), now_ms);
         let kraft_version = optional(arguments, "kraft-version").unwrap_or(1);
-        let control = [ControlRecord::KRaftVersion(kraft_version), ControlRecord::Voters(voters(arguments))];
+        // What a directory for a fixed quorum holds says nothing of either.
+        let control = match arguments.contains_key("no-voters") {
+            true => Vec::new(),
+            false => {
+                vec![ControlRecord::KRaftVersion(kraft_version), ControlRecord::Voters(voters(arguments))]
+            }
+        };
         if raft.has_bootstrap_snapshot() {
             raft.load_snapshot_control(SnapshotId::BOOTSTRAP, &control);
         }
