@@ -16,6 +16,7 @@ mod directory_assignments;
 mod directory_failures;
 mod dispatch;
 mod fetch_sessions;
+mod formatting;
 mod handlers;
 mod housekeeping;
 mod listener_view;
@@ -39,6 +40,10 @@ mod topic_names;
 mod waiters;
 
 pub use api_versions::{SERVED, Served};
+pub use controller::scram_credential_record;
+pub use formatting::{
+    BootstrapMetadata, BootstrapVoter, DirectoryIdentity, FormatError, format_directory, read_identity,
+};
 pub use loggers::{LOGGERS, LogLevel, LogLevels, Loggers};
 pub use running::{RunningNode, StartError, StartOptions};
 pub use storage::Formatting;

@@ -17,6 +17,7 @@ mod kafka_consumer_groups;
 mod kafka_delete_records;
 mod kafka_get_offsets;
 mod kafka_log_dirs;
+mod kafka_storage;
 mod kafka_topics;
 mod options;
 mod subcommand_line;
@@ -54,6 +55,8 @@ pub enum Applet {
     GetOffsets,
     /// `kafka-log-dirs`.
     LogDirs,
+    /// `kafka-storage`.
+    Storage,
     /// `kafka-topics`.
     Topics,
 }
@@ -69,6 +72,7 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("kafka-delete-records", Applet::DeleteRecords),
     ("kafka-get-offsets", Applet::GetOffsets),
     ("kafka-log-dirs", Applet::LogDirs),
+    ("kafka-storage", Applet::Storage),
     ("kafka-topics", Applet::Topics),
 ];
 
@@ -158,8 +162,8 @@ impl Applet {
             Applet::GetOffsets => kafka_get_offsets::OPTIONS,
             Applet::LogDirs => kafka_log_dirs::OPTIONS,
             Applet::Topics => kafka_topics::OPTIONS,
-            // Its usage depends on its command, and it prints it itself.
-            Applet::Cluster => &[],
+            // Their usage depends on the command, and they print it themselves.
+            Applet::Cluster | Applet::Storage => &[],
         }
     }
 
@@ -174,6 +178,7 @@ impl Applet {
             Applet::DeleteRecords => kafka_delete_records::run(arguments).await,
             Applet::GetOffsets => kafka_get_offsets::run(arguments).await,
             Applet::LogDirs => kafka_log_dirs::run(arguments).await,
+            Applet::Storage => kafka_storage::run(arguments),
             Applet::Topics => kafka_topics::run(arguments).await,
         }
     }

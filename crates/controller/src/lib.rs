@@ -43,6 +43,7 @@ pub use delete_topics::has_topics_to_delete;
 pub use list_reassignments::ongoing_reassignments;
 pub use outcome::{Outcome, RECORDS_PER_REQUEST_MAX};
 pub use producer_ids::{PRODUCER_ID_BLOCK_SIZE, ProducerIdsBlock};
+pub use scram_credentials::scram_credential_record;
 pub use topic_name::{TOPIC_NAME_LENGTH_MAX, validate_topic_name};
 pub use update_features::QuorumFeatures;
 

@@ -146,6 +146,26 @@ fn check_name_and_mechanism(name: &str, mechanism: i8) -> Result<Mechanism, ApiE
     Mechanism::from_id(mechanism).ok_or_else(unknown)
 }
 
+/// The record of a password that a user gets before there is a controller, when a directory is formatted. `None` for a
+/// mechanism that is none.
+pub fn scram_credential_record(
+    name: &str,
+    mechanism: i8,
+    salt: &[u8],
+    salted_password: &[u8],
+    iterations: i32,
+) -> Option<UserScramCredentialRecord<'static>> {
+    let (stored_key, server_key) = keys(Mechanism::from_id(mechanism)?, salted_password);
+    Some(UserScramCredentialRecord {
+        name: name.to_owned().into(),
+        mechanism,
+        salt: salt.to_vec().into(),
+        stored_key: stored_key.into(),
+        server_key: server_key.into(),
+        iterations,
+    })
+}
+
 /// `StoredKey` and `ServerKey` of a salted password (RFC 5802, section 3).
 fn keys(mechanism: Mechanism, salted_password: &[u8]) -> (Vec<u8>, Vec<u8>) {
     match mechanism {

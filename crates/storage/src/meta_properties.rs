@@ -1,11 +1,16 @@
 //! `meta.properties`: whose log directory this is.
 //!
-//! Owns the file's syntax (Java properties) and the identity inside. It never touches the disk.
+//! Owns the file's syntax (Java properties) and the identity inside. It never asks whether the identity is the right one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
+use platform::Disk;
 use protocol::Uuid;
+
+use crate::error::StorageError;
+use crate::layout::META_PROPERTIES;
 
 /// Identity of a log directory (KIP-866, KIP-858).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +24,27 @@ pub struct MetaProperties {
 }
 
 impl MetaProperties {
+    /// Reads the identity of a directory; `None` if it has none. Blocks.
+    ///
+    /// # Errors
+    /// The file cannot be read or makes no sense.
+    pub fn read(disk: &dyn Disk, directory: &Path) -> Result<Option<MetaProperties>, StorageError> {
+        let path = directory.join(META_PROPERTIES);
+        if !disk.exists(&path) {
+            return Ok(None);
+        }
+        let meta = MetaProperties::decode(&disk.read(&path)?);
+        meta.map(Some).map_err(|reason| StorageError::MetaProperties { path, reason })
+    }
+
+    /// Gives a directory, which exists, this identity; on stable storage when it returns. Blocks.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn write(&self, disk: &dyn Disk, directory: &Path) -> Result<(), StorageError> {
+        Ok(disk.write_atomic(&directory.join(META_PROPERTIES), &self.encode())?)
+    }
+
     /// The file's bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut text = String::new();

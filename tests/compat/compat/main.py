@@ -13,9 +13,9 @@ import time
 
 from . import brokers, clients, serve, toolchain
 from .report import Report
-from .suites import applets, directories, dump, flights, hostile, kill9, smoke
+from .suites import applets, directories, dump, flights, formatted, hostile, kill9, smoke
 
-SUITES = {"smoke": smoke, "flights": flights, "kill9": kill9, "dump": dump, "applets": applets,
+SUITES = {"smoke": smoke, "flights": flights, "kill9": kill9, "dump": dump, "applets": applets, "formatted": formatted,
           "hostile": hostile, "directories": directories}
 
 
@@ -78,6 +78,10 @@ def install(wanted):
         toolchain.kafka_tools()
     if wanted("applets"):
         toolchain.kafka_tool_driver()
+        toolchain.kafka_broker_tool_driver()
+        toolchain.klamm()
+    if wanted("formatted"):
+        toolchain.apache_kafka()
         toolchain.klamm()
 
 

@@ -127,15 +127,22 @@ def kafka_tools():
 
 def kafka_tool_driver():
     """Class path of our program that runs Kafka's tools in one JVM."""
+    return tool_driver(kafka_tools(), os.path.join(ROOT, "kafka-tools", "pom.xml"))
+
+
+def kafka_broker_tool_driver():
+    """The same for the tools that are part of the broker, in the broker's version."""
+    return tool_driver(apache_kafka(), os.path.join(ROOT, "apache-kafka", "pom.xml"))
+
+
+def tool_driver(libs, pom):
     source = os.path.join(ROOT, "kafka-tools", "src", "ToolDriver.java")
-    libs = kafka_tools()
 
     def build(folder):
         need("javac", "compiles the driver of Kafka's tools")
         shell(["javac", "-nowarn", "-cp", class_path(libs), "-d", folder, source])
 
-    classes = make_once(pinned("kafka-tool-driver", source, os.path.join(ROOT, "kafka-tools", "pom.xml")),
-                        "compiling the driver of Kafka's tools", build)
+    classes = make_once(pinned("kafka-tool-driver", source, pom), "compiling the driver of Kafka's tools", build)
     return classes + ":" + class_path(libs)
 
 

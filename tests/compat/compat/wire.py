@@ -74,6 +74,26 @@ class Closed(Exception):
     """The broker closed the connection."""
 
 
+class Reader:
+    """Takes an answer apart, from its first byte on."""
+
+    def __init__(self, data):
+        self.data = data
+        self.at = 0
+
+    def number(self, kind):
+        found = struct.unpack_from(">" + kind, self.data, self.at)[0]
+        self.at += struct.calcsize(kind)
+        return found
+
+    def text(self):
+        length = self.number("h")
+        if length < 0:
+            return None
+        self.at += length
+        return self.data[self.at - length:self.at].decode()
+
+
 class Connection:
     """One socket to a broker; requests are answered in order."""
 
@@ -146,6 +166,24 @@ class Connection:
         answer = self.request(CREATE_TOPICS, 2, body)
         size = struct.unpack_from(">h", answer, 8)[0]
         return struct.unpack_from(">h", answer, 10 + size)[0]
+
+    def cluster_and_topics(self):
+        """The cluster's id and the names of its topics (Metadata, version 2)."""
+        answer = Reader(self.request(3, 2, struct.pack(">i", -1)))
+        for _ in range(answer.number("i")):
+            answer.number("i"), answer.text(), answer.number("i"), answer.text()
+        cluster, _ = answer.text(), answer.number("i")
+        topics = []
+        for _ in range(answer.number("i")):
+            answer.number("h")
+            topics.append(answer.text())
+            answer.number("b")
+            for _ in range(answer.number("i")):
+                answer.number("h"), answer.number("i"), answer.number("i")
+                for _ in range(2):
+                    for _ in range(answer.number("i")):
+                        answer.number("i")
+        return cluster, topics
 
     def produce(self, topic, records, partition=0, acks=-1, version=3):
         """(error, base offset) of Produce version 3 for one partition."""

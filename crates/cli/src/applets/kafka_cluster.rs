@@ -26,6 +26,7 @@ pub const TOOL: SubcommandTool = SubcommandTool {
             about: "Print the id of the cluster.",
             options: &[SERVER, CONTROLLER, CONFIG, COMMAND_CONFIG],
             one_of: &["--bootstrap-server", "--bootstrap-controller"],
+            at_most_one_of: &[],
         },
         Subcommand {
             name: "unregister",
@@ -38,6 +39,7 @@ pub const TOOL: SubcommandTool = SubcommandTool {
                 SubOption::value("--id", Some("-i"), "Its node id.").required(),
             ],
             one_of: &["--bootstrap-server", "--bootstrap-controller"],
+            at_most_one_of: &[],
         },
         Subcommand {
             name: "list-endpoints",
@@ -50,8 +52,10 @@ pub const TOOL: SubcommandTool = SubcommandTool {
                 SubOption::flag("--include-fenced-brokers", None, "Brokers that are not to be used, too."),
             ],
             one_of: &["--bootstrap-server", "--bootstrap-controller"],
+            at_most_one_of: &[],
         },
     ],
+    help_exit: 1,
 };
 
 /// Runs the tool.

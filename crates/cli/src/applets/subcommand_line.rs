@@ -20,6 +20,8 @@ pub struct Subcommand {
     pub options: &'static [SubOption],
     /// Options of which exactly one must be given, if any.
     pub one_of: &'static [&'static str],
+    /// Options of which no two may be given.
+    pub at_most_one_of: &'static [&'static str],
 }
 
 /// An option of a command.
@@ -77,6 +79,8 @@ pub struct SubcommandTool {
     pub about: &'static str,
     /// Its commands.
     pub commands: &'static [Subcommand],
+    /// How it ends when it was asked for help.
+    pub help_exit: u8,
 }
 
 /// A command line that has been read.
@@ -136,12 +140,13 @@ impl SubcommandTool {
                 None => (argument.as_str(), None),
             };
             let option = self.option(command, name)?;
-            if let Some(first) = command.one_of.iter().find(|other| **other != option.long && line.has(other))
-                && command.one_of.contains(&option.long)
-            {
-                let first = self.option(command, first)?.shown();
-                let reason = format!("argument {}: not allowed with argument {first}", option.shown());
-                return self.refuse(Some(command), &reason);
+            for exclusive in [command.one_of, command.at_most_one_of] {
+                let first = exclusive.iter().find(|other| **other != option.long && line.has(other));
+                if let Some(first) = first.filter(|_| exclusive.contains(&option.long)) {
+                    let first = self.option(command, first)?.shown();
+                    let reason = format!("argument {}: not allowed with argument {first}", option.shown());
+                    return self.refuse(Some(command), &reason);
+                }
             }
             let values = line.found.entry(option.long).or_default();
             if option.has_value {
@@ -222,7 +227,7 @@ impl SubcommandTool {
             text.push_str(&format!("  {left:<width$}  {right}\n"));
         }
         print(&text)?;
-        Err(ToolError::Exit(1))
+        Err(ToolError::Exit(self.help_exit))
     }
 
     fn usage(&self, command: Option<&Subcommand>) -> String {

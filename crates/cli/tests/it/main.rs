@@ -4,6 +4,7 @@ mod applets;
 mod node;
 mod records;
 mod server;
+mod storage;
 mod topics;
 
 use std::io::Write;

@@ -40,15 +40,16 @@ impl ScramMechanism {
         MECHANISMS.into_iter().find(|mechanism| mechanism.name() == name)
     }
 
-    fn wire(self) -> i8 {
+    /// Its number in requests and records (KIP-554).
+    pub fn number(self) -> i8 {
         match self {
             ScramMechanism::Sha256 => 1,
             ScramMechanism::Sha512 => 2,
         }
     }
 
-    /// The password as SCRAM keeps it (RFC 5802, `Hi`).
-    fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
+    /// The password as SCRAM keeps it (RFC 5802, `Hi`), so that it never leaves this machine as it is.
+    pub fn salted_password(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
         match self {
             ScramMechanism::Sha256 => salted::<Hmac<Sha256>>(password, salt, iterations),
             ScramMechanism::Sha512 => salted::<Hmac<Sha512>>(password, salt, iterations),
@@ -126,7 +127,7 @@ impl Admin {
                 return (name.clone(), Err(ClientError::api(name, result.error_code, message)));
             }
             let known = result.credential_infos.iter().filter_map(|info| {
-                let mechanism = MECHANISMS.into_iter().find(|known| known.wire() == info.mechanism)?;
+                let mechanism = MECHANISMS.into_iter().find(|known| known.number() == info.mechanism)?;
                 Some((mechanism, info.iterations))
             });
             (name, Ok(known.collect()))
@@ -146,10 +147,10 @@ impl Admin {
                     let rng = &self.cluster.rng;
                     let salt = [rng.uuid_bytes(), rng.uuid_bytes()].concat();
                     let rounds = u32::try_from(*iterations).unwrap_or(0).max(1);
-                    let salted_password = mechanism.salted(password.as_bytes(), &salt, rounds);
+                    let salted_password = mechanism.salted_password(password.as_bytes(), &salt, rounds);
                     request.upsertions.push(ScramCredentialUpsertion {
                         name: user.into(),
-                        mechanism: mechanism.wire(),
+                        mechanism: mechanism.number(),
                         iterations: *iterations,
                         salt: salt.into(),
                         salted_password: salted_password.into(),
@@ -157,7 +158,7 @@ impl Admin {
                 }
                 ScramChange::Delete(mechanism) => request
                     .deletions
-                    .push(ScramCredentialDeletion { name: user.into(), mechanism: mechanism.wire() }),
+                    .push(ScramCredentialDeletion { name: user.into(), mechanism: mechanism.number() }),
             }
         }
         let mut retry = self.cluster.retry(format!("changing user {user}"));

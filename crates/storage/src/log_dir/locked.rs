@@ -51,7 +51,7 @@ impl LockedDir {
             _ => unusable(error),
         })?;
         let entries = disk.list(path).map_err(unusable)?;
-        let identity = read_identity(platform, path, &entries)?;
+        let identity = read_identity(platform, path)?;
         Ok(Self { platform: platform.clone(), path: path.to_path_buf(), lock, entries, identity })
     }
 
@@ -98,7 +98,7 @@ impl LockedDir {
     }
 
     fn write_meta(&mut self, meta: MetaProperties) -> Result<(), StorageError> {
-        self.platform.disk.write_atomic(&self.path.join(META_PROPERTIES), &meta.encode())?;
+        meta.write(self.platform.disk.as_ref(), &self.path)?;
         self.identity = Identity::Known(meta);
         Ok(())
     }
@@ -150,16 +150,9 @@ pub(crate) fn check_owner(
     Ok(())
 }
 
-fn read_identity(platform: &Platform, path: &Path, entries: &[DirEntry]) -> Result<Identity, StorageError> {
-    if !entries.iter().any(|entry| entry.name == META_PROPERTIES) {
-        return Ok(Identity::Missing);
-    }
-    let file = path.join(META_PROPERTIES);
-    let bytes = platform.disk.read(&file)?;
-    match MetaProperties::decode(&bytes) {
-        Ok(meta) => Ok(Identity::Known(meta)),
-        Err(reason) => Err(StorageError::MetaProperties { path: file, reason }),
-    }
+fn read_identity(platform: &Platform, path: &Path) -> Result<Identity, StorageError> {
+    let meta = MetaProperties::read(platform.disk.as_ref(), path)?;
+    Ok(meta.map_or(Identity::Missing, Identity::Known))
 }
 
 /// A random uuid of RFC 4122's version 4. Kafka reserves the ids that are numbers up to 100, and avoids a leading dash in

@@ -15,7 +15,7 @@ import subprocess
 import time
 
 from .. import toolchain
-from ..applets import cluster, configs, console, consumer_groups, delete_records, get_offsets, topics
+from ..applets import cluster, configs, console, consumer_groups, delete_records, get_offsets, storage, topics
 
 TOOLS = {
     "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
@@ -27,10 +27,12 @@ TOOLS = {
     "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
     "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
     "kafka-log-dirs": "org.apache.kafka.tools.LogDirsCommand",
+    "kafka-storage": "kafka.tools.StorageTool",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
 MODULES = {"topics": topics, "get-offsets": get_offsets, "delete-records": delete_records, "cluster": cluster,
-           "consumer-groups": consumer_groups, "configs": configs, "console": console}
+           "consumer-groups": consumer_groups, "configs": configs, "console": console,
+           "storage": storage}
 # Equally long, so that columns are equally wide.
 PREFIXES = {"tools": "zappa", "applets": "zeppo"}
 SECONDS = 60
@@ -42,12 +44,17 @@ WAIT_SECONDS = 10
 def run(context):
     wanted = [name for name in MODULES if context.wanted("applets/" + name)]
     broker = context.start_broker("applets")
-    tools = Tools(toolchain.kafka_tool_driver())
-    try:
-        for name in wanted:
-            context.report.check("applets/" + name, lambda n=name: compare(context, broker, tools, MODULES[n]))
-    finally:
-        tools.end()
+    # kafka-storage is part of the broker, so that it is the broker's version that counts.
+    for names, driver in ((set(wanted) - {"storage"}, toolchain.kafka_tool_driver),
+                          (set(wanted) & {"storage"}, toolchain.kafka_broker_tool_driver)):
+        if not names:
+            continue
+        tools = Tools(driver())
+        try:
+            for name in (name for name in wanted if name in names):
+                context.report.check("applets/" + name, lambda n=name: compare(context, broker, tools, MODULES[n]))
+        finally:
+            tools.end()
 
 
 def compare(context, broker, tools, module):
@@ -92,7 +99,9 @@ class Words:
 
     def arguments(self, case):
         for name, content in case.files.items():
-            with open(os.path.join(self.directory, name), "w") as handle:
+            path = os.path.join(self.directory, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as handle:
                 handle.write(self.placed(content))
         words = []
         for word in shlex.split(case.line):
@@ -126,6 +135,8 @@ class Words:
         for prefix in PREFIXES.values():
             text = text.replace(prefix, "P")
         text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<member>", text)
+        text = re.sub(r"(?<=directory.id=)[\w-]{22}", "<id>", text)
+        text = re.sub(r"\A[\w-]{22}\n\Z", "<id>\n", text)
         text = re.sub(r"(?<=TopicId: )[\w-]{22}", "<id>", text)
         text = re.sub(r"(?<=Time:)\d{13}", "<ms>", text)
         # Kafka's consumer says this through its logger, and the JVM that runs the tools here has none.
@@ -160,6 +171,13 @@ def without_stack(text):
 
 def without_help(text):
     """A help text without its descriptions: what stands before it, and the names of all options."""
+    usage = re.match(r"usage: (kafka-[\w-]+)", text)
+    if usage:
+        # Of a usage only the commands count, and what is wrong, wherever the lines are broken.
+        commands = re.search(r"\{[\w,-]+\}", text)
+        error = re.search(r": +error: (.*)", text, re.DOTALL)
+        return "%s %s %s\n" % (usage.group(), commands.group() if commands else "",
+                               " ".join(error.group(1).split()) if error else "")
     head, found, table = text.partition("Option  ")
     names = sorted(set(re.findall(r"^(?:\* )?--([\w-]+)", table, re.MULTILINE)))
     return head + (" ".join(names) + "\n" if found else "")

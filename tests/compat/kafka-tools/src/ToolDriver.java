@@ -6,10 +6,12 @@ import java.io.ByteArrayOutputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.kafka.common.utils.Exit;
+import java.util.function.Consumer;
 
 /**
  * Runs Kafka's command-line tools one after the other in one JVM, because each start of a JVM costs more than all the
@@ -34,15 +36,34 @@ public class ToolDriver {
         ObjectMapper json = new ObjectMapper();
         BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream answers = new PrintStream(System.out, true, "UTF-8");
-        Exit.setExitProcedure((code, message) -> ended(code));
-        Exit.setHaltProcedure((code, message) -> ended(code));
+        onExit("setExitProcedure", given -> ended((Integer) given[0]));
+        onExit("setHaltProcedure", given -> ended((Integer) given[0]));
         // The JVM goes on, but what a tool leaves to its end (the producer sends what it still has) is part of its run.
-        Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
+        onExit("setShutdownHookAdder", given -> hooks.add((Runnable) given[1]));
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
             answers.println(json.writeValueAsString(run(json.readTree(line), json)));
         }
         answers.flush();
         Runtime.getRuntime().halt(0);
+    }
+
+    /** Sets a procedure of Kafka's class Exit, which moved with 4.4. */
+    private static void onExit(String setter, Consumer<Object[]> procedure) throws Exception {
+        Class<?> exit;
+        try {
+            exit = Class.forName("org.apache.kafka.common.utils.internals.Exit");
+        } catch (ClassNotFoundException before44) {
+            exit = Class.forName("org.apache.kafka.common.utils.Exit");
+        }
+        for (Method method : exit.getMethods()) {
+            if (method.getName().equals(setter)) {
+                Class<?> type = method.getParameterTypes()[0];
+                method.invoke(null, Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, called, given) -> {
+                    procedure.accept(given);
+                    return null;
+                }));
+            }
+        }
     }
 
     private static void ended(int code) {

@@ -17,9 +17,11 @@ const TOOL: SubcommandTool = SubcommandTool {
                 SubOption::flag("--force", None, "Whether."),
             ],
             one_of: &["--server", "--controller"],
+            at_most_one_of: &[],
         },
-        Subcommand { name: "hide", about: "Hides.", options: &[], one_of: &[] },
+        Subcommand { name: "hide", about: "Hides.", options: &[], one_of: &[], at_most_one_of: &[] },
     ],
+    help_exit: 1,
 };
 
 fn read(arguments: &[&str]) -> Result<SubcommandLine, ToolError> {

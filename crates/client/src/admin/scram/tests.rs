@@ -7,7 +7,7 @@ use super::*;
 fn passwords_are_salted_as_the_standard_says() {
     let salt =
         [0x5b, 0x6d, 0x99, 0x68, 0x9d, 0x12, 0x35, 0x8e, 0xec, 0xa0, 0x4b, 0x14, 0x12, 0x36, 0xfa, 0x81];
-    let salted = ScramMechanism::Sha256.salted(b"pencil", &salt, 4096);
+    let salted = ScramMechanism::Sha256.salted_password(b"pencil", &salt, 4096);
     let mut mac = Hmac::<Sha256>::new_from_slice(&salted).expect("any length");
     mac.update(b"Server Key");
     let server_key = mac.finalize().into_bytes();
@@ -26,8 +26,8 @@ fn passwords_are_salted_as_the_standard_says() {
 
 #[test]
 fn sizes_are_those_of_the_hash() {
-    assert_eq!(ScramMechanism::Sha256.salted(b"p", b"s", 1).len(), 32);
-    assert_eq!(ScramMechanism::Sha512.salted(b"p", b"s", 2).len(), 64);
+    assert_eq!(ScramMechanism::Sha256.salted_password(b"p", b"s", 1).len(), 32);
+    assert_eq!(ScramMechanism::Sha512.salted_password(b"p", b"s", 2).len(), 64);
     assert_eq!(ScramMechanism::from_name("SCRAM-SHA-512"), Some(ScramMechanism::Sha512));
     assert_eq!(ScramMechanism::from_name("PLAIN"), None);
 }
