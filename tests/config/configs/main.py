@@ -11,8 +11,6 @@ from compat import brokers
 
 from . import accepted, scripts, wire
 
-HEAP = "-Xmx384m"
-
 
 def arguments():
     parser = argparse.ArgumentParser(
@@ -28,8 +26,9 @@ def arguments():
 class Kafka(brokers.ApacheKafka):
     """Apache Kafka in a small heap: nothing here writes many records."""
 
-    def java(self, *arguments, heap="384m"):
-        return super().java(*arguments, heap=heap)
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.heap = "384m"
 
 
 def answers(kind, directory, script):
