@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use protocol::ErrorCode;
-
-/// Longest message in bytes. A request may name things that are too long to be said again in a response.
-const MESSAGE_BYTES_MAX: usize = 4096;
+use protocol::{ErrorCode, error_text};
 
 /// A client's error: Kafka's code, and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,13 +17,7 @@ pub struct ApiError {
 impl ApiError {
     /// A code with a message of its own, which is cut where it would not fit into a response.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> ApiError {
-        let mut message = message.into();
-        if message.len() > MESSAGE_BYTES_MAX {
-            let end = message.floor_char_boundary(MESSAGE_BYTES_MAX);
-            message.to_mut().truncate(end);
-            message.to_mut().push('…');
-        }
-        ApiError { code, message }
+        ApiError { code, message: error_text(message) }
     }
 
     /// The message as Kafka writes it of an exception: none where it says no more than the code does.

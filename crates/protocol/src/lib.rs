@@ -6,6 +6,7 @@
 mod api_key;
 mod error;
 mod error_code;
+mod error_text;
 mod generated;
 mod header;
 mod message;
@@ -18,6 +19,7 @@ mod writer;
 
 pub use error::{DecodeError, EncodeError};
 pub use error_code::ErrorCode;
+pub use error_text::error_text;
 pub use generated::api_table::ApiKey;
 pub use generated::*;
 pub use header::{

@@ -21,9 +21,9 @@ use crate::context::RequestContext;
 
 /// A way to the task; clones lead to the same one.
 ///
-/// Every call fails with the error that the whole answer should carry: NOT_COORDINATOR (another node, or nobody,
-/// leads the group's partition), COORDINATOR_LOAD_IN_PROGRESS, or COORDINATOR_NOT_AVAILABLE (the topic does not exist
-/// yet, or the node is on its way down).
+/// Every call fails with the error that the whole answer should carry: NOT_COORDINATOR (another node, or nobody, leads the
+/// group's partition, or the topic does not exist yet), COORDINATOR_LOAD_IN_PROGRESS, or COORDINATOR_NOT_AVAILABLE (the
+/// node is on its way down).
 #[derive(Clone, Debug)]
 pub struct GroupCoordinatorHandle {
     commands: mpsc::Sender<Command>,

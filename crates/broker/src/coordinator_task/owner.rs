@@ -154,7 +154,8 @@ impl<L: OffsetsLog> Owner<L> {
 
     /// The partition of a group whose shard serves; starts to load it if that was forgotten.
     fn partition_of(&mut self, group_id: &str) -> Result<i32, ErrorCode> {
-        let partition_count = self.log.partition_count().ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        // While there is no topic nobody coordinates: who asks for the coordinator has it made.
+        let partition_count = self.log.partition_count().ok_or(ErrorCode::NOT_COORDINATOR)?;
         let partition = partition_for(group_id, partition_count);
         if !self.slots.contains_key(&partition) {
             self.follow_leadership(partition);

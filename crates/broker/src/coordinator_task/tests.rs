@@ -237,7 +237,7 @@ async fn says_who_is_not_the_coordinator() {
     let log = MemoryLog::with_partitions(0);
     let handle = start_on(&log);
     settle().await;
-    assert_eq!(commit(&handle, "g", 1).await, Err(ErrorCode::COORDINATOR_NOT_AVAILABLE));
+    assert_eq!(commit(&handle, "g", 1).await, Err(ErrorCode::NOT_COORDINATOR));
     assert_eq!(states(&handle).await, []);
 
     log.create(2);

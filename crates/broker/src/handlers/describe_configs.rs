@@ -11,7 +11,7 @@ use protocol::describe_configs_request::DescribeConfigsResource;
 use protocol::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
-use protocol::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode};
+use protocol::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode, error_text};
 
 use crate::context::RequestContext;
 use crate::loggers::LogLevel;
@@ -46,7 +46,7 @@ pub async fn handle(
 fn refusal(resource: &DescribeConfigsResource<'_>, refusal: Refusal) -> DescribeConfigsResult<'static> {
     DescribeConfigsResult {
         error_code: refusal.0,
-        error_message: Some(refusal.1.into()),
+        error_message: Some(error_text(refusal.1)),
         resource_type: resource.resource_type,
         resource_name: resource.resource_name.clone().into_owned().into(),
         ..DescribeConfigsResult::default()

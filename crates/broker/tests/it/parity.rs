@@ -4,12 +4,12 @@ use protocol::fetch_request::{FetchPartition, FetchTopic};
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use protocol::{
-    DeleteGroupsRequest, DeleteGroupsResponse, DescribeUserScramCredentialsRequest,
-    DescribeUserScramCredentialsResponse, ElectLeadersRequest, ElectLeadersResponse, ErrorCode, FetchRequest,
-    FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
-    JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse,
-    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProduceResponse,
-    describe_user_scram_credentials_request, elect_leaders_request,
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse, ElectLeadersRequest,
+    ElectLeadersResponse, ErrorCode, FetchRequest, FetchResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+    ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+    ProduceResponse, describe_user_scram_credentials_request, elect_leaders_request,
 };
 use records::Compression;
 use testkit::{TestConnection, TestNode};
@@ -318,10 +318,47 @@ async fn a_name_as_long_as_a_string_can_be_is_refused_in_an_answer() {
     let answer: ElectLeadersResponse<'static> = connection.ask(1, &request).await;
     let code = answer.replica_election_results[0].partition_result[0].error_code;
     assert_eq!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    for resource_type in [4, 8] {
+        let resource = protocol::describe_configs_request::DescribeConfigsResource {
+            resource_type,
+            resource_name: name.as_str().into(),
+            configuration_keys: None,
+        };
+        let request = protocol::DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
+        let answer: protocol::DescribeConfigsResponse<'static> = connection.ask(4, &request).await;
+        assert_eq!(answer.results[0].error_code, ErrorCode::INVALID_REQUEST);
+    }
     let users = Some(vec![describe_user_scram_credentials_request::UserName { name: name.as_str().into() }]);
     let request = DescribeUserScramCredentialsRequest { users };
     let answer: DescribeUserScramCredentialsResponse<'static> = connection.ask(0, &request).await;
     assert_eq!(answer.results[0].error_code, ErrorCode::RESOURCE_NOT_FOUND);
+}
+
+/// Without the topic of its offsets a node coordinates no group; who asks for the coordinator has the topic made.
+#[tokio::test]
+async fn nobody_coordinates_before_somebody_asks_for_the_coordinator() {
+    let node = TestNode::start(&[]).await;
+    let mut connection = node.connect().await;
+    let group = "g".repeat(32767);
+    let request = || DescribeGroupsRequest {
+        groups: vec![group.as_str().into()],
+        include_authorized_operations: false,
+    };
+    let described: DescribeGroupsResponse<'static> = connection.ask(6, &request()).await;
+    assert_eq!(described.groups[0].error_code, ErrorCode::NOT_COORDINATOR);
+    let deleted: DeleteGroupsResponse<'static> =
+        connection.ask(2, &DeleteGroupsRequest { groups_names: vec!["g".into()] }).await;
+    assert_eq!(deleted.results[0].error_code, ErrorCode::NOT_COORDINATOR);
+    let heartbeat = HeartbeatRequest { group_id: "g".into(), member_id: "m".into(), ..Default::default() };
+    let answer: HeartbeatResponse = connection.ask(4, &heartbeat).await;
+    assert_eq!(answer.error_code, ErrorCode::NOT_COORDINATOR);
+    let mut connection = connect_to_coordinator(&node).await;
+    let described: DescribeGroupsResponse<'static> = connection.ask(6, &request()).await;
+    assert_eq!(
+        described.groups[0].error_code,
+        ErrorCode::GROUP_ID_NOT_FOUND,
+        "what is said of the name is cut"
+    );
 }
 
 #[tokio::test]

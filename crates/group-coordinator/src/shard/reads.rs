@@ -1,8 +1,8 @@
 //! DescribeGroups and ListGroups: what is committed, answered at once.
 
-use protocol::ErrorCode;
 use protocol::describe_groups_response::DescribedGroup;
 use protocol::list_groups_response::ListedGroup;
+use protocol::{ErrorCode, error_text};
 
 use super::GroupShard;
 use crate::classic::{ClassicGroup, GROUP_TYPE};
@@ -47,7 +47,7 @@ impl GroupShard {
 
 fn unknown_group(api_version: i16, group_id: &str) -> DescribedGroup<'static> {
     let (error_code, error_message) = if api_version >= GROUP_ID_NOT_FOUND_FROM_VERSION {
-        (ErrorCode::GROUP_ID_NOT_FOUND, Some(format!("Group {group_id} not found.").into()))
+        (ErrorCode::GROUP_ID_NOT_FOUND, Some(error_text(format!("Group {group_id} not found."))))
     } else {
         (ErrorCode::NONE, None)
     };
