@@ -6,12 +6,15 @@
 
 mod cluster_view;
 mod configs;
+mod elections;
+mod features;
 mod group_description;
 mod group_offsets;
 pub(crate) mod groups;
 mod partitions;
 mod quotas;
 mod reassignments;
+mod replica_log_dirs;
 mod scram;
 mod topic_partitions;
 mod topics;
@@ -20,13 +23,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use platform::Platform;
-use protocol::{ApiKey, Request};
+use protocol::{ApiKey, ErrorCode, Request};
 
 use crate::cluster::{Cluster, Topics};
 use crate::config::ClientConfig;
 use crate::connection::{Connection, Response};
 use crate::error::ClientError;
 use crate::retry::Retry;
+use crate::topic_partition::TopicPartition;
 pub use cluster_view::{
     ApiVersionRange, ClusterBroker, ClusterDescription, LogDirDescription, QuorumDescription, QuorumNode,
     QuorumReplica, ReplicaSize,
@@ -34,6 +38,8 @@ pub use cluster_view::{
 pub use configs::{
     ConfigAlteration, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ResourceKind,
 };
+pub use elections::ElectionType;
+pub use features::{FeatureDescription, FeatureUpdate, FeatureUpgrade};
 pub use group_description::{GroupDescription, GroupMember};
 pub use group_offsets::CommittedOffset;
 pub use groups::GroupListing;
@@ -45,6 +51,9 @@ pub use topics::{CreatedTopic, NewPartitions, NewTopic};
 
 /// One result per name, in the order asked.
 pub type Outcomes<T> = Vec<(String, Result<T, ClientError>)>;
+
+/// One result per partition.
+pub type PartitionOutcomes = Vec<(TopicPartition, Result<(), ClientError>)>;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -77,6 +86,15 @@ impl Admin {
     fn timeout_ms(&self) -> i32 {
         i32::try_from(self.cluster.config.request_timeout.as_millis()).unwrap_or(i32::MAX)
     }
+}
+
+fn partition_outcome(
+    partition: TopicPartition,
+    code: ErrorCode,
+    message: Option<&str>,
+) -> (TopicPartition, Result<(), ClientError>) {
+    let subject = partition.to_string();
+    (partition, if code.is_error() { Err(ClientError::api(subject, code, message)) } else { Ok(()) })
 }
 
 /// The newest version of `api` that both sides know.

@@ -26,7 +26,7 @@ pub(crate) use versions::VersionTable;
 const MAX_IN_FLIGHT: usize = 256;
 
 /// What this client calls itself in ApiVersions (KIP-511).
-const SOFTWARE_NAME: &str = "klamm";
+pub(crate) const SOFTWARE_NAME: &str = "klamm";
 
 /// A connection on which versions have been agreed. Dropping it closes it.
 #[derive(Debug)]

@@ -59,8 +59,9 @@ mod topic_partition;
 
 pub use admin::{
     Admin, ApiVersionRange, ClusterBroker, ClusterDescription, CommittedOffset, ConfigAlteration,
-    ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic, EligibleLeaders,
-    GroupDescription, GroupListing, GroupMember, LogDirDescription, NewPartitions, NewTopic, Outcomes,
+    ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic, ElectionType,
+    EligibleLeaders, FeatureDescription, FeatureUpdate, FeatureUpgrade, GroupDescription, GroupListing,
+    GroupMember, LogDirDescription, NewPartitions, NewTopic, Outcomes, PartitionOutcomes,
     PartitionReassignment, QuorumDescription, QuorumNode, QuorumReplica, QuotaEntity, QuotaMatch, Quotas,
     ReplicaSize, ResourceKind, ScramChange, ScramMechanism, TopicDescription,
 };

@@ -1,13 +1,17 @@
 //! Partitions on the way to other replicas.
 //!
-//! Owns asking which they are. It never starts or stops one.
+//! Owns starting, stopping and listing such moves (KIP-455). It never moves a record.
 
 use std::collections::BTreeMap;
 
+use protocol::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use protocol::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
-use protocol::{ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse};
+use protocol::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+};
 
-use super::Admin;
+use super::{Admin, PartitionOutcomes};
 use crate::error::ClientError;
 use crate::leaders;
 use crate::topic_partition::TopicPartition;
@@ -24,6 +28,56 @@ pub struct PartitionReassignment {
 }
 
 impl Admin {
+    /// Begins to move partitions to other replicas, by node ids; `None` stops a move that is under way.
+    ///
+    /// # Errors
+    /// Per partition, for example `INVALID_REPLICA_ASSIGNMENT` or `NO_REASSIGNMENT_IN_PROGRESS`; as a whole as the
+    /// controller says.
+    pub async fn alter_reassignments(
+        &self,
+        moves: &BTreeMap<TopicPartition, Option<Vec<i32>>>,
+    ) -> Result<PartitionOutcomes, ClientError> {
+        let mut retry = self.cluster.retry("moving partitions");
+        loop {
+            match self.ask_moves_between_brokers(moves).await {
+                Err(error) => retry.pause(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn ask_moves_between_brokers(
+        &self,
+        moves: &BTreeMap<TopicPartition, Option<Vec<i32>>>,
+    ) -> Result<PartitionOutcomes, ClientError> {
+        let mut topics: BTreeMap<&str, Vec<ReassignablePartition>> = BTreeMap::new();
+        for (partition, replicas) in moves {
+            let partition_index = partition.partition;
+            let reassigned = ReassignablePartition { partition_index, replicas: replicas.clone() };
+            topics.entry(&partition.topic).or_default().push(reassigned);
+        }
+        let topics =
+            topics.into_iter().map(|(name, partitions)| ReassignableTopic { name: name.into(), partitions });
+        let request = AlterPartitionReassignmentsRequest {
+            timeout_ms: self.timeout_ms(),
+            topics: topics.collect(),
+            ..AlterPartitionReassignmentsRequest::default()
+        };
+        let response = self.any(&request).await?;
+        let answer = response.decode::<AlterPartitionReassignmentsResponse<'_>>()?;
+        if answer.error_code.is_error() {
+            let message = answer.error_message.as_deref();
+            return Err(ClientError::api("reassignments", answer.error_code, message));
+        }
+        let results = answer.responses.iter().flat_map(|topic| {
+            topic.partitions.iter().map(|result| {
+                let partition = TopicPartition::new(topic.name.as_ref(), result.partition_index);
+                super::partition_outcome(partition, result.error_code, result.error_message.as_deref())
+            })
+        });
+        Ok(results.collect())
+    }
+
     /// Which of these partitions (or of all) are on the way to other replicas.
     ///
     /// # Errors
