@@ -11,6 +11,7 @@ use std::time::Duration;
 use config::BrokerConfig;
 use platform::Platform;
 use storage::{DeleteTicket, LogDir, StorageError};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::partition::Partition;
@@ -35,6 +36,8 @@ pub struct Housekeeping {
     pub partitions: Arc<Partitions>,
     /// The directory.
     pub log_dir: Arc<LogDir>,
+    /// Told when a log of the directory may have become worth cleaning.
+    pub cleanable: Arc<Notify>,
 }
 
 impl Housekeeping {
@@ -49,6 +52,7 @@ impl Housekeeping {
         let mut watermark_at = start + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
         let producers_ms = self.config.transaction.producer_id_expiration_check_interval_ms;
         let mut producers_at = start + millis(producers_ms.into());
+        let mut cleanable_changes = None;
         while self.log_dir.offline_reason().is_none() {
             // A write-ahead log that fills within a second must not wait for the next one.
             let look_ms = if self.log_dir.is_wal_idle() { FLUSH_LOOK_MS } else { BUSY_LOOK_MS };
@@ -80,6 +84,11 @@ impl Housekeeping {
             if now >= watermark_at {
                 watermark_at = now + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
                 self.checkpoint_high_watermarks().await;
+            }
+            let changes = Some(self.log_dir.cleanable_changes());
+            if changes != cleanable_changes {
+                cleanable_changes = changes;
+                self.cleanable.notify_one();
             }
         }
     }

@@ -22,6 +22,7 @@ mod housekeeping;
 mod listener_view;
 mod listening;
 mod local_partitions;
+mod log_cleaner;
 mod log_directories;
 mod loggers;
 mod metadata_log;

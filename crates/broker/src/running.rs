@@ -18,7 +18,7 @@ use network::Listeners;
 use platform::{Listener, Platform};
 use storage::{Formatting, LogDirs, RecoveryReport, StorageError, UnifiedLog};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::client_telemetry::ClientTelemetry;
@@ -33,6 +33,7 @@ use crate::fetch_sessions::FetchSessions;
 use crate::housekeeping::Housekeeping;
 use crate::listening::{self, Bound};
 use crate::local_partitions::LocalPartitions;
+use crate::log_cleaner::LogCleaner;
 use crate::log_directories;
 use crate::loggers::Loggers;
 use crate::metrics_endpoint::MetricsEndpoint;
@@ -183,7 +184,7 @@ impl RunningNode {
             controller: controller.clone(),
         };
         tasks.spawn(async move { _ = fault_sender.send_replace(Some(watched.run(failures).await)) });
-        keep_house(&platform, &config, &partitions, &log_dirs, &mut tasks);
+        keep_house(&platform, &current_config, &partitions, &log_dirs, &mut tasks);
         let slots = config.max_incremental_fetch_session_cache_slots;
         let node = Arc::new(Node {
             fetch_sessions: FetchSessions::new(usize::try_from(slots).unwrap_or(0)),
@@ -253,6 +254,7 @@ impl RunningNode {
         self.node.partitions.load().all().for_each(|partition| partition.waiters().wake_all());
         self.node.groups.shut_down().await;
         self.node.moves.stop().await;
+        self.node.log_dirs.opened().for_each(|dir| dir.stop_cleaning());
         if let Err(error) = self.node.controller.controlled_shutdown().await {
             tracing::warn!(error = error.code.name(), "the controller could not be told of the stop");
         }
@@ -273,6 +275,7 @@ impl RunningNode {
     /// Ends everything on the spot, as a kill of the process would, and returns when no task is left.
     pub async fn kill(mut self) {
         self.listeners.abort().await;
+        self.node.log_dirs.opened().for_each(|dir| dir.stop_cleaning());
         self.tasks.shutdown().await;
         self.node.moves.killed().await;
         self.end_of_writes().await;
@@ -282,7 +285,7 @@ impl RunningNode {
     /// Groups of the write-ahead logs that are on their way arrive.
     async fn end_of_writes(&self) {
         let end = tokio::time::Instant::now() + DRAIN_LIMIT;
-        let is_writing = || self.node.log_dirs.opened().any(|dir| dir.is_wal_writing());
+        let is_writing = || self.node.log_dirs.opened().any(|dir| dir.is_wal_writing() || dir.is_cleaning());
         while is_writing() && tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -330,22 +333,37 @@ impl MetadataPublisher for Publisher {
     }
 }
 
-/// The chores of every directory.
+/// The chores of every directory, and compaction in all of them.
 fn keep_house(
     platform: &Platform,
-    config: &Arc<BrokerConfig>,
+    current_config: &Arc<CurrentConfig>,
     partitions: &Arc<Partitions>,
-    log_dirs: &LogDirs,
+    log_dirs: &Arc<LogDirs>,
     tasks: &mut JoinSet<()>,
 ) {
+    let config = current_config.load_full();
+    let cleanable = Arc::new(Notify::new());
     for log_dir in log_dirs.opened() {
         let housekeeping = Housekeeping {
             platform: platform.clone(),
             config: config.clone(),
             partitions: partitions.clone(),
             log_dir: log_dir.clone(),
+            cleanable: cleanable.clone(),
         };
         tasks.spawn(housekeeping.run());
+    }
+    if config.cleaner.enable {
+        let cleaner = LogCleaner {
+            platform: platform.clone(),
+            config: current_config.clone(),
+            partitions: partitions.clone(),
+            log_dirs: log_dirs.clone(),
+            cleanable,
+        };
+        tasks.spawn(cleaner.run());
+    } else {
+        tracing::warn!("log.cleaner.enable=false: compacted topics, the internal ones too, only grow");
     }
 }
 

@@ -21,13 +21,14 @@ const TOPIC_SOURCE: &str = "crates/config/src/topic_config.rs";
 const READERS: [&str; 7] = ["broker", "cli", "controller", "group-coordinator", "network", "raft", "storage"];
 
 /// Keys whose values reach the node by another way than a field of their name.
-const BY_HAND: [(&str, &str); 9] = [
+const BY_HAND: [(&str, &str); 10] = [
     ("broker.id", "node_id"),
     ("controller.listener.names", "listeners"),
     ("internal.segment.bytes", "segment_bytes"),
     ("listener.security.protocol.map", "security_protocol"),
     ("log.dir", "log_dirs"),
     ("max.connections.per.ip.overrides", "max_connections_per_ip_overrides"),
+    ("min.cleanable.dirty.ratio", "min_cleanable_dirty_ratio"),
     ("offsets.topic.replication.factor", "offsets_topic_replication_factor"),
     ("process.roles", "listeners"),
     ("listeners", "listeners"),

@@ -2,7 +2,6 @@
 
 use crate::config_def::Effect;
 
-pub(crate) const CLEANER: Effect = Effect::NotYet("log compaction is not built yet");
 pub(crate) const CONSUMER_GROUPS: Effect =
     Effect::NotYet("the consumer group protocol (KIP-848) is not built yet");
 pub(crate) const REPLICATION: Effect = Effect::NotYet("clusters of several nodes are not built yet");

@@ -6,7 +6,7 @@ use crate::config_def::DefaultValue::{Null, Text};
 use crate::config_def::Effect::Enforced;
 use crate::config_def::Importance::{Low, Medium};
 use crate::config_def::UpdateMode::ClusterWide;
-use crate::keys::effects::{CLEANER, CONSUMER_GROUPS, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED};
+use crate::keys::effects::{CONSUMER_GROUPS, REPLICATION, SHARE_GROUPS, STREAMS_GROUPS, TIERED};
 use crate::keys::{internal, key};
 use crate::validator::Validator::{
     Any, AtLeast, Between, GzipLevel, ListOf, OneOf, ShareOffsetReset, ThrottledReplicas, ZeroTo,
@@ -25,7 +25,7 @@ pub static TOPIC: &[ConfigDef] = &[
         "Codec that batches are stored with; producer keeps what the producer sent, uncompressed stores plain records."),
     key("compression.zstd.level", Int, Text("3"), Between(-131072, 22), Medium, ClusterWide, Enforced,
         "Level used when the broker itself compresses with zstd."),
-    key("delete.retention.ms", Long, Text("86400000"), AtLeast(0), Medium, ClusterWide, CLEANER,
+    key("delete.retention.ms", Long, Text("86400000"), AtLeast(0), Medium, ClusterWide, Enforced,
         "How long tombstones and transaction markers are kept after compaction, so that slow readers see them."),
     internal("durability.mode", String, Text("durable"), OneOf(&["durable", "replicated"]), Medium, ClusterWide, Enforced,
         "When a batch counts: durable, once it is on stable storage; replicated, as in Kafka, once it is in the page cache of every in-sync replica. Klamm's own key."),
@@ -49,7 +49,7 @@ pub static TOPIC: &[ConfigDef] = &[
         "Bytes of a partition kept on the local disk when the rest is in remote storage; -2 follows retention.bytes."),
     key("local.retention.ms", Long, Text("-2"), AtLeast(-2), Medium, ClusterWide, TIERED,
         "How long segments that are in remote storage stay on the local disk; -2 follows retention.ms."),
-    key("max.compaction.lag.ms", Long, Text("9223372036854775807"), AtLeast(1), Medium, ClusterWide, CLEANER,
+    key("max.compaction.lag.ms", Long, Text("9223372036854775807"), AtLeast(1), Medium, ClusterWide, Enforced,
         "Longest time that a record may stay uncompacted; a segment is rolled early for it."),
     key("max.decompressed.message.bytes", Int, Text("2147483639"), Between(1, 2147483639), Medium, ClusterWide, Enforced,
         "Bytes at most of one decompressed record, wherever the broker decompresses; max.message.bytes bounds the batch as it is sent."),
@@ -61,9 +61,9 @@ pub static TOPIC: &[ConfigDef] = &[
         "How far a producer's timestamp may be behind the broker's clock."),
     key("message.timestamp.type", String, Text("CreateTime"), OneOf(&["CreateTime", "LogAppendTime"]), Medium, ClusterWide, Enforced,
         "Whether records carry the producer's time (CreateTime) or the broker's (LogAppendTime)."),
-    key("min.cleanable.dirty.ratio", Double, Text("0.5"), ZeroTo(1.0), Medium, ClusterWide, CLEANER,
+    key("min.cleanable.dirty.ratio", Double, Text("0.5"), ZeroTo(1.0), Medium, ClusterWide, Enforced,
         "Share of the log that must be uncompacted before compaction starts."),
-    key("min.compaction.lag.ms", Long, Text("0"), AtLeast(0), Medium, ClusterWide, CLEANER,
+    key("min.compaction.lag.ms", Long, Text("0"), AtLeast(0), Medium, ClusterWide, Enforced,
         "Shortest time that a record stays uncompacted."),
     key("min.insync.replicas", Int, Text("1"), AtLeast(1), Medium, ClusterWide, Enforced,
         "In-sync replicas that must have a record before acks=all is answered; fewer refuse the write."),
