@@ -13,10 +13,10 @@ import time
 
 from . import brokers, clients, serve, toolchain
 from .report import Report
-from .suites import applets, directories, dump, flights, formatted, hostile, kill9, smoke
+from .suites import applets, directories, dump, flights, formatted, hostile, kill9, smoke, telemetry
 
 SUITES = {"smoke": smoke, "flights": flights, "kill9": kill9, "dump": dump, "applets": applets, "formatted": formatted,
-          "hostile": hostile, "directories": directories}
+          "hostile": hostile, "directories": directories, "telemetry": telemetry}
 
 
 class Context:
@@ -80,6 +80,8 @@ def install(wanted):
         toolchain.kafka_tool_driver()
         toolchain.kafka_broker_tool_driver()
         toolchain.klamm()
+    if wanted("telemetry"):
+        toolchain.java()
     if wanted("formatted"):
         toolchain.apache_kafka()
         toolchain.klamm()
