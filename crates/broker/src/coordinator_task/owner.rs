@@ -16,7 +16,7 @@ use super::append_batch::{NextBatch, WaitingAppend, next_batch};
 use super::call::{Answer, AnswerSender, Call, CallContext, Command};
 use super::changes::Changes;
 use super::io_set::IoSet;
-use super::load::replay_batches;
+use super::load::ShardLoad;
 use super::offsets_log::{Leadership, OffsetsLog, OffsetsLogConfig};
 use super::slot::{Active, Slot, SlotState, Writing};
 use super::steady_clock::SteadyClock;
@@ -336,9 +336,9 @@ impl<L: OffsetsLog> Owner<L> {
     fn begin_load(&mut self, partition: i32, leadership: Leadership) {
         let incarnation = self.next_incarnation;
         self.next_incarnation += 1;
-        let shard = GroupShard::new(self.config.clone());
+        let load = ShardLoad::new(GroupShard::new(self.config.clone()));
         let state = match self.log.range(partition) {
-            Ok(range) => SlotState::Loading { shard, next_offset: range.start, end_offset: range.end },
+            Ok(range) => SlotState::Loading { load, next_offset: range.start, end_offset: range.end },
             Err(error) => {
                 tracing::error!(
                     partition,
@@ -366,10 +366,10 @@ impl<L: OffsetsLog> Owner<L> {
             });
             return;
         }
-        let SlotState::Loading { shard, .. } = std::mem::replace(&mut slot.state, SlotState::Failed) else {
+        let SlotState::Loading { load, .. } = std::mem::replace(&mut slot.state, SlotState::Failed) else {
             return;
         };
-        let mut active = Active::new(shard);
+        let mut active = Active::new(load.shard);
         active.shard.handle_loaded(self.clock.now_ms(), &mut self.effects);
         slot.state = SlotState::Active(active);
         tracing::debug!(partition, offset, "the groups of a partition are loaded");
@@ -378,10 +378,10 @@ impl<L: OffsetsLog> Owner<L> {
 
     fn handle_read(&mut self, partition: i32, read: Result<Bytes, ErrorCode>) {
         let Some(slot) = self.slots.get_mut(&partition) else { return };
-        let SlotState::Loading { shard, next_offset, end_offset } = &mut slot.state else { return };
+        let SlotState::Loading { load, next_offset, end_offset } = &mut slot.state else { return };
         let replayed = read
             .map_err(|error| error.name().to_owned())
-            .and_then(|bytes| replay_batches(shard, &bytes, partition).map_err(|error| error.to_string()));
+            .and_then(|bytes| load.replay(&bytes, partition).map_err(|error| error.to_string()));
         match replayed {
             // Nothing is left to read although the end is not reached: compaction has emptied the tail.
             Ok(None) => *next_offset = *end_offset,

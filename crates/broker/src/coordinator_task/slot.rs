@@ -6,6 +6,7 @@ use coordinator::AppendId;
 use group_coordinator::GroupShard;
 
 use super::append_batch::WaitingAppend;
+use super::load::ShardLoad;
 use super::offsets_log::Leadership;
 
 /// One partition's coordinator.
@@ -22,7 +23,7 @@ pub(super) struct Slot {
 #[derive(Debug)]
 pub(super) enum SlotState {
     /// The log is being read.
-    Loading { shard: GroupShard, next_offset: i64, end_offset: i64 },
+    Loading { load: ShardLoad, next_offset: i64, end_offset: i64 },
     /// The shard serves.
     Active(Active),
     /// The log could not be read.
