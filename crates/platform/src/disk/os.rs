@@ -97,6 +97,12 @@ impl Disk for OsDisk {
             Err(fs::TryLockError::WouldBlock) => return Err(wrap(held_by_another(&file))),
             Err(fs::TryLockError::Error(e)) => return Err(wrap(e)),
         }
+        if let Err(e) = lock_as_java(&file) {
+            return Err(wrap(match e.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::PermissionDenied => held_by_another(&file),
+                _ => e,
+            }));
+        }
         file.set_len(0).map_err(wrap)?;
         writeln!(file, "{}", std::process::id()).map_err(wrap)?;
         Ok(DiskLock::new(file))
@@ -126,13 +132,20 @@ fn open_direct(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::Fil
     }
 }
 
+/// Takes the record lock of the whole file, which is what a JVM's `FileChannel.tryLock` takes and knows nothing of the
+/// lock of `flock`. It belongs to the process and goes with the first of its descriptors of this file that is closed; so
+/// within a process the other lock is the one that counts.
+fn lock_as_java(file: &fs::File) -> io::Result<()> {
+    Ok(rustix::fs::fcntl_lock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
+}
+
 /// The holder's process id is inside the file; a holder that has not written it yet stays unnamed.
 fn held_by_another(file: &fs::File) -> io::Error {
     let mut text = String::new();
     let readable = file.take(MAX_PID_BYTES).read_to_string(&mut text).is_ok();
     let message = match text.trim().parse::<u32>() {
         Ok(pid) if readable => format!("it is held by process {pid}"),
-        _ => "it is held by another process".to_owned(),
+        _ => "it is held by another process, perhaps Apache Kafka".to_owned(),
     };
     io::Error::new(io::ErrorKind::ResourceBusy, message)
 }
