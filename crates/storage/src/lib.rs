@@ -10,6 +10,7 @@
 mod checkpoint_file;
 mod cleaner;
 mod directory;
+mod directory_survey;
 mod epoch_cache;
 mod error;
 mod index;
@@ -32,6 +33,7 @@ mod wal;
 
 pub use cleaner::{CleanOutcome, CleanSettings, CleanStep, Cleanable, CleanedGroup, Cleaning};
 pub use directory::FailureListener;
+pub use directory_survey::DirectorySurvey;
 pub use epoch_cache::{EpochEndOffset, EpochEntry};
 pub use error::{AppendError, ReadError, StorageError};
 pub use log::{

@@ -54,6 +54,8 @@ pub struct LogDirConfig {
     pub format: Option<String>,
     /// The configuration with which logs are opened; [`LogDir::take_log`] puts a log's own in force.
     pub log_config: Arc<LogConfig>,
+    /// Topics that are compacted, whatever that configuration says: between their segments offsets may be missing.
+    pub compacted: Arc<BTreeSet<String>>,
     /// Sizes of the write-ahead log.
     pub wal: WalConfig,
     /// How many segment files may be open at once; those with unflushed bytes always are.
@@ -70,6 +72,7 @@ impl LogDirConfig {
             cluster_id: None,
             format: None,
             log_config: Arc::default(),
+            compacted: Arc::default(),
             wal: WalConfig::default(),
             max_open_files: DEFAULT_MAX_OPEN_FILES,
             failure_listener: None,

@@ -280,6 +280,14 @@ impl Opener<'_> {
         Ok(false)
     }
 
+    fn log_config(&self, topic: &str) -> Arc<LogConfig> {
+        let config = &self.config.log_config;
+        if config.compact || !self.config.compacted.contains(topic) {
+            return Arc::clone(config);
+        }
+        Arc::new(LogConfig { compact: true, ..LogConfig::clone(config) })
+    }
+
     fn load(
         &mut self,
         named: &Named<'_>,
@@ -293,7 +301,7 @@ impl Opener<'_> {
             partition: named.partition,
             dir_name: named.dir_name,
             is_future: named.is_future,
-            config: Arc::clone(&self.config.log_config),
+            config: self.log_config(named.topic),
             clean: self.report.clean,
             recovery_point: offsets.recovery_points.get(&name).copied().unwrap_or(0),
             log_start_offset: offsets.log_starts.get(&name).copied(),
