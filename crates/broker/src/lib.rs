@@ -17,6 +17,7 @@ mod directory_failures;
 mod dispatch;
 mod fetch_sessions;
 mod formatting;
+mod found;
 mod handlers;
 mod housekeeping;
 mod listener_view;
@@ -37,6 +38,7 @@ mod replica_moves;
 mod replicas;
 mod running;
 mod stopwatch;
+mod takeover;
 mod topic_names;
 mod waiters;
 
@@ -45,6 +47,8 @@ pub use controller::scram_credential_record;
 pub use formatting::{
     BootstrapMetadata, BootstrapVoter, DirectoryIdentity, FormatError, format_directory, read_identity,
 };
+pub use found::Found;
 pub use loggers::{LOGGERS, LogLevel, LogLevels, Loggers};
 pub use running::{RunningNode, StartError, StartOptions};
 pub use storage::Formatting;
+pub use takeover::Refusal;

@@ -15,6 +15,8 @@ use storage::{
 };
 use tokio::task::JoinSet;
 
+use crate::takeover::Takeover;
+
 /// Logs of one node closed at the same time: their flushes share the file systems' commits.
 const CLOSING_COUNT: usize = 4;
 
@@ -27,6 +29,7 @@ pub(crate) async fn open(
     platform: &Platform,
     config: &Arc<BrokerConfig>,
     formatting: Formatting,
+    takeover: Takeover,
     failures: Arc<dyn FailureListener>,
 ) -> Result<(Arc<LogDirs>, RecoveryReport), StorageError> {
     let expiration_ms = config.transaction.producer_id_expiration_ms.into();
@@ -37,6 +40,7 @@ pub(crate) async fn open(
         new_cluster_id: Some(Uuid(platform.rng.uuid_bytes()).to_string()),
         dir: LogDirConfig {
             log_config: Arc::new(LogConfig::new(&config.topic_defaults, expiration_ms)),
+            compacted: Arc::new(takeover.compacted),
             failure_listener: Some(failures),
             ..LogDirConfig::new(config.node_id)
         },
@@ -54,7 +58,7 @@ pub(crate) async fn open(
 }
 
 /// Kafka's clients name directories by their absolute paths.
-fn absolute(path: &str) -> PathBuf {
+pub(crate) fn absolute(path: &str) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
 }
 

@@ -30,6 +30,7 @@ use crate::coordinator_task::{self, GroupCoordinatorHandle, OffsetsLogConfig};
 use crate::current_config::CurrentConfig;
 use crate::directory_failures::{self, DirectoryFailures};
 use crate::fetch_sessions::FetchSessions;
+use crate::found::{self, Found};
 use crate::housekeeping::Housekeeping;
 use crate::listening::{self, Bound};
 use crate::local_partitions::LocalPartitions;
@@ -42,6 +43,7 @@ use crate::offsets_partitions::OffsetsPartitions;
 use crate::partitions::Partitions;
 use crate::quotas::Quotas;
 use crate::replicas::Replicas;
+use crate::takeover::{self, Refusal, Takeover};
 
 /// How long a stop waits for requests under way before it closes their connections.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -52,6 +54,9 @@ pub enum StartError {
     /// The configuration asks for what this node cannot do.
     #[error("{0}")]
     Config(String),
+    /// The directories are not for this version to take over. Nothing in them was touched.
+    #[error("{0}")]
+    Refused(Refusal),
     /// The log directories.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -103,6 +108,7 @@ pub struct RunningNode {
     addresses: Vec<(Arc<str>, SocketAddr)>,
     metrics_address: Option<SocketAddr>,
     recovery: RecoveryReport,
+    found: Option<Found>,
     broker_epoch: i64,
     tasks: JoinSet<()>,
     fault: watch::Receiver<Option<String>>,
@@ -143,9 +149,11 @@ impl RunningNode {
         config: Arc<BrokerConfig>,
         options: StartOptions,
     ) -> Result<Self, StartError> {
+        let takeover = survey(&platform, &config).await?;
+        let is_new = takeover.is_new;
         let (failure_queue, failures) = directory_failures::queue();
         let (log_dirs, recovery) =
-            log_directories::open(&platform, &config, options.formatting, failure_queue).await?;
+            log_directories::open(&platform, &config, options.formatting, takeover, failure_queue).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let bound = listening::bind_all(&platform.net, &config).await?;
         let metrics_listener = listening::bind_metrics(&platform.net, &config).await?;
@@ -159,6 +167,8 @@ impl RunningNode {
         let mut tasks = JoinSet::new();
         let replicas = Replicas::bring_up(&platform, &current_config, &log_dirs, &image, &mut tasks).await;
         let Replicas { partitions, published, moves, assignments, local } = replicas;
+        let found = (!is_new).then(|| Found::new(&image.load(), &partitions, &recovery));
+        found.iter().for_each(Found::log);
         let groups = start_groups(&platform, &config, &partitions, &published);
         let (fault_sender, fault) = watch::channel(None);
         let fault_sender = Arc::new(fault_sender);
@@ -206,11 +216,12 @@ impl RunningNode {
         });
         let listener_config = listening::listener_config(&node.platform.net, &config).await;
         let listeners = Arc::new(Listeners::new(node.clone(), listener_config, options.runtimes));
+        tasks.spawn(found::tell_groups(node.clone()));
         tasks.spawn(listening::follow(node.clone(), Arc::downgrade(&listeners)));
         for bound in bound {
             listeners.accept(bound.listener, bound.name);
         }
-        Ok(Self { node, listeners, addresses, metrics_address, recovery, broker_epoch, tasks, fault })
+        Ok(Self { node, listeners, addresses, metrics_address, recovery, found, broker_epoch, tasks, fault })
     }
 
     /// Where the node listens, by listener name.
@@ -235,6 +246,12 @@ impl RunningNode {
     #[must_use]
     pub fn recovery(&self) -> &RecoveryReport {
         &self.recovery
+    }
+
+    /// What the node took over; `None` if its directories were empty.
+    #[must_use]
+    pub fn found(&self) -> Option<&Found> {
+        self.found.as_ref()
     }
 
     /// Waits until the node cannot go on, and says why: its owner is to drop it and end the process.
@@ -444,4 +461,11 @@ fn controller_settings(
             previous_broker_epoch: recovery.previous_broker_epoch,
         },
     }
+}
+
+/// Looks before it touches.
+async fn survey(platform: &Platform, config: &Arc<BrokerConfig>) -> Result<Takeover, StartError> {
+    let (machine, settings) = (platform.clone(), config.clone());
+    let survey = move || takeover::survey(&machine, &settings);
+    platform.blocking.run(survey).await.map_err(StartError::Refused)
 }

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use broker::{RunningNode, StartError, StartOptions};
+use broker::{Found, RunningNode, StartError, StartOptions};
 use config::{BrokerConfig, ConfigError, LoadedConfig};
 use platform::Platform;
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct Ready {
     pub kafka: SocketAddr,
     /// From the start of the process to here.
     pub ms: u128,
+    /// What the node took over.
+    pub found: Option<Found>,
 }
 
 /// The line for programs that wait for the node.
@@ -34,6 +37,42 @@ struct ReadyLine {
     kafka: String,
     pid: u32,
     ms: u128,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<FoundLine>,
+}
+
+/// What the node took over, within that line.
+#[derive(Serialize)]
+struct FoundLine {
+    clean: bool,
+    topics: usize,
+    partitions: usize,
+    bytes: u64,
+    metadata_version: i16,
+    carried_features: Vec<String>,
+    acls: usize,
+    recovered_bytes: u64,
+    cuts: Vec<String>,
+    damaged: Vec<String>,
+    left_alone: Vec<PathBuf>,
+}
+
+impl From<Found> for FoundLine {
+    fn from(found: Found) -> FoundLine {
+        FoundLine {
+            clean: found.is_clean,
+            topics: found.topics,
+            partitions: found.partitions,
+            bytes: found.bytes,
+            metadata_version: found.metadata_version,
+            carried_features: found.carried_features,
+            acls: found.acls,
+            recovered_bytes: found.recovered_bytes,
+            cuts: found.cuts,
+            damaged: found.damaged,
+            left_alone: found.foreign,
+        }
+    }
 }
 
 /// Overrides properties by `--set key=value` arguments.
@@ -89,7 +128,8 @@ pub fn run(
         let node = RunningNode::start_with(Platform::os(), config, options).await.map_err(not_started)?;
         let address = node.addresses().first().map(|(_, address)| *address);
         let address = address.ok_or_else(|| Failure::failed("the node has no listener"))?;
-        announce(&Ready { kafka: reachable(address), ms: began.elapsed().as_millis() }, greet)?;
+        let found = node.found().cloned();
+        announce(Ready { kafka: reachable(address), ms: began.elapsed().as_millis(), found }, greet)?;
         tokio::select! {
             biased;
             _ = interrupt.recv() => {}
@@ -109,12 +149,17 @@ pub fn run(
     })
 }
 
-fn announce(ready: &Ready, greet: impl FnOnce(&Ready) -> String) -> Result<(), Failure> {
+fn announce(ready: Ready, greet: impl FnOnce(&Ready) -> String) -> Result<(), Failure> {
     if io::stdout().is_terminal() {
-        return output::print(&greet(ready));
+        return output::print(&greet(&ready));
     }
-    let line =
-        ReadyLine { event: "ready", kafka: ready.kafka.to_string(), pid: std::process::id(), ms: ready.ms };
+    let line = ReadyLine {
+        event: "ready",
+        kafka: ready.kafka.to_string(),
+        pid: std::process::id(),
+        ms: ready.ms,
+        found: ready.found.map(FoundLine::from),
+    };
     let line = serde_json::to_string(&line).map_err(|error| Failure::failed(error.to_string()))?;
     output::print(&format!("{line}\n"))
 }
@@ -142,6 +187,7 @@ fn not_started(error: StartError) -> Failure {
             )
         }
         StartError::Config(_) => Failure { status: ExitStatus::Usage, ..failure },
+        StartError::Refused(_) => failure.with_fix("see docs/swap.md for what can be taken over"),
         _ => failure,
     }
 }

@@ -27,6 +27,13 @@ impl LogContent {
         Ok(content)
     }
 
+    /// Takes one batch apart.
+    pub(crate) fn of_batch(batch: &Batch<'_>) -> Result<LogContent, String> {
+        let mut content = LogContent::default();
+        content.take(batch, &mut Vec::new())?;
+        Ok(content)
+    }
+
     /// Takes a snapshot apart and checks that it is whole: header first, footer last.
     pub(crate) fn of_snapshot(bytes: &[u8]) -> Result<LogContent, String> {
         let content = LogContent::of_log(bytes)?;
