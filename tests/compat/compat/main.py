@@ -13,10 +13,10 @@ import time
 
 from . import brokers, clients, serve, toolchain
 from .report import Report
-from .suites import applets, directories, dump, flights, formatted, hostile, kill9, smoke, telemetry
+from .suites import applets, compaction, directories, dump, flights, formatted, hostile, kill9, smoke, telemetry
 
 SUITES = {"smoke": smoke, "flights": flights, "kill9": kill9, "dump": dump, "applets": applets, "formatted": formatted,
-          "hostile": hostile, "directories": directories, "telemetry": telemetry}
+          "hostile": hostile, "directories": directories, "telemetry": telemetry, "compaction": compaction}
 
 
 class Context:
@@ -82,7 +82,9 @@ def install(wanted):
         toolchain.klamm()
     if wanted("telemetry"):
         toolchain.java()
-    if wanted("formatted"):
+    if wanted("compaction"):
+        toolchain.kafka_tools()
+    if wanted("formatted") or wanted("compaction"):
         toolchain.apache_kafka()
         toolchain.klamm()
 
