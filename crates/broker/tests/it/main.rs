@@ -12,6 +12,7 @@ mod directories;
 mod fetching;
 mod hostile;
 mod metadata;
+mod obeyed;
 mod parity;
 mod producing;
 mod quotas;
