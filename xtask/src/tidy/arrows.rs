@@ -73,6 +73,7 @@ pub(crate) static ROOMS: &[Room] = &[
     room("testkit", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records"]),
     room("sim", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),
     room("bench", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),
+    room("crash", Kind::Tool, &["platform", "protocol", "records"]),
     room("differential", Kind::Tool, &["records"]),
     room("xtask", Kind::Tool, &["config"]),
 ];

@@ -1,0 +1,82 @@
+//! A consumer group's commits, made from outside of the group: offsets that only ever rise.
+
+use std::collections::BTreeMap;
+
+use platform::Rng;
+use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::{ErrorCode, OffsetCommitRequest, OffsetCommitResponse};
+
+use super::{Client, Scene};
+use crate::history::{Commit, Event, Topic};
+use crate::value::Place;
+use crate::wire::{Lost, Wire};
+
+/// Longest pause between two commits, ms.
+const PAUSE_LONGEST_MS: u64 = 20;
+
+/// The group.
+pub struct Committer {
+    group: String,
+    rng: Rng,
+    next: BTreeMap<Place, i64>,
+}
+
+impl Committer {
+    /// A group that has committed nothing.
+    pub fn new(group: &str, rng: Rng) -> Self {
+        Self { group: group.to_owned(), rng, next: BTreeMap::new() }
+    }
+
+    fn commit(
+        &mut self,
+        topic: &Topic,
+        wire: &mut Wire,
+        scene: &Scene,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Lost> {
+        let partition = i32::try_from(self.rng.below(topic.partitions.unsigned_abs().into())).unwrap_or(0);
+        let place = Place { topic: topic.number, partition };
+        let next = self.next.entry(place).or_insert(0);
+        *next += 1;
+        let commit = Commit { group: self.group.clone(), place, offset: *next };
+        events.push(Event::Committing(commit.clone()));
+        let asked = OffsetCommitRequestPartition {
+            partition_index: partition,
+            committed_offset: commit.offset,
+            committed_metadata: Some(commit.offset.to_string().into()),
+            ..OffsetCommitRequestPartition::default()
+        };
+        let request = OffsetCommitRequest {
+            group_id: self.group.clone().into(),
+            generation_id_or_member_epoch: -1,
+            topics: vec![OffsetCommitRequestTopic {
+                topic_id: topic.id,
+                partitions: vec![asked],
+                ..OffsetCommitRequestTopic::default()
+            }],
+            ..OffsetCommitRequest::default()
+        };
+        let answer: OffsetCommitResponse<'_> = wire.call(&request)?;
+        let error =
+            answer.topics.iter().flat_map(|topic| &topic.partitions).map(|told| told.error_code).next();
+        match error {
+            Some(ErrorCode::NONE) => events.push(Event::Committed(commit)),
+            Some(error) if error.is_retriable() || !scene.is_used(topic.number) => {}
+            _ => events.push(Event::Wrong(format!("a commit for {place} is refused: {error:?}"))),
+        }
+        Ok(())
+    }
+}
+
+impl Client for Committer {
+    fn play(&mut self, scene: &Scene, events: &mut Vec<Event>) -> Result<(), Lost> {
+        let mut wire = Wire::connect(scene.address)?;
+        while !scene.is_over() {
+            if let Some(topic) = scene.any_topic(&self.rng) {
+                self.commit(&topic, &mut wire, scene, events)?;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(self.rng.below(PAUSE_LONGEST_MS)));
+        }
+        Ok(())
+    }
+}
