@@ -119,10 +119,22 @@ impl Wal {
         group.note_end(view, head.next_offset);
     }
 
-    /// Adds a flush of a file that has to be done before the next group counts.
-    pub(crate) fn push_sync(&self, file: Arc<dyn File>) {
+    /// Adds a reference to a batch that lies in its log alone, with the flushes and the names that it relies on. All of it
+    /// comes into one group: so a group that can be read says that they were done.
+    pub(crate) fn push_reference(
+        &self,
+        view: &Arc<LogView>,
+        head: &FrameHead,
+        body: &[u8],
+        files: Vec<Arc<dyn File>>,
+        names: Option<PathBuf>,
+    ) {
         let mut state = self.state.lock();
-        state.group_for(0).syncs.push(file);
+        let group = state.group_for(head.frame_bytes(body.len()));
+        group.syncs.extend(files);
+        group.names.extend(names);
+        group.push(head, [body, &[]]);
+        group.note_end(view, head.next_offset);
     }
 
     /// Adds a log whose names have to be durable before the next group counts.

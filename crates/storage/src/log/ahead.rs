@@ -3,6 +3,10 @@
 //! Owns what a durable log puts there, and in which order: names before batches, flushes before the references that rely
 //! on them.
 
+use std::sync::Arc;
+
+use platform::File;
+
 use super::UnifiedLog;
 use super::append::Prepared;
 use crate::error::StorageError;
@@ -26,19 +30,25 @@ impl UnifiedLog {
                 self.directory().wal().push(&self.view, &head, [&batch.stamped, batch.payload()]);
                 continue;
             }
-            if self.unflushed.names.is_pending() {
-                self.directory().wal().push_names(self.view.dir().to_path_buf());
-            }
-            // A batch that is in the log and not in the write-ahead log must not be followed by others.
-            let file = self.active.segment.file(self.directory(), false);
-            let file = file.map_err(|error| self.directory().take_offline(error))?;
-            self.directory().wal().push_sync(file);
             let crc = crc32c::crc32c_append(crc32c::crc32c(&batch.stamped), batch.payload());
             let body = encode_reference(batch.size() as usize, crc);
             let head = FrameHead { kind: FrameKind::Reference, ..head };
-            self.directory().wal().push(&self.view, &head, [&body, &[]]);
+            // A batch that is in the log and not in the write-ahead log must not be followed by others.
+            let files = self.unflushed_files().map_err(|error| self.directory().take_offline(error))?;
+            let names = self.unflushed.names.is_pending().then(|| self.view.dir().to_path_buf());
+            self.directory().wal().push_reference(&self.view, &head, &body, files, names);
         }
         Ok(())
+    }
+
+    /// The segments that a recovery walks through to reach the end: before a batch that lies there alone nothing may be
+    /// missing, in a segment that was rolled a moment ago neither.
+    fn unflushed_files(&self) -> std::io::Result<Vec<Arc<dyn File>>> {
+        let segments = self.segments();
+        let durable = self.view.recovery_point();
+        let first = segments.partition_point(|segment| segment.base_offset() <= durable).saturating_sub(1);
+        let with_bytes = segments[first..].iter().filter(|segment| segment.size() > 0);
+        with_bytes.map(|segment| segment.file(self.directory(), false)).collect()
     }
 
     /// Has everything in a durable log made durable: what comes now is durable only if what is there is.

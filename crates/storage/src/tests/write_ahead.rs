@@ -96,6 +96,45 @@ fn a_large_batch_is_flushed_where_it_lies() {
     assert_eq!(values, [(0, large), (1, "small".to_owned())]);
 }
 
+/// What lies before it in a segment that was rolled a moment ago is only in the write-ahead log and in the page cache.
+#[test]
+fn a_large_batch_after_a_roll_does_not_lie_behind_a_hole() {
+    for seed in 0..12 {
+        let f = Fixture { disk: SimDisk::new(seed), ..Fixture::new() };
+        let f = Fixture { platform: Platform { disk: Arc::new(f.disk.clone()), ..Platform::sim(3) }, ..f };
+        let (dir, _) = f.open();
+        let mut log = create(&dir, LogConfig { max_message_bytes: 4 << 20, ..durable() });
+        fill(&mut log, 0, 3);
+        run_all(&dir);
+        log.roll(NOW).unwrap();
+        let large = "x".repeat(BYPASS_BYTES);
+        append(&mut log, &batch(&[&large]));
+        run_all(&dir);
+        assert_eq!(ends(&log), (0, 4, 4));
+        f.power_cut();
+        drop((dir, log));
+        let (dir, report) = f.open();
+        assert_eq!(report.damaged, [], "seed {seed}");
+        let values = read_all(&take(&dir, durable()).view(), 0);
+        assert_eq!(values.len(), 4, "seed {seed}: {report:?}");
+        assert_eq!((&values[..3], &values[3]), (&filled(0, 3)[..], &(3, large)), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_large_batch_that_is_not_as_it_was_flushed_is_damage_even_in_the_last_group() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, LogConfig { max_message_bytes: 4 << 20, ..durable() });
+    append(&mut log, &batch(&[&"x".repeat(BYPASS_BYTES)]));
+    run_all(&dir);
+    drop((dir, log));
+    f.power_cut();
+    f.disk.damage(Path::new("/data/t-0/00000000000000000000.log"), |bytes| bytes[1_000] ^= 1).unwrap();
+    let (_, report) = f.open();
+    assert_eq!(report.damaged.len(), 1, "{report:?}");
+}
+
 #[test]
 fn files_are_used_again_only_after_a_checkpoint() {
     let f = Fixture { wal: SMALL, ..Fixture::new() };

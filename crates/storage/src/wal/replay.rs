@@ -27,6 +27,9 @@ const GROUP_BYTES_LIMIT: usize = 8 << 20;
 /// Bytes read at a time.
 const READ_BYTES: usize = 4 << 20;
 
+/// Stands for the number of a group that needs no proof by a later one; groups are counted from 1.
+const PROVEN_BY_ITSELF: u64 = 0;
+
 /// What the write-ahead log gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WalReplay {
@@ -266,6 +269,10 @@ impl Replay<'_> {
                 view.raise_durable_end(head.next_offset, view.generation());
             }
             Applied::Passed | Applied::Differs => {}
+            // What a reference relies on was flushed before its group was written: that it can be read is proof enough.
+            Applied::Damage(reason) if head.kind == FrameKind::Reference => {
+                self.suspects.push((PROVEN_BY_ITSELF, key.clone(), reason));
+            }
             Applied::Damage(reason) => self.suspects.push((group, key.clone(), reason)),
         }
     }
