@@ -31,13 +31,16 @@ pub(super) enum NextBatch {
 }
 
 /// Takes as many waiting appends as fit in one batch of at most `bytes_max` bytes. None if nothing is waiting.
+///
+/// Kafka's coordinators number their records from 0, though no producer stands behind them.
 pub(super) fn next_batch(
     waiting: &mut VecDeque<WaitingAppend>,
     bytes_max: usize,
     now_ms: i64,
     compression: Compression,
 ) -> Option<NextBatch> {
-    let mut builder = BatchBuilder::new(BatchSettings { compression, ..BatchSettings::default() });
+    let settings = BatchSettings { compression, base_sequence: 0, ..BatchSettings::default() };
+    let mut builder = BatchBuilder::new(settings);
     let mut complete = Vec::new();
     while let Some(append) = waiting.front_mut() {
         if append.atomic && size_with_all(&builder, &append.records, now_ms) > bytes_max {

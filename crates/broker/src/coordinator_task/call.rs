@@ -46,6 +46,22 @@ impl Call {
             Call::DeleteGroup(group_id) | Call::DescribeGroup { group_id, .. } => group_id,
         }
     }
+
+    /// Is it refused before a coordinator is looked for, as it names no group where one has to be named?
+    pub fn lacks_group(&self) -> bool {
+        let needs_name = match self {
+            Call::JoinGroup(..)
+            | Call::SyncGroup(_)
+            | Call::Heartbeat(_)
+            | Call::LeaveGroup(_)
+            | Call::OffsetDelete(_) => true,
+            Call::OffsetCommit(..)
+            | Call::OffsetFetch { .. }
+            | Call::DeleteGroup(_)
+            | Call::DescribeGroup { .. } => false,
+        };
+        needs_name && self.group_id().is_empty()
+    }
 }
 
 /// What the task answers to a call.

@@ -147,6 +147,7 @@ impl<L: OffsetsLog> Owner<L> {
         match self.partition_of(call.group_id()) {
             Ok(partition) => self.serve(partition, call, answer),
             Err(error) => {
+                let error = if call.lacks_group() { ErrorCode::INVALID_GROUP_ID } else { error };
                 let _ = answer.send(Err(error));
             }
         }

@@ -238,6 +238,8 @@ async fn says_who_is_not_the_coordinator() {
     let handle = start_on(&log);
     settle().await;
     assert_eq!(commit(&handle, "g", 1).await, Err(ErrorCode::NOT_COORDINATOR));
+    let nameless = handle.offset_delete(OffsetDeleteRequest::default()).await;
+    assert_eq!(nameless.map(|response| response.error_code), Err(ErrorCode::INVALID_GROUP_ID));
     assert_eq!(states(&handle).await, []);
 
     log.create(2);

@@ -40,7 +40,8 @@ fn sort_out<'a>(
             found.is_some_and(|topic| topic.partition(partition.partition_index).is_some())
         };
         let (exist, missing): (Vec<_>, Vec<_>) = take(&mut topic.partitions).into_iter().partition(exists);
-        if !missing.is_empty() {
+        // As in Kafka, a topic that does not exist is answered even if none of its partitions is named.
+        if !missing.is_empty() || found.is_none() {
             let partitions = missing.iter().map(|partition| OffsetDeleteResponsePartition {
                 partition_index: partition.partition_index,
                 error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,

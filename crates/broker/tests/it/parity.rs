@@ -2,14 +2,17 @@
 
 use protocol::fetch_request::{FetchPartition, FetchTopic};
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::offset_delete_request::OffsetDeleteRequestTopic;
 use protocol::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use protocol::{
     DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
     DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse, ElectLeadersRequest,
     ElectLeadersResponse, ErrorCode, FetchRequest, FetchResponse, FindCoordinatorRequest,
     FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
-    ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
-    ProduceResponse, describe_user_scram_credentials_request, elect_leaders_request,
+    ListOffsetsRequest, ListOffsetsResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+    OffsetDeleteResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProduceResponse,
+    describe_user_scram_credentials_request, elect_leaders_request,
 };
 use records::Compression;
 use testkit::{TestConnection, TestNode};
@@ -359,6 +362,39 @@ async fn nobody_coordinates_before_somebody_asks_for_the_coordinator() {
         ErrorCode::GROUP_ID_NOT_FOUND,
         "what is said of the name is cut"
     );
+}
+
+#[tokio::test]
+async fn committed_offsets_are_numbered_from_zero() {
+    let node = TestNode::start(&[("offsets.topic.num.partitions", "1")]).await;
+    let mut connection = connect_to_coordinator(&node).await;
+    create_topic(&mut connection, "t", 1, &[]).await;
+    let partitions = vec![OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() }];
+    let topics = vec![OffsetCommitRequestTopic { name: "t".into(), partitions, ..Default::default() }];
+    let request = OffsetCommitRequest { group_id: "g".into(), topics, ..OffsetCommitRequest::default() };
+    let answer: OffsetCommitResponse<'static> = connection.ask(7, &request).await;
+    assert_eq!(answer.topics[0].partitions[0].error_code, ErrorCode::NONE);
+    let offsets = Topic { name: "__consumer_offsets", id: protocol::Uuid::ZERO };
+    let fetched = fetch_at(&mut connection, 12, offsets, &fetch_request(offsets, 0)).await;
+    let batch = records::batches(fetched.records.as_slice().unwrap()).next().unwrap().unwrap();
+    assert_eq!((batch.header.producer_id, batch.header.base_sequence), (-1, 0));
+}
+
+#[tokio::test]
+async fn offset_delete_answers_a_topic_that_does_not_exist_even_without_partitions() {
+    let node = TestNode::start(&[]).await;
+    let mut connection = connect_to_coordinator(&node).await;
+    create_topic(&mut connection, "t", 1, &[]).await;
+    let partitions = vec![OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() }];
+    let topics = vec![OffsetCommitRequestTopic { name: "t".into(), partitions, ..Default::default() }];
+    let request = OffsetCommitRequest { group_id: "g".into(), topics, ..OffsetCommitRequest::default() };
+    let _: OffsetCommitResponse<'static> = connection.ask(7, &request).await;
+    let topics =
+        ["t", "nobody"].map(|name| OffsetDeleteRequestTopic { name: name.into(), partitions: Vec::new() });
+    let request = OffsetDeleteRequest { group_id: "g".into(), topics: topics.into() };
+    let answer: OffsetDeleteResponse<'static> = connection.ask(0, &request).await;
+    assert_eq!(answer.error_code, ErrorCode::NONE);
+    assert_eq!(answer.topics.iter().map(|topic| topic.name.as_ref()).collect::<Vec<_>>(), ["nobody"]);
 }
 
 #[tokio::test]
