@@ -30,6 +30,7 @@ const SETTINGS: &[&str] = &[
     "message.max.bytes=100000",
     "offset.metadata.max.bytes=100",
     "group.max.size=4",
+    "max.incremental.fetch.session.cache.slots=20000",
 ];
 
 /// A broker that answers.

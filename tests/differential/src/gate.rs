@@ -8,6 +8,7 @@ use crate::Failure;
 use crate::compare::compare;
 use crate::mask::Masker;
 use crate::run::Runner;
+use crate::wire::PATIENCE;
 
 /// Keys that Kafka once had, and keys that it never had.
 const KEYS_OF_NOBODY: [i16; 9] = [-32768, -1, 4, 5, 6, 7, 500, 1000, 32767];
@@ -38,8 +39,8 @@ fn attempt(runner: &mut Runner<'_>, key: i16, version: i16, why: &str) -> Result
     runner.report.requests += 1;
     let kafka = runner.kafka.start_raw("gate", key, version, &[])?;
     let ours = runner.ours.start_raw("gate", key, version, &[])?;
-    let kafka = runner.kafka.finish("gate", api, version, kafka)?;
-    let ours = runner.ours.finish("gate", api, version, ours)?;
+    let kafka = runner.kafka.finish("gate", api, version, kafka, PATIENCE)?;
+    let ours = runner.ours.finish("gate", api, version, ours, PATIENCE)?;
     let kafka = Masker::new(runner.tables, &runner.kafka).mask(&api.name, kafka.into_tree());
     let ours = Masker::new(runner.tables, &runner.ours).mask(&api.name, ours.into_tree());
     for difference in compare(&kafka, &ours) {

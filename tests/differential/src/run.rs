@@ -12,18 +12,22 @@ use crate::brokers::Broker;
 use crate::compare::{Difference, compare};
 use crate::mask::Masker;
 use crate::report::Report;
-use crate::schemas::Schemas;
-use crate::script::{Action, Call, Case, Scripts, Step};
+use crate::schemas::{Api, Schemas};
+use crate::script::{Action, Call, Case, Scripts, Sharing, Step};
 use crate::side::{Mangle, Outcome, Side};
 use crate::tables::{Tables, glob};
 use crate::value::Value;
 use crate::vary::{Variation, plain, variations};
+use crate::wire::{ANSWER, PATIENCE};
 
 /// How long both brokers get to agree on what a request left behind.
 const AGREE: Duration = Duration::from_secs(1);
 
+/// How much longer than Kafka's silence ours is waited for.
+const LAST_CHANCE: Duration = Duration::from_millis(500);
+
 /// How long a set-up step may take to show.
-const SETTLE: Duration = Duration::from_secs(20);
+const SETTLE: Duration = Duration::from_secs(60);
 
 /// How the cases are called whose requests change the cluster's metadata: what they did is looked at when it has arrived.
 const METADATA_CHANGES: &[&str] = &[
@@ -51,7 +55,7 @@ pub struct Selection {
     pub version: Option<i16>,
     /// Print both answers to each request that is compared.
     pub shows: bool,
-    /// Each request as it is at every version, its variations at the highest alone.
+    /// Each request as it is at every version; its variations, and cases that walk through a class, at the highest alone.
     pub is_fast: bool,
 }
 
@@ -134,7 +138,7 @@ impl<'r> Runner<'r> {
         let mut maskers = self.begin();
         let name = Name { case: PRELUDE, version: 0 };
         let scripts = self.scripts;
-        for step in &scripts.prelude {
+        for step in &self.expand(&scripts.prelude)? {
             self.step(step, &name, &mut maskers)?;
         }
         self.kafka.keep_variables();
@@ -235,7 +239,8 @@ impl<'r> Runner<'r> {
         let Action::Test { body, vary } = steps[test].action.clone() else { return Ok(()) };
         let mut is_ready = false;
         for version in versions.0..=versions.1 {
-            if selection.version.is_some_and(|wanted| wanted != version) {
+            let is_left_out = selection.is_fast && !case.each.is_empty() && version != versions.1;
+            if is_left_out || selection.version.is_some_and(|wanted| wanted != version) {
                 continue;
             }
             let mut all = vec![plain(&body)];
@@ -246,22 +251,31 @@ impl<'r> Runner<'r> {
             }
             for variation in all {
                 let full = format!("{full}:{}", variation.name);
-                if !selection.wants(&full) {
+                let is_spared = version != versions.1 || selection.is_fast;
+                if !selection.wants(&full) || (is_spared && self.tables.is_once(&full)) {
                     continue;
                 }
                 let name = Name { case: &full, version };
                 let mut maskers = self.maskers();
                 if !is_ready {
                     maskers = self.begin();
+                    if self.shows {
+                        println!("{full} v{version} is run {}", self.instance);
+                    }
                     self.bind(binding);
                     self.steps(&steps[..test], &name, &mut maskers)?;
-                    is_ready = case.is_shared;
+                    is_ready = true;
                 }
                 self.tested(case, &steps[test], &variation, &name, &mut maskers)?;
                 self.steps(&steps[test + 1..], &name, &mut maskers)?;
-                if !case.is_shared {
+                if case.sharing == Sharing::Not || self.has_differed {
+                    is_ready = false;
                     self.end()?;
                 }
+            }
+            if case.sharing == Sharing::Version && is_ready {
+                is_ready = false;
+                self.end()?;
             }
         }
         if is_ready { self.end() } else { Ok(()) }
@@ -323,8 +337,8 @@ impl<'r> Runner<'r> {
                 self.ours.post(label, api, call.version, &call.body)
             }
             Action::Take => {
-                let (api, _, kafka) = self.kafka.take(label)?;
-                let (_, _, ours) = self.ours.take(label)?;
+                let (api, _, kafka) = self.kafka.take(label, ANSWER)?;
+                let (_, _, ours) = self.ours.take(label, patience_after(&kafka))?;
                 self.judge(&format!("@{api}."), &api, (kafka, ours), name, maskers);
                 Ok(())
             }
@@ -349,10 +363,20 @@ impl<'r> Runner<'r> {
         self.report.requests += 1;
         let kafka = self.kafka.start(label, api, call.version, &call.body, Mangle::None)?;
         let ours = self.ours.start(label, api, call.version, &call.body, Mangle::None)?;
-        Ok((
-            self.kafka.finish(label, api, call.version, kafka)?,
-            self.ours.finish(label, api, call.version, ours)?,
-        ))
+        self.answers(label, api, call.version, (kafka, ours))
+    }
+
+    /// Both answers.
+    fn answers(
+        &mut self,
+        label: &str,
+        api: &Api,
+        version: i16,
+        (kafka, ours): ((i32, i32), (i32, i32)),
+    ) -> Result<(Outcome, Outcome), Failure> {
+        let kafka = self.kafka.finish(label, api, version, kafka, ANSWER)?;
+        let ours = self.ours.finish(label, api, version, ours, patience_after(&kafka))?;
+        Ok((kafka, ours))
     }
 
     fn tested(
@@ -374,10 +398,7 @@ impl<'r> Runner<'r> {
             self.kafka.start(label, api, name.version, &variation.body, variation.mangle).map_err(within)?;
         let ours =
             self.ours.start(label, api, name.version, &variation.body, variation.mangle).map_err(within)?;
-        let outcomes = (
-            self.kafka.finish(label, api, name.version, kafka)?,
-            self.ours.finish(label, api, name.version, ours)?,
-        );
+        let outcomes = self.answers(label, api, name.version, (kafka, ours))?;
         self.judge("", &case.api, outcomes, name, maskers);
         Ok(())
     }
@@ -516,6 +537,12 @@ impl<'r> Runner<'r> {
             Ok(ours?)
         })
     }
+}
+
+/// How long our answer is waited for once Kafka's is there. If Kafka was silent, we had all that time as well; but a busy
+/// machine is no silence of ours.
+fn patience_after(kafka: &Outcome) -> Duration {
+    if matches!(kafka, Outcome::Silence) { LAST_CHANCE } else { PATIENCE }
 }
 
 /// Asks again until the answer is yes.

@@ -54,13 +54,24 @@ pub struct Call {
     pub body: Json,
 }
 
+/// How many requests under test see the same set-up. After one that shows a difference it is always renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// One.
+    Not,
+    /// All of a version: what they leave behind, they leave on both sides.
+    Version,
+    /// All: they change nothing.
+    Whole,
+}
+
 /// A named scenario for one API.
 #[derive(Debug, Clone)]
 pub struct Case {
     pub api: String,
     pub name: String,
-    /// The set-up is run once and serves all versions and variations: for requests that change nothing.
-    pub is_shared: bool,
+    /// How long a set-up serves.
+    pub sharing: Sharing,
     /// Part of the fast selection.
     pub is_fast: bool,
     /// Versions to test, within those served.
@@ -138,7 +149,7 @@ fn case(api: &str, name: &str, options: &[&str]) -> Result<Case, Failure> {
     let mut case = Case {
         api: api.to_owned(),
         name: name.to_owned(),
-        is_shared: false,
+        sharing: Sharing::Not,
         is_fast: true,
         versions: (i16::MIN, i16::MAX),
         each: Vec::new(),
@@ -147,7 +158,8 @@ fn case(api: &str, name: &str, options: &[&str]) -> Result<Case, Failure> {
     let mut options = options.iter();
     while let Some(option) = options.next() {
         match (*option, options.as_slice()) {
-            ("shared", _) => case.is_shared = true,
+            ("shared", _) => case.sharing = Sharing::Whole,
+            ("by-version", _) => case.sharing = Sharing::Version,
             ("slow", _) => case.is_fast = false,
             ("each", [variable, class, ..]) => {
                 case.each.push(((*variable).to_owned(), (*class).to_owned()));

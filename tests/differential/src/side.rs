@@ -3,6 +3,7 @@
 //! Owns sending and decoding on one side. Never compares.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -12,7 +13,7 @@ use crate::decode;
 use crate::encode::{self, frame};
 use crate::schemas::{Api, Schemas};
 use crate::value::{Value, base64};
-use crate::wire::{Arrival, Connection};
+use crate::wire::{Arrival, Connection, PATIENCE};
 
 /// What is done to a whole frame, beyond the values in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,9 @@ impl<'s> Side<'s> {
             connections: BTreeMap::new(),
             posted: BTreeMap::new(),
             last: BTreeMap::new(),
-            globals: BTreeMap::new(),
+            // A broker that somebody else started may have its files anywhere.
+            globals: [("folder".to_owned(), broker.folder.clone().unwrap_or("/elsewhere".to_owned()).into())]
+                .into(),
             variables: BTreeMap::new(),
             bindings: BTreeMap::new(),
             fresh: BTreeSet::new(),
@@ -325,17 +328,18 @@ impl<'s> Side<'s> {
         api: &Api,
         version: i16,
         ids: (i32, i32),
+        patience: Duration,
     ) -> Result<Outcome, Failure> {
         let (id, probe) = ids;
         let connection = self.connections.get_mut(label).ok_or("was started")?;
-        let outcome = match connection.receive() {
+        let outcome = match connection.receive(patience) {
             Arrival::Closed => Outcome::Closed,
             Arrival::Silence => Outcome::Silence,
             Arrival::Frame(frame) if frame.get(..4) == Some(&probe.to_be_bytes()) => {
                 return Ok(Outcome::NoAnswer);
             }
             Arrival::Frame(frame) => {
-                let is_open = matches!(connection.receive(), Arrival::Frame(_));
+                let is_open = matches!(connection.receive(patience), Arrival::Frame(_));
                 match parse(api, version, &frame, id) {
                     Ok(value) => Outcome::Answer { value, is_open },
                     Err(error) => Outcome::Garbage(error),
@@ -358,11 +362,11 @@ impl<'s> Side<'s> {
     }
 
     /// Reads the answer to the request posted on this connection.
-    pub fn take(&mut self, label: &str) -> Result<(String, i16, Outcome), Failure> {
+    pub fn take(&mut self, label: &str, patience: Duration) -> Result<(String, i16, Outcome), Failure> {
         let posted = self.posted.remove(label).ok_or("nothing was posted on this connection")?;
         let api = self.schemas.api(&posted.api)?;
         let connection = self.connections.get_mut(label).ok_or("was posted")?;
-        let outcome = match connection.receive() {
+        let outcome = match connection.receive(patience) {
             Arrival::Closed => Outcome::Closed,
             Arrival::Silence => Outcome::Silence,
             Arrival::Frame(frame) => match parse(api, posted.version, &frame, posted.id) {
@@ -380,7 +384,7 @@ impl<'s> Side<'s> {
     pub fn ask(&mut self, api: &str, version: i16, body: &Json) -> Result<Value, Failure> {
         let api = self.schemas.api(api)?;
         let ids = self.start("setup", api, version, body, Mangle::None)?;
-        match self.finish("setup", api, version, ids)? {
+        match self.finish("setup", api, version, ids, PATIENCE)? {
             Outcome::Answer { value, .. } => Ok(value),
             other => Err(format!("{}: {} of the set-up: {other:?}", self.name, api.name).into()),
         }

@@ -48,6 +48,8 @@ pub struct Tables {
     vary: Vec<(String, String)>,
     masks: Vec<(String, Mask)>,
     unordered: Vec<Unordered>,
+    /// Patterns for the names of variations that are tried at the highest version alone.
+    once: Vec<String>,
 }
 
 impl Tables {
@@ -88,6 +90,7 @@ impl Tables {
                 self.vary.push(((*pattern).to_owned(), (*class).to_owned()));
             }
             ["mask", pattern, mask, ..] => self.masks.push(((*pattern).to_owned(), mask_of(mask)?)),
+            ["once", pattern, _, ..] => self.once.push((*pattern).to_owned()),
             ["unordered", pattern, keys, _, ..] => {
                 let keys = keys.split(',').filter(|key| *key != "-").map(str::to_owned).collect();
                 self.unordered.push(Unordered { pattern: (*pattern).to_owned(), keys });
@@ -119,6 +122,11 @@ impl Tables {
             .rev()
             .find(|(pattern, _)| glob(pattern, &field))
             .map_or(Mask::Plain, |(_, mask)| *mask)
+    }
+
+    /// Is this variation tried at the highest version alone?
+    pub fn is_once(&self, name: &str) -> bool {
+        self.once.iter().any(|pattern| glob(pattern, name))
     }
 
     /// Is this array of a response without an order?
