@@ -27,7 +27,17 @@ pub enum OutputFormat {
 pub struct OutputArguments {
     /// How to print
     #[arg(short = 'o', long = "output", value_enum, default_value_t)]
-    pub output: OutputFormat,
+    output: OutputFormat,
+    /// The same as -o json
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+}
+
+impl OutputArguments {
+    /// How to print.
+    pub fn format(self) -> OutputFormat {
+        if self.json { OutputFormat::Json } else { self.output }
+    }
 }
 
 /// Prints things as rows or as JSON. `items` serialize to the JSON array, `row` gives the cells of one, the first of

@@ -1,10 +1,14 @@
 //! `klamm topic`: topics and their configuration.
 
 mod alter;
+mod clone;
 mod create;
 mod delete;
 mod get;
 mod list;
+mod offsets;
+mod partitions;
+mod trim;
 
 use clap::Subcommand;
 
@@ -33,6 +37,14 @@ enum Verb {
     /// Delete topics with all their records
     #[command(visible_alias = "rm")]
     Delete(delete::DeleteArguments),
+    /// Create a topic with the partitions and the configuration of another, without its records
+    Clone(clone::CloneArguments),
+    /// Show the offsets of topics: first, next, and those of a time
+    Offsets(offsets::OffsetsArguments),
+    /// Delete the first records of topics
+    Trim(trim::TrimArguments),
+    /// Where partitions are, moving them, electing their leaders
+    Partitions(partitions::PartitionsArguments),
 }
 
 /// Runs the verb.
@@ -47,5 +59,9 @@ pub async fn run(arguments: &TopicArguments, connection: &ConnectionArguments) -
         Verb::Get(arguments) => get::run(arguments, &admin).await,
         Verb::Alter(arguments) => alter::run(arguments, &admin).await,
         Verb::Delete(arguments) => delete::run(arguments, &admin).await,
+        Verb::Clone(arguments) => clone::run(arguments, &admin).await,
+        Verb::Offsets(arguments) => offsets::run(arguments, &admin).await,
+        Verb::Trim(arguments) => trim::run(arguments, &admin).await,
+        Verb::Partitions(arguments) => partitions::run(arguments, &admin).await,
     }
 }

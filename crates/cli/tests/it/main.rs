@@ -1,6 +1,8 @@
 //! The program as a person and as a script use it: `klamm` processes against a `klamm` node, on loopback.
 
 mod applets;
+mod groups;
+mod json_shapes;
 mod node;
 mod records;
 mod server;

@@ -32,10 +32,67 @@ fn topics_live_and_die() {
     );
 
     let unasked = shown(&node.klamm(&["topic", "delete", "orders"]));
-    assert!(unasked.starts_with("2\nerror: deleting needs a yes"), "{unasked}");
+    assert!(
+        unasked.starts_with("2\nerror: this needs a yes, and nobody can be asked here: Delete orders"),
+        "{unasked}"
+    );
     let partly = shown(&node.klamm(&["topic", "delete", "orders", "nothing", "--yes"]));
     assert!(partly.starts_with("3\norders deleted\nerror: nothing: UNKNOWN_TOPIC_OR_PARTITION"), "{partly}");
     assert_eq!(printed(&node.klamm(&["topic", "list", "-o", "name"])), "");
+}
+
+#[test]
+fn topics_are_cloned_looked_into_and_trimmed() {
+    let node = NodeProcess::start(&["dev", "--memory", "--port", "0"]);
+    let topic = |arguments: &[&str]| shown(&node.klamm(&[&["topic"], arguments].concat()));
+    printed(&node.klamm(&["topic", "create", "a", "-p", "2", "-c", "retention.ms=60000"]));
+    assert_eq!(topic(&["clone", "a", "b"]), "0\nb created: 2 partitions, 1 configs\n");
+    assert!(topic(&["get", "b"]).contains("retention.ms"));
+    let missing = topic(&["clone", "nope", "c"]);
+    assert_eq!(
+        missing,
+        "4\nerror: there is no topic nope\n  fix: klamm topic list shows those that there are\n"
+    );
+    for value in ["1", "2", "3"] {
+        printed(&node.klamm(&["produce", "b", value, "-p", "1"]));
+    }
+    let table = "TOPIC  PARTITION  START  END  OFFSETS\nb      0          0      0    0\nb      1          0      3    3\n";
+    assert_eq!(topic(&["offsets", "b"]), format!("0\n{table}"));
+    let json = printed(&node.klamm(&["topic", "offsets", "b:1", "--at", "@-1h", "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let expected =
+        serde_json::json!([{"topic": "b", "partition": 1, "start": 0, "end": 3, "offsets": 3, "at": 0}]);
+    assert_eq!(json, expected);
+    let refused = topic(&["trim", "b", "--before", "end"]);
+    assert!(refused.starts_with("2\nerror: this needs a yes"), "{refused}");
+    assert_eq!(topic(&["trim", "b", "--before", "+2", "-y"]), "0\nb-0 begins at 0\nb-1 begins at 2\n");
+    assert_eq!(
+        topic(&["trim", "b:1", "--before", "@-1h", "-y"]),
+        "0\nb-1 begins at 2\n",
+        "nothing is as old"
+    );
+    assert_eq!(topic(&["trim", "b:1", "--before", "end", "-y"]), "0\nb-1 begins at 3\n");
+    let wrong = topic(&["offsets", "b:2"]);
+    assert_eq!(wrong, "4\nerror: b has 2 partitions, so there is no partition 2\n");
+}
+
+#[test]
+fn partitions_are_listed_moved_and_get_leaders() {
+    let node = NodeProcess::start(&["dev", "--memory", "--port", "0"]);
+    let partitions = |arguments: &[&str]| shown(&node.klamm(&[&["topic", "partitions"], arguments].concat()));
+    printed(&node.klamm(&["topic", "create", "a", "-p", "2"]));
+    assert_eq!(
+        partitions(&["list", "a:1"]),
+        "0\nTOPIC  PARTITION  LEADER  REPLICAS  IN SYNC  ADDING  REMOVING\na      1          1       1         1\n"
+    );
+    assert_eq!(partitions(&["list", "--moving", "--json"]), "0\n[]\n");
+    assert_eq!(partitions(&["elect", "a:0"]), "0\na-0 keeps its leader\n");
+    assert_eq!(partitions(&["elect"]), "0\n");
+    assert_eq!(partitions(&["move", "a:0", "-r", "1", "-y"]), "0\na-0 moves\n");
+    let refused = partitions(&["move", "a:0", "-r", "9", "-y"]);
+    assert!(refused.starts_with("1\nerror: a-0: INVALID_REPLICA_ASSIGNMENT"), "{refused}");
+    let idle = partitions(&["move", "a:0", "--cancel", "-y"]);
+    assert!(idle.starts_with("1\nerror: a-0: NO_REASSIGNMENT_IN_PROGRESS"), "{idle}");
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub async fn run(arguments: &InfoArguments, admin: &Admin) -> Result<(), Failure
         partitions: topics.iter().map(|topic| topic.partitions.len()).sum(),
     };
     let name = info.id.clone().unwrap_or_default();
-    print_one(arguments.output.output, &info, &name, || render(&info))
+    print_one(arguments.output.format(), &info, &name, || render(&info))
 }
 
 fn render(info: &ClusterInfo) -> String {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use client::{Admin, CommittedOffset, GroupDescription, IsolationLevel, OffsetSpec, TopicPartition};
+use client::{
+    Admin, CommittedOffset, ErrorCode, GroupDescription, IsolationLevel, OffsetSpec, TopicPartition,
+};
 use serde::Serialize;
 
 use crate::failure::{ExitStatus, Failure};
@@ -56,16 +58,28 @@ struct ShownOffset {
 /// # Errors
 /// There is no such group, or the cluster does not answer.
 pub async fn run(arguments: &GetArguments, admin: &Admin) -> Result<(), Failure> {
-    let mut found = admin.describe_groups(std::slice::from_ref(&arguments.group)).await?;
-    let not_found = || Failure::new(ExitStatus::NotFound, format!("there is no group {}", arguments.group));
-    let (_, description) = found.pop().ok_or_else(not_found)?;
-    let description = description?;
-    if description.state == "Dead" {
-        return Err(not_found().with_fix("klamm group list shows those that there are"));
-    }
+    let description = existing(admin, &arguments.group).await?;
     let committed = admin.group_offsets(&arguments.group, None).await?;
     let shown = describe(admin, description, committed).await;
-    print_one(arguments.output.output, &shown, &arguments.group, || render(&shown))
+    print_one(arguments.output.format(), &shown, &arguments.group, || render(&shown))
+}
+
+/// A group that is there.
+///
+/// # Errors
+/// There is no such group, or the cluster does not answer.
+pub async fn existing(admin: &Admin, group: &str) -> Result<GroupDescription, Failure> {
+    let not_found = || {
+        Failure::new(ExitStatus::NotFound, format!("there is no group {group}"))
+            .with_fix("klamm group list shows those that there are")
+    };
+    let mut found = admin.describe_groups(&[group.to_owned()]).await?;
+    let (_, description) = found.pop().ok_or_else(not_found)?;
+    match description {
+        Ok(description) if description.state == "Dead" => Err(not_found()),
+        Err(error) if error.code() == Some(ErrorCode::GROUP_ID_NOT_FOUND) => Err(not_found()),
+        description => Ok(description?),
+    }
 }
 
 async fn describe(

@@ -47,7 +47,7 @@ pub async fn run(arguments: &ListArguments, admin: &Admin) -> Result<(), Failure
         })
         .collect();
     print_list(
-        arguments.output.output,
+        arguments.output.format(),
         &["GROUP", "TYPE", "PROTOCOL", "STATE", "COORDINATOR"],
         &groups,
         |group| {

@@ -1,9 +1,8 @@
 //! `klamm topic delete`.
 
-use std::io::{self, BufRead, IsTerminal};
-
 use client::Admin;
 
+use crate::confirmation::confirm;
 use crate::connection::report_each;
 use crate::failure::Failure;
 
@@ -26,24 +25,7 @@ pub struct DeleteArguments {
 /// # Errors
 /// The user says no, nobody can be asked, or a topic cannot be deleted.
 pub async fn run(arguments: &DeleteArguments, admin: &Admin) -> Result<(), Failure> {
-    if !arguments.yes {
-        confirm(&format!("Delete {} with all records?", arguments.topics.join(", ")))?;
-    }
+    confirm(arguments.yes, &format!("Delete {} with all records?", arguments.topics.join(", ")))?;
     let outcomes = admin.delete_topics(&arguments.topics).await?;
     report_each(outcomes, |name, ()| format!("{name} deleted"))
-}
-
-fn confirm(question: &str) -> Result<(), Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(
-            Failure::usage("deleting needs a yes, and nobody can be asked here").with_fix("add --yes")
-        );
-    }
-    eprint!("{question} [y/N] ");
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::failed(error.to_string()))?;
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::failed("nothing was deleted")),
-    }
 }

@@ -61,7 +61,7 @@ pub async fn run(arguments: &GetArguments, admin: &Admin) -> Result<(), Failure>
         return Err(Failure::new(ExitStatus::NotFound, format!("there is no topic {}", arguments.topic)));
     };
     let shown = describe(admin, topic?, arguments.all).await?;
-    print_one(arguments.output.output, &shown, &arguments.topic, || render(&shown))
+    print_one(arguments.output.format(), &shown, &arguments.topic, || render(&shown))
 }
 
 async fn describe(admin: &Admin, topic: Topic, all: bool) -> Result<ShownTopic, Failure> {

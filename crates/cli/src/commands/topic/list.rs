@@ -50,7 +50,7 @@ pub async fn run(arguments: &ListArguments, admin: &Admin) -> Result<(), Failure
     let topics = admin.list_topics().await?;
     let shown = topics.into_iter().filter(|topic| arguments.internal || !topic.is_internal);
     let shown: Vec<ListedTopic> = shown.map(ListedTopic::from).collect();
-    print_list(arguments.output.output, &["NAME", "PARTITIONS", "REPLICAS"], &shown, |topic| {
+    print_list(arguments.output.format(), &["NAME", "PARTITIONS", "REPLICAS"], &shown, |topic| {
         vec![topic.name.clone(), topic.partitions.to_string(), topic.replicas.to_string()]
     })
 }
