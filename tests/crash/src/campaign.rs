@@ -283,16 +283,8 @@ fn spend(
             machine.give_errors();
         }
     });
-    let failed = machine.device.counts().failed;
-    if let End::Fail(..) = end {
-        tally.failed_disks += u64::from(failed > 0);
-        if is_failing && failed > 0 && died.is_none() {
-            return Ok(Some(wrong(format!("it goes on although a flush failed:\n{}", node.log_tail()))));
-        }
-    } else if let Some(status) = died.filter(|_| !machine.device.is_cut()) {
-        return Ok(Some(wrong(format!("it ended by itself with {status}:\n{}", node.log_tail()))));
-    } else if lost > 0 && !machine.device.is_cut() {
-        return Ok(Some(wrong(format!("{lost} connections ended by themselves:\n{}", node.log_tail()))));
+    if let Some(what) = misbehaviour(machine, end, died.is_some(), lost, tally) {
+        return Ok(Some(wrong(format!("{what}:\n{}", node.log_tail()))));
     }
     match end {
         End::Kill if world.rng.one_in(2) => {
@@ -311,6 +303,21 @@ fn spend(
     }
     cut(machine, world, Some(node), tally)?;
     Ok(Some(Outcome::GoOn))
+}
+
+/// What a node must not do in a life that ends so, apart from what the judge finds later.
+fn misbehaviour(machine: &Machine, end: End, has_died: bool, lost: u32, tally: &mut Tally) -> Option<String> {
+    let failed = machine.device.counts().failed;
+    if let End::Fail(trigger, _) = end {
+        tally.failed_disks += u64::from(failed > 0);
+        let goes_on = trigger.call == Call::Flush && failed > 0 && !has_died;
+        return goes_on.then(|| "it goes on although a flush failed".to_owned());
+    }
+    match machine.device.is_cut() {
+        true => None,
+        false if has_died => Some("it ended by itself".to_owned()),
+        false => (lost > 0).then(|| format!("{lost} connections ended by themselves")),
+    }
 }
 
 /// The power goes, the machine is taken apart, chance decides what survives.

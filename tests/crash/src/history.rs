@@ -104,7 +104,7 @@ pub struct PartitionFacts {
 }
 
 /// All of it, of one directory.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct History {
     /// By number.
     pub topics: BTreeMap<u32, (Topic, Life)>,

@@ -16,8 +16,8 @@ use crate::history::{History, Life, Topic};
 use crate::value::{Place, Value};
 use crate::wire::{Lost, Wire};
 
-/// Longest time after its start in which a node may refuse to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest time after its start in which a sound node may refuse to answer.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Bytes asked for at once.
 const FETCH_BYTES: i32 = 4 << 20;
@@ -62,6 +62,8 @@ impl fmt::Display for Violation {
 pub struct Verdict {
     /// Records that were read.
     pub records: u64,
+    /// How long the node may refuse to answer.
+    patience: Duration,
     /// What is wrong.
     pub violations: Vec<Violation>,
 }
@@ -78,9 +80,9 @@ impl Verdict {
 ///
 /// # Errors
 /// The connection is gone before all is read.
-pub fn judge(history: &mut History, address: SocketAddr) -> Result<Verdict, Lost> {
+pub fn judge(history: &mut History, address: SocketAddr, patience: Duration) -> Result<Verdict, Lost> {
     let mut wire = Wire::connect(address)?;
-    let mut verdict = Verdict::default();
+    let mut verdict = Verdict { patience, ..Verdict::default() };
     for what in std::mem::take(&mut history.wrong) {
         verdict.add(Kind::Other, what);
     }
@@ -148,7 +150,7 @@ fn told_topics(wire: &mut Wire, verdict: &mut Verdict) -> Result<BTreeMap<Uuid, 
         let answer: MetadataResponse<'_> =
             wire.call(&MetadataRequest { topics: None, ..Default::default() })?;
         let is_led = answer.topics.iter().flat_map(|topic| &topic.partitions).all(|p| p.leader_id >= 0);
-        if is_led || began.elapsed() > PATIENCE {
+        if is_led || began.elapsed() > verdict.patience {
             if !is_led {
                 let unled = answer.topics.iter().filter(|t| t.partitions.iter().any(|p| p.leader_id < 0));
                 let names: Vec<_> = unled.filter_map(|topic| topic.name.as_deref()).collect();
@@ -193,7 +195,7 @@ fn read(
                     Fetched::Records(records, next) => {
                         found.extend(records);
                         content = Some((start, end, next, found));
-                        if next > position || began.elapsed() < PATIENCE {
+                        if next > position || began.elapsed() < verdict.patience {
                             continue;
                         }
                         verdict.add(Kind::Lost, format!("{place}: nothing at {position} of {start}..{end}"));
@@ -209,7 +211,7 @@ fn read(
             }
         };
         let is_final = refused == ErrorCode::KAFKA_STORAGE_ERROR || !refused.is_retriable();
-        if is_final || began.elapsed() > PATIENCE {
+        if is_final || began.elapsed() > verdict.patience {
             verdict.add(Kind::Offline, format!("{place} is not served: {refused}"));
             return Ok(None);
         }
@@ -347,7 +349,7 @@ fn committed(
             });
             return Ok(Some(told.collect()));
         };
-        if !error.is_retriable() || began.elapsed() > PATIENCE {
+        if !error.is_retriable() || began.elapsed() > verdict.patience {
             verdict.add(Kind::Offline, format!("offsets of {group} are not served: {error}"));
             return Ok(None);
         }

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use fuser::{BackgroundSession, Config, MountOption};
@@ -17,6 +18,9 @@ use platform::Rng;
 use crate::Failure;
 use crate::device::{CutReport, Device, Survival};
 use crate::fuse::{DiskFile, FILE_NAME, WaitingCalls};
+
+/// Rooms of this process so far.
+static ROOMS: AtomicU32 = AtomicU32::new(0);
 
 /// Size of the disk, bytes. Only what is used takes memory.
 const DISK_BYTES: u64 = 384 << 20;
@@ -60,7 +64,11 @@ rm -rf "$1"
 impl Room {
     /// A new folder.
     pub fn new(parent: &Path) -> Result<Self, Failure> {
-        let path = parent.join(format!("klamm-crash-{}", std::process::id()));
+        let path = parent.join(format!(
+            "klamm-crash-{}-{}",
+            std::process::id(),
+            ROOMS.fetch_add(1, Ordering::Relaxed)
+        ));
         fs::create_dir_all(&path)?;
         let watchdog = Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog"])

@@ -5,9 +5,11 @@
 mod campaign;
 mod clients;
 mod device;
+mod flips;
 mod fuse;
 mod history;
 mod judge;
+mod kills;
 mod machine;
 mod node;
 mod rig_check;
@@ -16,12 +18,14 @@ mod wire;
 mod world;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 
 use crate::campaign::{Order, run_campaign};
+use crate::flips::{FlipOrder, run_flips};
+use crate::kills::{KillOrder, run_kills};
 use crate::machine::{Machine, Room};
 
 /// What can go wrong in a tool that a person watches: the text is the whole story.
@@ -33,9 +37,18 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
     about = "Cuts the power of a machine that runs klamm server, and compares what is left"
 )]
 struct Arguments {
-    /// Power cuts.
-    #[arg(long, default_value_t = 100)]
-    cuts: u64,
+    /// Power cuts. [default: 100, if nothing else is asked for]
+    #[arg(long)]
+    cuts: Option<u64>,
+    /// Kills without a cut.
+    #[arg(long, default_value_t = 0)]
+    kills: u64,
+    /// System calls that fail, by strace.
+    #[arg(long, default_value_t = 0)]
+    faults: u64,
+    /// Flipped bits.
+    #[arg(long, default_value_t = 0)]
+    flips: u64,
     /// Seed of the first directory; each one after it has the next. [default: from the clock]
     #[arg(long)]
     seed: Option<u64>,
@@ -71,6 +84,29 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<bool, Failure> {
+    let klamm = arguments.klamm.canonicalize().map_err(|e| format!("{}: {e}", arguments.klamm.display()))?;
+    let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_000);
+    let is_nothing = arguments.kills + arguments.faults + arguments.flips == 0;
+    let cuts = arguments.cuts.unwrap_or(if is_nothing { 100 } else { 0 });
+    let mut is_fine = true;
+    if cuts > 0 {
+        is_fine &= cut_power(arguments, klamm.clone(), cuts, seed)?;
+    }
+    if arguments.kills + arguments.faults > 0 {
+        is_fine &= kill(arguments, klamm.clone(), seed)?;
+    }
+    if arguments.flips > 0 {
+        is_fine &= flip(arguments, klamm, seed)?;
+    }
+    Ok(is_fine)
+}
+
+/// The end of one part, if the time is limited.
+fn until(arguments: &Arguments) -> Option<Instant> {
+    arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds))
+}
+
+fn cut_power(arguments: &Arguments, klamm: PathBuf, cuts: u64, seed: u64) -> Result<bool, Failure> {
     if let Some(obstacle) = machine::obstacle() {
         println!("crash: power cuts are LEFT OUT on this machine: {obstacle}");
         return Ok(true);
@@ -82,10 +118,10 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
         properties.push((key.to_owned(), value.to_owned()));
     }
     let order = Order {
-        klamm: arguments.klamm.canonicalize().map_err(|e| format!("{}: {e}", arguments.klamm.display()))?,
-        cuts: arguments.cuts,
-        seed: arguments.seed.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_000),
-        until: arguments.seconds.map(|seconds| began + Duration::from_secs(seconds)),
+        klamm,
+        cuts,
+        seed,
+        until: until(arguments),
         properties,
         evidence: arguments.evidence.clone(),
         failures_max: arguments.failures,
@@ -96,5 +132,44 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     eprintln!("crash: the rig loses what is not flushed and keeps what is; seed {}", order.seed);
     let tally = run_campaign(&order, &mut machine)?;
     print!("power cuts, seed {}:\n{}", order.seed, tally.table(began.elapsed()));
+    Ok(tally.failures.is_empty())
+}
+
+fn kill(arguments: &Arguments, klamm: PathBuf, seed: u64) -> Result<bool, Failure> {
+    let has_strace = Command::new("strace").arg("--version").output().is_ok();
+    if !has_strace && arguments.faults > 0 {
+        println!("crash: failing system calls are LEFT OUT on this machine: the program strace is missing");
+    }
+    let faults = if has_strace { arguments.faults } else { 0 };
+    let order = KillOrder { klamm, kills: arguments.kills, faults, seed, until: until(arguments) };
+    let tally = run_kills(&order, &Room::new(&std::env::temp_dir())?)?;
+    println!(
+        "kill -9, seed {seed}: {} kills, {} failing calls ({} fail stops), {} records acknowledged, {} compared, {} failures",
+        tally.kills,
+        tally.faults,
+        tally.fail_stops,
+        tally.acked,
+        tally.read,
+        tally.failures.len()
+    );
+    tally.failures.iter().for_each(|failure| println!("  {failure}"));
+    Ok(tally.failures.is_empty())
+}
+
+fn flip(arguments: &Arguments, klamm: PathBuf, seed: u64) -> Result<bool, Failure> {
+    let order = FlipOrder { klamm, flips: arguments.flips, seed, until: until(arguments) };
+    let tally = run_flips(&order, &Room::new(&std::env::temp_dir())?)?;
+    println!(
+        "flipped bits, seed {seed}: {} flips, {} starts refused, {} offline, {} caught by the reader's checksum, {} harmless, \
+         {} wrong {:?}",
+        tally.flips,
+        tally.refused,
+        tally.offline,
+        tally.caught_by_client,
+        tally.harmless,
+        tally.failures.len(),
+        tally.wrong
+    );
+    tally.failures.iter().for_each(|failure| println!("  {failure}"));
     Ok(tally.failures.is_empty())
 }

@@ -12,7 +12,7 @@ use protocol::{ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, Uuid}
 use crate::clients::reader::Reader;
 use crate::clients::{Administrator, Client, Committer, Producer, Scene, create, play};
 use crate::history::{Event, History, Topic};
-use crate::judge::{Verdict, judge};
+use crate::judge::{PATIENCE, Verdict, judge};
 use crate::wire::{Lost, Wire};
 
 /// The groups.
@@ -97,7 +97,7 @@ impl World {
     pub fn welcome(&mut self, address: SocketAddr) -> Result<Verdict, Lost> {
         let mut wire = Wire::connect(address)?;
         find_coordinators(&mut wire)?;
-        let verdict = judge(&mut self.history, address)?;
+        let verdict = judge(&mut self.history, address, PATIENCE)?;
         for index in 0..self.lasting.len() {
             let topic = self.lasting[index].clone();
             let exists = self.history.topics_to_use().iter().any(|known| known.name == topic.name);
