@@ -224,14 +224,18 @@ class Klamm(Process):
         return super().restart()
 
     def ready(self):
+        return self.event() is not None
+
+    def event(self):
+        """The line that says that the broker is ready; None before."""
         with open(self.log, "rb") as handle:
             handle.seek(self.log_start)
             for line in handle.read().splitlines():
                 if line.startswith(b"{") and b'"ready"' in line:
                     event = json.loads(line)
                     assert event["event"] == "ready" and event["pid"] == self.child.pid, "ready line: %s" % event
-                    return True
-        return False
+                    return event
+        return None
 
 
 class Running:

@@ -13,20 +13,22 @@ import time
 
 from . import brokers, clients, serve, toolchain
 from .report import Report
-from .suites import applets, compaction, directories, dump, flights, formatted, hostile, kill9, smoke, telemetry
+from .suites import applets, compaction, directories, dump, flights, formatted, hostile, kill9, smoke, swap, telemetry
 
 SUITES = {"smoke": smoke, "flights": flights, "kill9": kill9, "dump": dump, "applets": applets, "formatted": formatted,
-          "hostile": hostile, "directories": directories, "telemetry": telemetry, "compaction": compaction}
+          "hostile": hostile, "directories": directories, "telemetry": telemetry, "compaction": compaction,
+          "swap": swap}
 
 
 class Context:
     """What a suite is given: the report, a place for files, and brokers of the kind under test."""
 
-    def __init__(self, kind, directory, only, seed):
+    def __init__(self, kind, directory, only, seed, long):
         self.kind = kind
         self.directory = directory
         self.only = only
         self.seed = seed
+        self.long = long
         self.report = Report()
         self.brokers = []
 
@@ -56,6 +58,7 @@ def arguments():
     parser.add_argument("--broker", default="klamm", help="klamm (default), kafka (Apache Kafka 4.4.0) or host:port")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these suites or parts")
     parser.add_argument("--seed", type=int, default=None, help="random choices (default: from the clock; always printed)")
+    parser.add_argument("--long", action="store_true", help="also the parts that take minutes (swap)")
     parser.add_argument("--install-only", action="store_true", help="install what the suites need and stop")
     parser.add_argument("--kafka-jars", action="store_true", help="print the folder of Apache Kafka's jars and stop")
     parser.add_argument("--serve", action="store_true", help="start the broker, say where it is, end with standard input")
@@ -74,8 +77,11 @@ def install(wanted):
         toolchain.flights()
     if wanted("kill9") or wanted("dump") or wanted("flights"):
         toolchain.python()
-    if wanted("dump"):
+    if wanted("dump") or wanted("swap"):
         toolchain.kafka_tools()
+    if wanted("swap"):
+        toolchain.apache_kafka()
+        toolchain.java()
     if wanted("applets"):
         toolchain.kafka_tool_driver()
         toolchain.kafka_broker_tool_driver()
@@ -102,7 +108,7 @@ def main():
             raise SystemExit("no suite %s; there are %s" % (name, ", ".join(SUITES)))
     seed = asked.seed if asked.seed is not None else int(time.time())
     directory = asked.keep or tempfile.mkdtemp(prefix="klamm-compat-")
-    context = Context(asked.broker, os.path.abspath(directory), asked.only, seed)
+    context = Context(asked.broker, os.path.abspath(directory), asked.only, seed, asked.long)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         install(context.wanted)

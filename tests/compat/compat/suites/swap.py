@@ -1,0 +1,254 @@
+"""One data directory, served by Apache Kafka and by Klamm in turn: nothing that either wrote is lost or changed.
+
+One Java process stays alive all the while: its idempotent producers go on with the sequence they had, its groups with
+the offset they committed, and what it sees of the cluster is compared after each exchange.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+
+from .. import brokers, clients
+from .dump import Tools
+from .kill9 import wants_process
+
+# Small internal topics, and a cleaner that does not let us wait.
+SETTINGS = {
+    "offsets_topic_num_partitions": 3,
+    "transaction_state_log_num_partitions": 2,
+    "share_coordinator_state_topic_num_partitions": 2,
+    "log_cleaner_backoff_ms": 300,
+}
+# Features that Klamm carries along for Kafka and hides from clients.
+CARRIED = ("group.version", "share.version", "streams.version", "transaction.version")
+COMPACTED = ("compacted 0", "compacted 1", "compacted-soon 0", "compacted-soon 1", "compacted-deleted 0")
+INTERNAL = re.compile(r"(record|range) __")
+
+
+def run(context):
+    if not wants_process(context, "swap"):
+        return
+    if context.wanted("swap/there-and-back"):
+        ThereAndBack(context).run()
+    for name, part in LONG.items():
+        asked = "swap/" + name in context.only
+        if asked or context.long and context.wanted("swap/" + name):
+            part(context).run()
+        elif not context.only:
+            context.report.skip("swap/" + name, "with --long")
+
+
+class Part:
+    """A directory, the brokers that may serve it, and the client that stays."""
+
+    name = ""
+
+    def __init__(self, context):
+        self.context = context
+        self.directory = os.path.join(context.directory, "swap-" + self.name)
+        self.kafka = brokers.ApacheKafka(self.directory)
+        self.kafka.heap = "320m"
+        self.other = brokers.broker(context.kind, self.directory)
+        context.brokers += [self.kafka, self.other]
+        self.client = None
+        self.states = 0
+
+    def run(self):
+        try:
+            self.steps()
+        finally:
+            for broker in (self.kafka, self.other):
+                broker.stop_if_running()
+            if self.client:
+                self.client.kill()
+
+    def check(self, name, action):
+        """A check after which going on makes sense only if it passed."""
+        if not self.context.report.check("swap/%s/%s" % (self.name, name), action):
+            raise AssertionError("swap/%s cannot go on" % self.name)
+
+    def begin(self, broker, extras=""):
+        broker.start(**SETTINGS)
+        self.client = Client(broker.bootstrap, self.directory)
+        return self.client("fill " + extras)
+
+    def state(self):
+        """What a client sees: a set of lines."""
+        self.states += 1
+        path = os.path.join(self.directory, "state-%d" % self.states)
+        self.client("state " + path)
+        with open(path, encoding="utf-8") as handle:
+            return set(handle.read().splitlines())
+
+    def swap(self, old, new):
+        """Stops one broker and starts the other on its directory and port."""
+        old.stop()
+        return self.start_on(old, new)
+
+    def start_on(self, old, new):
+        new.bootstrap = old.bootstrap
+        began = time.monotonic()
+        new.restart()
+        return "%s after %.2f s" % (new.name, time.monotonic() - began)
+
+    def exchange(self, old, new, end=None):
+        """Exchanges brokers; the client must see the same before and after."""
+        before = self.state()
+        (end or old.stop)()
+        self.start_on(old, new)
+        return same(before, self.state())
+
+    def wait_for_cleaner(self, beyond):
+        """Waits until Kafka's cleaner has gone beyond this offset in every compacted partition of the client's."""
+        path, end = os.path.join(self.kafka.data, "cleaner-offset-checkpoint"), time.monotonic() + 60
+        while True:
+            offsets = {}
+            if os.path.exists(path):
+                with open(path) as handle:
+                    rows = [line.rsplit(" ", 1) for line in handle.read().splitlines()[2:]]
+                offsets = {row[0]: int(row[1]) for row in rows if len(row) == 2}
+            waiting = [name for name in COMPACTED if offsets.get(name, 0) <= beyond.get(name, 0)]
+            if not waiting:
+                return {name: offsets[name] for name in COMPACTED}
+            assert time.monotonic() < end, "the cleaner did not get to %s" % waiting
+            time.sleep(0.1)
+
+    def fill_by_kafka(self):
+        """A directory with everything in it that Kafka can put there."""
+        self.begin(self.kafka, "transactions consumer-groups")
+        cleaned = self.wait_for_cleaner({})
+        self.client("compacted")
+        self.wait_for_cleaner({**cleaned, "compacted-deleted 0": -1})
+        return "%d files" % len(files(self.kafka.data))
+
+
+class ThereAndBack(Part):
+    """From Kafka to the other broker and back."""
+
+    name = "there-and-back"
+
+    def steps(self):
+        self.check("fill", self.fill_by_kafka)
+        if self.other.name == "klamm":
+            self.check("refused-while-kafka-serves", self.refused_while_kafka_serves)
+        before = self.state()
+        self.check("stop", self.kafka.stop)
+        kept = transaction_files(self.kafka.data)
+        if self.other.name == "klamm":
+            self.check("refused-untouched", self.refused_untouched)
+        self.check("taken-over", lambda: self.start_on(self.kafka, self.other))
+        self.check("same", lambda: same(before, self.state()))
+        if self.other.name == "klamm":
+            self.check("report", self.report)
+        self.check("goes-on", lambda: self.client("continue 20"))
+        self.check("same-in-kafka", lambda: self.exchange(self.other, self.kafka))
+        self.check("transaction-files", lambda: unchanged(kept, transaction_files(self.kafka.data)))
+        self.check("goes-on-in-kafka", lambda: self.client("continue 20"))
+        self.check("open-transaction-commits", lambda: self.client("commit"))
+
+    def refused_while_kafka_serves(self):
+        text = refusal(self.other, [])
+        assert "is used by another process" in text, text
+        return self.client("continue 5")
+
+    def refused_untouched(self):
+        """Refusals that need no other directory than this one."""
+        before = files(self.other.data)
+        cases = {
+            ("node.id=2", "controller.quorum.voters="): "belongs to node 1, and this is node 2",
+            ("metadata.log.dir=" + os.path.join(self.directory, "elsewhere"),): "cannot be taken over",
+        }
+        seen = 0
+        for settings, want in cases.items():
+            text = refusal(self.other, settings)
+            assert want in text and "nothing in it was touched" in text, text
+            after = files(self.other.data)
+            assert after == before, "changed: %s" % sorted(
+                name for name in before.keys() | after.keys() if before.get(name) != after.get(name))[:5]
+            seen += 1
+        return "%d refusals" % seen
+
+    def report(self):
+        """What the node says that it found."""
+        found = self.other.event()["found"]
+        assert found["metadata_version"] == 33 and found["clean"] is True, found
+        assert found["topics"] >= 15 and found["partitions"] >= 30 and found["bytes"] > 100_000, found
+        assert sorted(found["carried_features"]) == sorted(CARRIED), found
+        return json.dumps(found)
+
+
+class Client:
+    """The Java process that stays."""
+
+    def __init__(self, bootstrap, directory):
+        command, env = clients.command("java")
+        self.errors = open(os.path.join(directory, "client.log"), "ab")
+        self.child = subprocess.Popen(command[:-1] + ["Swap", bootstrap], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=self.errors, text=True, env=dict(os.environ, **env), start_new_session=True)
+
+    def __call__(self, command):
+        self.child.stdin.write(command.strip() + "\n")
+        self.child.stdin.flush()
+        answer = self.child.stdout.readline().strip()
+        assert answer.startswith("ok"), "%s: %s" % (command, answer or "the client ended")
+        return answer[3:]
+
+    def kill(self):
+        self.child.kill()
+        self.child.wait()
+        self.errors.close()
+
+
+def same(before, after):
+    """Compares two states. Internal topics may have grown, and Klamm shows fewer features than Kafka."""
+    shown = lambda lines: {line for line in lines if not INTERNAL.match(line)
+                           and not (line.startswith("feature ") and line.split()[1] in CARRIED)}
+    lost, new = shown(before) - shown(after), shown(after) - shown(before)
+    assert not lost and not new, "%d lines lost, such as %s; %d new, such as %s" % (
+        len(lost), sorted(lost)[:3], len(new), sorted(new)[:3])
+    inside = lambda lines: {line for line in lines if line.startswith("record __")}
+    lost = inside(before) - inside(after)
+    assert not lost, "%d records of internal topics lost, such as %s" % (len(lost), sorted(lost)[:3])
+    return "%d lines, %d records of internal topics" % (len(shown(after)), len(inside(before)))
+
+
+def files(directory):
+    """{path: digest} of all that lies in a directory."""
+    found = {}
+    for folder, _, names in os.walk(directory):
+        found[os.path.relpath(folder, directory)] = "directory"
+        for name in names:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as handle:
+                found[os.path.relpath(path, directory)] = hashlib.sha256(handle.read()).hexdigest()
+    return found
+
+
+def transaction_files(data):
+    """Indexes of aborted transactions and producer snapshots of the topic with transactions."""
+    found = files(data)
+    return {path: digest for path, digest in found.items() if path.startswith("txn-") and re.search(r"\.(txnindex|snapshot)$", path)}
+
+
+def unchanged(before, after):
+    assert any(path.endswith(".txnindex") for path in before) and any(path.endswith(".snapshot") for path in before), before
+    # An idle log is stopped with the snapshot it was started with, so none is new either.
+    changed = [path for path in before if after.get(path) != before[path]]
+    assert not changed, "gone or changed: %s" % changed
+    return "%d files" % len(before)
+
+
+def refusal(klamm, settings):
+    """What the node says when it does not start."""
+    command = klamm.command() + [word for setting in settings for word in ("--set", setting)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, cwd=klamm.directory)
+    assert done.returncode != 0, "it started: %s" % done.stdout
+    return done.stdout + done.stderr
+
+
+LONG = {}
