@@ -180,10 +180,13 @@ impl Surveyor<'_> {
                 found.kraft_version
             ));
         }
+        let is_static = found.kraft_version == 0 && self.config.quorum.is_static_voter;
+        if found.voters.is_empty() && is_static {
+            return;
+        }
         if found.voters.is_empty() {
             self.reasons.push(
-                "the quorum's voters are only in the configuration (controller.quorum.voters), with kraft.version 0. In \
-                 Apache Kafka run kafka-features.sh upgrade --feature kraft.version=1 first"
+                "the metadata names no voters of the quorum (kraft.version 0): set controller.quorum.voters as Apache Kafka had it"
                     .to_owned(),
             );
         } else if !found.voters.contains(&local) || found.voters.len() > 1 {

@@ -304,9 +304,11 @@ fn another_quorum_is_refused() {
     let home = Home::formatted();
     home.format(&[voter(1, Uuid([3; 16]))], &[]);
     home.refused("the quorum's voters are");
-    let home = Home::formatted();
+    let mut home = Home::formatted();
     home.format(&[], &[]);
-    home.refused("controller.quorum.voters");
+    home.refused("set controller.quorum.voters");
+    home.properties.push(("controller.quorum.voters", "1@localhost:9093"));
+    home.accepted();
 }
 
 #[test]
