@@ -66,6 +66,8 @@ public final class Swap {
     private long began = System.currentTimeMillis() - 7_200_000;
     private final Map<String, KafkaProducer<byte[], byte[]>> kept = new HashMap<>();
     private final Map<String, Long> groupPositions = new HashMap<>();
+    // All that were ever listed: while a broker loads them, it may list fewer.
+    private final Set<String> groups = new TreeSet<>();
     private long written;
 
     private Swap(String bootstrap) {
@@ -401,9 +403,9 @@ public final class Swap {
     }
 
     private void describeGroups(List<String> lines) throws Exception {
-        List<String> groups = admin.listGroups().all().get().stream()
+        admin.listGroups().all().get().stream()
             .filter(group -> group.type().map(Object::toString).orElse("").toLowerCase().matches("classic|consumer|"))
-            .map(group -> group.groupId()).toList();
+            .forEach(group -> groups.add(group.groupId()));
         for (String group : groups) {
             admin.listConsumerGroupOffsets(Map.of(group, new ListConsumerGroupOffsetsSpec())).all().get().get(group)
                 .forEach((partition, offset) -> lines.add("offset " + group + " " + partition + " " + offset.offset() + " epoch "
