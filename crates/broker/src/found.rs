@@ -48,7 +48,14 @@ pub struct Found {
 }
 
 impl Found {
-    pub(crate) fn new(image: &MetadataImage, partitions: &Partitions, recovery: &RecoveryReport) -> Found {
+    /// Puts it together and says it in the log.
+    pub(crate) fn told(image: &MetadataImage, partitions: &Partitions, recovery: &RecoveryReport) -> Found {
+        let found = Found::new(image, partitions, recovery);
+        found.log();
+        found
+    }
+
+    fn new(image: &MetadataImage, partitions: &Partitions, recovery: &RecoveryReport) -> Found {
         let table = partitions.load();
         let carried = image.features().finalized().filter(|(name, _)| !is_supported_feature(name));
         let damaged = recovery.damaged.iter();
@@ -69,7 +76,7 @@ impl Found {
         }
     }
 
-    pub(crate) fn log(&self) {
+    fn log(&self) {
         tracing::info!(
             clean = self.is_clean,
             topics = self.topics,

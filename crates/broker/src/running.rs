@@ -16,7 +16,7 @@ use group_coordinator::{DeletedTopic, GroupCoordinatorConfig};
 use metadata::{MetadataDelta, MetadataImage};
 use network::Listeners;
 use platform::{Listener, Platform};
-use storage::{Formatting, LogDirs, RecoveryReport, StorageError, UnifiedLog};
+use storage::{FailureListener, Formatting, LogDirs, RecoveryReport, StorageError, UnifiedLog};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -43,7 +43,7 @@ use crate::offsets_partitions::OffsetsPartitions;
 use crate::partitions::Partitions;
 use crate::quotas::Quotas;
 use crate::replicas::Replicas;
-use crate::takeover::{self, Refusal, Takeover};
+use crate::takeover::{self, Refusal};
 
 /// How long a stop waits for requests under way before it closes their connections.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -149,11 +149,9 @@ impl RunningNode {
         config: Arc<BrokerConfig>,
         options: StartOptions,
     ) -> Result<Self, StartError> {
-        let takeover = survey(&platform, &config).await?;
-        let is_new = takeover.is_new;
         let (failure_queue, failures) = directory_failures::queue();
-        let (log_dirs, recovery) =
-            log_directories::open(&platform, &config, options.formatting, takeover, failure_queue).await?;
+        let (log_dirs, recovery, is_new) =
+            take_over(&platform, &config, options.formatting, failure_queue).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let bound = listening::bind_all(&platform.net, &config).await?;
         let metrics_listener = listening::bind_metrics(&platform.net, &config).await?;
@@ -167,8 +165,7 @@ impl RunningNode {
         let mut tasks = JoinSet::new();
         let replicas = Replicas::bring_up(&platform, &current_config, &log_dirs, &image, &mut tasks).await;
         let Replicas { partitions, published, moves, assignments, local } = replicas;
-        let found = (!is_new).then(|| Found::new(&image.load(), &partitions, &recovery));
-        found.iter().for_each(Found::log);
+        let found = (!is_new).then(|| Found::told(&image.load(), &partitions, &recovery));
         let groups = start_groups(&platform, &config, &partitions, &published);
         let (fault_sender, fault) = watch::channel(None);
         let fault_sender = Arc::new(fault_sender);
@@ -183,9 +180,8 @@ impl RunningNode {
             quotas: quotas.clone(),
             client_telemetry: client_telemetry.clone(),
         };
-        let publisher = Arc::new(publisher);
         tasks.spawn(assignments.run(controller.clone()));
-        tasks.spawn(run_controller(task, publisher, fault_sender.clone()));
+        tasks.spawn(run_controller(task, Arc::new(publisher), fault_sender.clone()));
         let watched = DirectoryFailures {
             config: config.clone(),
             log_dirs: log_dirs.clone(),
@@ -463,9 +459,17 @@ fn controller_settings(
     }
 }
 
-/// Looks before it touches.
-async fn survey(platform: &Platform, config: &Arc<BrokerConfig>) -> Result<Takeover, StartError> {
+/// Opens the directories, after a look at all of them. The last that is given says whether they were empty.
+async fn take_over(
+    platform: &Platform,
+    config: &Arc<BrokerConfig>,
+    formatting: Formatting,
+    failures: Arc<dyn FailureListener>,
+) -> Result<(Arc<LogDirs>, RecoveryReport, bool), StartError> {
     let (machine, settings) = (platform.clone(), config.clone());
     let survey = move || takeover::survey(&machine, &settings);
-    platform.blocking.run(survey).await.map_err(StartError::Refused)
+    let takeover = platform.blocking.run(survey).await.map_err(StartError::Refused)?;
+    let is_new = takeover.is_new;
+    let (dirs, recovery) = log_directories::open(platform, config, formatting, takeover, failures).await?;
+    Ok((dirs, recovery, is_new))
 }
