@@ -28,7 +28,7 @@ a file, with the nearest name that exists; set at run time, it is kept for the p
   running, for one broker or for all. Keys of topics, groups and subscriptions change at any time.
 - *in Klamm*: **yes**, the value counts; **not yet**, it will count when the named thing is built; **no**, it never will;
   **refused**, a node with it set does not start, because to ignore it would let happen what its author forbids or leave
-  out what its author counts on.
+  out what its author counts on; its default is accepted.
 - A setting at run time is stronger than the file, and one for this broker stronger than one for all.
 ";
 

@@ -210,13 +210,8 @@ impl RunningNode {
             current_config,
             loggers: options.loggers,
         });
-        let listener_config = listening::listener_config(&node.platform.net, &config).await;
-        let listeners = Arc::new(Listeners::new(node.clone(), listener_config, options.runtimes));
         tasks.spawn(found::tell_groups(node.clone()));
-        tasks.spawn(listening::follow(node.clone(), Arc::downgrade(&listeners)));
-        for bound in bound {
-            listeners.accept(bound.listener, bound.name);
-        }
+        let listeners = accept_all(&node, bound, options.runtimes, &mut tasks).await;
         Ok(Self { node, listeners, addresses, metrics_address, recovery, found, broker_epoch, tasks, fault })
     }
 
@@ -378,6 +373,22 @@ fn keep_house(
     } else {
         tracing::warn!("log.cleaner.enable=false: compacted topics, the internal ones too, only grow");
     }
+}
+
+/// Begins to accept connections, and to follow what the configuration says of listeners.
+async fn accept_all(
+    node: &Arc<Node>,
+    bound: Vec<Bound>,
+    runtimes: Vec<Handle>,
+    tasks: &mut JoinSet<()>,
+) -> Arc<Listeners<Node>> {
+    let listener_config = listening::listener_config(&node.platform.net, &node.config).await;
+    let listeners = Arc::new(Listeners::new(node.clone(), listener_config, runtimes));
+    tasks.spawn(listening::follow(node.clone(), Arc::downgrade(&listeners)));
+    for bound in bound {
+        listeners.accept(bound.listener, bound.name);
+    }
+    listeners
 }
 
 fn start_telemetry(

@@ -29,9 +29,7 @@ pub(crate) const BUFFERS: Effect = Effect::Meaningless("Klamm's coordinators kee
 pub(crate) const NO_UNSTABLE: Effect = Effect::Meaningless("Klamm has no unstable feature versions");
 pub(crate) const THREADS: Effect = Effect::Meaningless("Klamm sizes its own threads");
 
-pub(crate) const JAVA_CLASS: Effect = Effect::Refused(
-    "what it names beside its default and Kafka's own classes is a Java class, and Klamm can load none",
-);
+pub(crate) const JAVA_CLASS: Effect = Effect::Refused("Klamm can load no Java class");
 pub(crate) const PROVIDERS: Effect = Effect::Refused(
     "it names Java classes, and without them a value such as ${file:/secrets:key} would be taken for what it looks like",
 );
