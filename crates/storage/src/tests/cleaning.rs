@@ -148,11 +148,17 @@ fn readers_go_on_in_what_they_had_found() {
         put(&mut log, &[("k", &format!("value-{round}")), (&format!("only-{round}"), "v")]);
     }
     let view = log.view();
+    let place = view.segments()[0].place();
     let slices: Vec<_> = (0..80)
         .map(|offset| view.read(offset, 1, 80, true).expect("it reads").expect("it is there"))
         .collect();
     let expected: Vec<Vec<u8>> = slices.iter().map(|slice| slice.to_vec().expect("it reads")).collect();
     clean_now(&dir, &mut log);
+    assert_ne!(
+        view.segments()[0].place(),
+        place,
+        "what is remembered of the old file says nothing of the new one"
+    );
     log.expired_files(NOW).expect("old files wait").run();
     for (slice, bytes) in slices.iter().zip(&expected) {
         assert_eq!(slice.to_vec().expect("it reads"), *bytes, "the old file is still there for who has it");
@@ -346,4 +352,28 @@ fn empty_batches_carry_producers_over_a_restart_without_snapshots() {
     append(&mut log, &keyed(settings(4), NOW, &[("a", "3")]));
     let again = append(&mut log, &keyed(settings(4), NOW, &[("a", "3")]));
     assert!(again.duplicate);
+}
+
+/// A start that knows no recovery point takes a gap between segments for a loss, unless it knows that the log is compacted.
+#[test]
+fn segments_leave_no_gap_that_could_be_taken_for_a_loss() {
+    let home = Home::new();
+    let (dir, _) = home.open();
+    let mut log = create(&dir, compacted(300));
+    for round in 0..20 {
+        // The second half of every segment is obsolete, and all of its first stays.
+        let keep = (0..3).map(|n| format!("only-{round}-{n}"));
+        keep.for_each(|key| put(&mut log, &[(&key, "v")]));
+        put(&mut log, &[("k", &round.to_string())]);
+        log.roll(NOW).expect("it rolls");
+    }
+    clean_now(&dir, &mut log);
+    let expected = content(&log.view());
+    assert_eq!(expected.len(), 61);
+    assert!(log.view().segments_count() > 5);
+    drop((dir, log));
+    std::fs::remove_file(home.path.join("recovery-point-offset-checkpoint")).expect("removed");
+    let (dir, report) = home.open();
+    assert!(!report.clean && report.cuts.is_empty() && report.damaged.is_empty(), "{report:?}");
+    assert_eq!(content(&take(&dir, compacted(300)).view()), expected);
 }
