@@ -50,6 +50,8 @@ impl Broker {
         let mut command = Command::new(repository.join("tests/compat/run"));
         command.args(["--serve", "--broker", kind, "--heap", KAFKA_HEAP, "--set"]).args(SETTINGS);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // A run is too short for the second compiler to pay.
+        command.env("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1");
         if let Some(binary) = binary {
             command.env("KLAMM_BIN", binary);
         }

@@ -74,6 +74,8 @@ pub struct Case {
     pub sharing: Sharing,
     /// Part of the fast selection.
     pub is_fast: bool,
+    /// Of an API that is not advertised, and sent for all that.
+    pub is_hidden: bool,
     /// Versions to test, within those served.
     pub versions: (i16, i16),
     /// Variables that take each value of a class in turn; several in every combination.
@@ -151,6 +153,7 @@ fn case(api: &str, name: &str, options: &[&str]) -> Result<Case, Failure> {
         name: name.to_owned(),
         sharing: Sharing::Not,
         is_fast: true,
+        is_hidden: false,
         versions: (i16::MIN, i16::MAX),
         each: Vec::new(),
         steps: Vec::new(),
@@ -161,6 +164,7 @@ fn case(api: &str, name: &str, options: &[&str]) -> Result<Case, Failure> {
             ("shared", _) => case.sharing = Sharing::Whole,
             ("by-version", _) => case.sharing = Sharing::Version,
             ("slow", _) => case.is_fast = false,
+            ("unadvertised", _) => case.is_hidden = true,
             ("each", [variable, class, ..]) => {
                 case.each.push(((*variable).to_owned(), (*class).to_owned()));
                 options.nth(1);

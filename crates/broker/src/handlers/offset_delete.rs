@@ -22,8 +22,10 @@ pub async fn handle(
     // The group is asked even if nothing is left to delete: whether it exists is part of the answer.
     let failed = |error_code| OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() };
     let mut response = node.groups.offset_delete(request).await.unwrap_or_else(failed);
-    if response.error_code == ErrorCode::NONE {
-        merge(&mut response.topics, refused);
+    if response.error_code == ErrorCode::NONE && !refused.is_empty() {
+        // As in Kafka, what was refused here comes first.
+        let deleted = std::mem::replace(&mut response.topics, refused);
+        merge(&mut response.topics, deleted);
     }
     response
 }
@@ -60,9 +62,9 @@ fn sort_out<'a>(
 /// Puts the answers together; each topic stands in the answer once.
 fn merge(
     topics: &mut Vec<OffsetDeleteResponseTopic<'static>>,
-    refused: Vec<OffsetDeleteResponseTopic<'static>>,
+    further: Vec<OffsetDeleteResponseTopic<'static>>,
 ) {
-    for topic in refused {
+    for topic in further {
         match topics.iter_mut().find(|other| other.name == topic.name) {
             Some(other) => other.partitions.extend(topic.partitions),
             None => topics.push(topic),

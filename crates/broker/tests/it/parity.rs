@@ -3,7 +3,7 @@
 use protocol::fetch_request::{FetchPartition, FetchTopic};
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use protocol::offset_delete_request::OffsetDeleteRequestTopic;
+use protocol::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use protocol::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use protocol::{
     DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
@@ -389,12 +389,26 @@ async fn offset_delete_answers_a_topic_that_does_not_exist_even_without_partitio
     let topics = vec![OffsetCommitRequestTopic { name: "t".into(), partitions, ..Default::default() }];
     let request = OffsetCommitRequest { group_id: "g".into(), topics, ..OffsetCommitRequest::default() };
     let _: OffsetCommitResponse<'static> = connection.ask(7, &request).await;
-    let topics =
-        ["t", "nobody"].map(|name| OffsetDeleteRequestTopic { name: name.into(), partitions: Vec::new() });
+    let asked = |name: &'static str, partitions: &[i32]| OffsetDeleteRequestTopic {
+        name: name.into(),
+        partitions: partitions
+            .iter()
+            .map(|index| OffsetDeleteRequestPartition { partition_index: *index })
+            .collect(),
+    };
+    let topics = [asked("t", &[0]), asked("nobody", &[])];
     let request = OffsetDeleteRequest { group_id: "g".into(), topics: topics.into() };
     let answer: OffsetDeleteResponse<'static> = connection.ask(0, &request).await;
     assert_eq!(answer.error_code, ErrorCode::NONE);
-    assert_eq!(answer.topics.iter().map(|topic| topic.name.as_ref()).collect::<Vec<_>>(), ["nobody"]);
+    let names = |answer: &OffsetDeleteResponse<'_>| -> Vec<String> {
+        answer.topics.iter().map(|topic| topic.name.to_string()).collect()
+    };
+    assert_eq!(names(&answer), ["nobody", "t"]);
+    // Where nothing is refused, a topic that is named twice is answered twice.
+    let topics = vec![asked("t", &[0]), asked("t", &[0])];
+    let request = OffsetDeleteRequest { group_id: "g".into(), topics };
+    let answer: OffsetDeleteResponse<'static> = connection.ask(0, &request).await;
+    assert_eq!(names(&answer), ["t", "t"]);
 }
 
 #[tokio::test]
