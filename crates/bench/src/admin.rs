@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::delete_topics_request::DeleteTopicState;
+use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::metadata_request::MetadataRequestTopic;
 use protocol::{
     CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode,
-    ListOffsetsRequest, ListOffsetsResponse, Message, MetadataRequest, MetadataResponse, Request, Uuid,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ListOffsetsRequest, ListOffsetsResponse,
+    Message, MetadataRequest, MetadataResponse, Request, Uuid,
 };
 
 use crate::Failure;
@@ -25,6 +27,8 @@ pub const DELETE_TOPICS_VERSION: i16 = 6;
 pub const METADATA_VERSION: i16 = 12;
 /// See [`CREATE_TOPICS_VERSION`].
 pub const LIST_OFFSETS_VERSION: i16 = 8;
+
+const INCREMENTAL_ALTER_CONFIGS_VERSION: i16 = 1;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -82,6 +86,29 @@ impl Admin {
         let topic = self.wait_for_leaders(name, partitions)?;
         self.wait_until_led(&topic)?;
         Ok(topic)
+    }
+
+    /// Sets one configuration of a topic.
+    pub fn set_topic_config(&mut self, topic: &Topic, key: &str, value: &str) -> Result<(), Failure> {
+        let config = AlterableConfig {
+            name: Cow::Borrowed(key),
+            config_operation: 0,
+            value: Some(Cow::Borrowed(value)),
+        };
+        let resource = AlterConfigsResource {
+            resource_type: 2,
+            resource_name: Cow::Borrowed(&*topic.name),
+            configs: vec![config],
+        };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+        let frame = self.request(INCREMENTAL_ALTER_CONFIGS_VERSION, &request)?;
+        let response: IncrementalAlterConfigsResponse<'_> =
+            answer::<IncrementalAlterConfigsRequest<'_>, _>(&frame, INCREMENTAL_ALTER_CONFIGS_VERSION)?;
+        match response.responses.first() {
+            Some(result) if result.error_code == ErrorCode::NONE => Ok(()),
+            Some(result) => Err(format!("{key}={value}: {}", result.error_code.name()).into()),
+            None => Err("IncrementalAlterConfigs answered nothing".into()),
+        }
     }
 
     /// Deletes a topic.

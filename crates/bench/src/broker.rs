@@ -32,7 +32,7 @@ log.segment.delete.delay.ms=0
 ";
 
 /// A node that is paused while others are measured must not be fenced for it.
-const PAUSED_SETTINGS: &str = "broker.session.timeout.ms=3600000\n";
+pub const PAUSED_SETTINGS: &str = "broker.session.timeout.ms=3600000\n";
 
 const LOG4J: &str = "status = error
 appender.console.type = Console
@@ -103,13 +103,13 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Starts on an empty directory and waits for the first answer. `paused_at_times` says that it will be stopped with
-    /// [`Broker::pause`] for long; such a node must not be killed and restarted.
+    /// Starts on an empty directory, with these settings too, and waits for the first answer. A broker that is stopped
+    /// with [`Broker::pause`] for long needs [`PAUSED_SETTINGS`]; such a node must not be killed and restarted.
     pub fn start(
         kind: Kind,
         programs: &Programs,
         directory: &Path,
-        paused_at_times: bool,
+        settings: &str,
     ) -> Result<Broker, Failure> {
         let _ = fs::remove_dir_all(directory);
         fs::create_dir_all(directory)?;
@@ -119,10 +119,9 @@ impl Broker {
         fs::write(
             directory.join("server.properties"),
             format!(
-                "{SETTINGS}{}listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\n\
+                "{SETTINGS}{settings}listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\n\
                  advertised.listeners=PLAINTEXT://{address}\n\
                  controller.quorum.bootstrap.servers=127.0.0.1:{controller}\nlog.dirs={}\n",
-                if paused_at_times { PAUSED_SETTINGS } else { "" },
                 data.display()
             ),
         )?;
@@ -149,6 +148,11 @@ impl Broker {
     pub fn restart(&mut self) -> Result<(), Failure> {
         self.child = spawn(self.kind, &self.programs, &self.directory, self.address)?;
         Ok(())
+    }
+
+    /// The folder of its logs.
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("data")
     }
 
     /// Process id.

@@ -52,6 +52,16 @@ pub fn batch_of_bytes(bytes: usize) -> Result<(Vec<u8>, usize), Failure> {
     Ok((batch(count)?, count))
 }
 
+/// A batch of `records` records whose keys are the numbers from `first_key` on, of twenty digits.
+pub fn keyed_batch(first_key: usize, records: usize) -> Result<Vec<u8>, Failure> {
+    let mut builder = BatchBuilder::new(BatchSettings::default());
+    let timestamp = timestamp_ms();
+    for number in first_key..first_key + records {
+        builder.append(Some(format!("{number:020}").as_bytes()), Some(&value(number)), &[], timestamp)?;
+    }
+    Ok(builder.build()?)
+}
+
 /// Values that do not repeat within a batch, as real ones do not.
 fn value(number: usize) -> [u8; VALUE_BYTES] {
     let mut state = (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -3,6 +3,7 @@
 //!
 //! Owns the long-lived brokers. What is measured is in the modules below.
 
+mod compaction;
 mod fetch;
 mod footprint;
 mod latency;
@@ -15,7 +16,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::admin::{Admin, Topic};
-use crate::broker::{Broker, Kind, Programs};
+use crate::broker::{Broker, Kind, PAUSED_SETTINGS, Programs};
 use crate::figures::{Figures, Sample};
 use crate::{Failure, RunArguments, history, table};
 
@@ -31,7 +32,7 @@ struct Scenario {
     run: fn(&mut Bench, &'static str) -> Result<(), Failure>,
 }
 
-const SCENARIOS: [Scenario; 11] = [
+const SCENARIOS: [Scenario; 12] = [
     Scenario { name: "start", about: "start, recovery after kill -9, clean stop", run: start::run },
     Scenario {
         name: "footprint",
@@ -66,6 +67,11 @@ const SCENARIOS: [Scenario; 11] = [
         name: "e2e-100k",
         about: "100,000 records/s: time to the consumer",
         run: latency::end_to_end_100k,
+    },
+    Scenario {
+        name: "compaction",
+        about: "a log of many values of few keys is compacted",
+        run: compaction::run,
     },
 ];
 
@@ -158,8 +164,12 @@ impl Bench {
     fn start_brokers(&mut self) -> Result<(), Failure> {
         if self.brokers.is_empty() {
             for kind in self.kinds.clone() {
-                let broker =
-                    Broker::start(kind, &self.programs, &self.directory.join(kind.to_string()), true)?;
+                let broker = Broker::start(
+                    kind,
+                    &self.programs,
+                    &self.directory.join(kind.to_string()),
+                    PAUSED_SETTINGS,
+                )?;
                 broker.pause()?;
                 self.brokers.push(broker);
             }
@@ -169,7 +179,12 @@ impl Bench {
 
     /// A broker of its own for a scenario that kills it or looks at it idle.
     fn fresh_broker(&self, kind: Kind) -> Result<Broker, Failure> {
-        Broker::start(kind, &self.programs, &self.directory.join(format!("fresh-{kind}")), false)
+        self.fresh_broker_with(kind, "")
+    }
+
+    /// The same, with settings of its own.
+    fn fresh_broker_with(&self, kind: Kind, settings: &str) -> Result<Broker, Failure> {
+        Broker::start(kind, &self.programs, &self.directory.join(format!("fresh-{kind}")), settings)
     }
 
     /// `quick` or `full`, whichever this run is.
