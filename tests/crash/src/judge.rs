@@ -189,7 +189,11 @@ fn read(
                 }
                 (Err(error), _) | (_, Err(error)) => error,
             },
-            Some((start, end, position, found)) if position >= end => return Ok(Some((start, end, found))),
+            // What was unproven at the start may have become visible while it was read.
+            Some((start, end, position, found)) if position >= end => {
+                let end = found.last().map_or(end, |(offset, _): &(i64, Value)| end.max(offset + 1));
+                return Ok(Some((start, end, found)));
+            }
             Some((start, end, position, mut found)) => {
                 match fetch(wire, topic, place.partition, position, FETCH_BYTES)? {
                     Fetched::Records(records, next) => {

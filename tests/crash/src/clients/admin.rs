@@ -78,6 +78,8 @@ impl Administrator {
         let answer: DeleteTopicsResponse<'_> = wire.call(&request)?;
         match answer.responses.first().map(|told| told.error_code) {
             Some(ErrorCode::NONE) => events.push(Event::Deleted(topic.number)),
+            // Whether it is gone, nobody said.
+            Some(error) if error.is_retriable() => {}
             error => events.push(Event::Wrong(format!("deleting {}: {error:?}", topic.name))),
         }
         Ok(())
@@ -109,6 +111,7 @@ impl Administrator {
         let told = answer.topics.iter().flat_map(|topic| &topic.partitions).next();
         match told {
             Some(told) if told.error_code == ErrorCode::NONE && told.low_watermark >= offset => {}
+            Some(told) if told.error_code.is_retriable() => {}
             _ if !scene.is_used(topic.number) => {}
             told => events.push(Event::Wrong(format!("deleting records of {}: {told:?}", topic.name))),
         }
@@ -163,6 +166,7 @@ pub fn create(
             events.push(Event::Deleted(topic.number));
             Ok(None)
         }
+        Some((error, _)) if error.is_retriable() => Ok(None),
         told => {
             events.push(Event::Wrong(format!("creating {}: {told:?}", topic.name)));
             Ok(None)
