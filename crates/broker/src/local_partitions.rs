@@ -277,7 +277,11 @@ impl LocalPartitions {
     /// partition of its name.
     fn is_lost(&self, image: &MetadataImage, log: &LogName) -> bool {
         match log.topic_id {
-            Some(_) => self.recorded(image, log).is_none(),
+            Some(found) => {
+                let named = image.topics().by_name(&log.topic).map(|topic| topic.id());
+                let is_rotten = named.is_some_and(|id| storage::is_rotten_topic_id(found, id));
+                !is_rotten && self.recorded(image, log).is_none()
+            }
             None => {
                 let topic = image.topics().by_name(&log.topic);
                 topic.and_then(|topic| topic.partition(log.partition)?.directory(self.node_id)).is_none()

@@ -42,6 +42,7 @@ pub use log::{
 pub use log_config::{AppendOrigin, BACKGROUND_FLUSH_BYTES, DEFAULT_PRODUCER_ID_EXPIRATION_MS, LogConfig};
 pub use log_dir::{DEFAULT_MAX_OPEN_FILES, LogDir, LogDirConfig, LogName};
 pub use log_dirs::{Entry, Formatting, LockedLogDirs, LogDirs, LogDirsConfig, Recovered, Recovery};
+pub use marker_files::is_rotten_topic_id;
 pub use meta_properties::MetaProperties;
 pub use producer_state::{PRODUCERS_MAX, RETAINED_BATCHES};
 pub use recovery_report::{Cut, DamagedLog, Rebuilt, RecoveryReport};

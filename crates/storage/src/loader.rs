@@ -22,7 +22,7 @@ use crate::layout::{
 };
 use crate::log::{LoadedLog, UnifiedLog};
 use crate::log_config::LogConfig;
-use crate::marker_files::{decode_generation, decode_partition_metadata};
+use crate::marker_files::{decode_generation, decode_partition_metadata, is_torn_partition_metadata};
 use crate::producer_state::ProducerState;
 use crate::recovery_report::{Cut, RecoveryReport};
 use crate::scan::{BadBatch, BatchScan, LARGE_WINDOW_BYTES, Step};
@@ -133,12 +133,13 @@ impl Loader<'_, '_> {
             return Ok(None);
         }
         let path = self.dir.join(PARTITION_METADATA);
-        match decode_partition_metadata(&self.disk().read(&path)?) {
+        let bytes = self.disk().read(&path)?;
+        match decode_partition_metadata(&bytes) {
             Ok(id) => Ok(Some(id)),
             Err(reason) => {
                 // The metadata log knows the id.
                 tracing::warn!(path = %path.display(), %reason, "the topic id is unknown until metadata tells it");
-                if self.request.recovery_point == 0 {
+                if self.request.recovery_point == 0 && is_torn_partition_metadata(&bytes) {
                     self.disown_segments(path)?;
                 }
                 Ok(None)

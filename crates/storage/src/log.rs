@@ -13,7 +13,7 @@ use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::{PARTITION_METADATA, SNAPSHOT_SUFFIX, segment_path};
 use crate::log_config::LogConfig;
-use crate::marker_files::encode_partition_metadata;
+use crate::marker_files::{encode_partition_metadata, is_rotten_topic_id};
 use crate::producer_state::ProducerState;
 use crate::segment::Segment;
 use crate::view::{LogView, SegmentList};
@@ -225,7 +225,11 @@ impl UnifiedLog {
     /// # Errors
     /// [`StorageError::InconsistentTopicId`] if it has another one; the disk's.
     pub fn assign_topic_id(&mut self, id: Uuid) -> Result<(), StorageError> {
-        let known = self.view.topic_id();
+        let known = self.view.topic_id().filter(|known| !is_rotten_topic_id(*known, id));
+        if known.is_none() && self.view.topic_id().is_some() {
+            tracing::warn!(log = %self.view.name(), topic_id = %id, "the topic id on the disk has a rotten character: written anew");
+            self.view.mend_topic_id(id);
+        }
         self.view.assign_topic_id(id).map_err(|found| StorageError::InconsistentTopicId {
             log: self.view.name(),
             expected: id,

@@ -19,7 +19,7 @@ use crate::error::StorageError;
 use crate::layout::{METADATA_TOPIC, PARTITION_METADATA, delete_dir_name, log_dir_name, stray_dir_name};
 use crate::log::{DeleteTicket, LoadedLog, UnifiedLog};
 use crate::log_config::LogConfig;
-use crate::marker_files::encode_partition_metadata;
+use crate::marker_files::{encode_partition_metadata, is_rotten_topic_id};
 use crate::meta_properties::MetaProperties;
 use crate::producer_state::ProducerState;
 use crate::recovery_report::RecoveryReport;
@@ -416,7 +416,8 @@ fn take_of_topic(
     topic_id: Uuid,
 ) -> Result<Option<UnifiedLog>, StorageError> {
     let Some(log) = logs.get(key) else { return Ok(None) };
-    if let Some(found) = log.view().topic_id().filter(|found| *found != topic_id) {
+    let is_other = |found: &Uuid| *found != topic_id && !is_rotten_topic_id(*found, topic_id);
+    if let Some(found) = log.view().topic_id().filter(is_other) {
         let log = log_dir_name(&key.0, key.1);
         return Err(StorageError::InconsistentTopicId { log, expected: topic_id, found });
     }

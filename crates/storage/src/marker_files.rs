@@ -46,6 +46,18 @@ pub(crate) fn decode_partition_metadata(bytes: &[u8]) -> Result<Uuid, String> {
     }
 }
 
+/// Whether such a file was torn by a loss of power, which leaves it empty, short or with zeros at its end. What is whole and
+/// cannot be read is rotten.
+pub(crate) fn is_torn_partition_metadata(bytes: &[u8]) -> bool {
+    bytes.len() < encode_partition_metadata(Uuid::ZERO).len() || bytes.last() == Some(&0)
+}
+
+/// Whether one id was read for the other because of a single rotten character. Two topics' ids never lie so near.
+pub fn is_rotten_topic_id(found: Uuid, expected: Uuid) -> bool {
+    let (found, expected) = (found.to_string(), expected.to_string());
+    found.bytes().zip(expected.bytes()).filter(|(a, b)| a != b).count() == 1
+}
+
 /// How often a log was cut, with a checksum.
 pub(crate) fn encode_generation(generation: u32) -> Vec<u8> {
     let bytes = generation.to_be_bytes();

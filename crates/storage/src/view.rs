@@ -32,6 +32,8 @@ pub struct LogView {
     topic: Arc<str>,
     partition: i32,
     topic_id: OnceLock<Uuid>,
+    /// The true id, if the one that was found had a rotten character.
+    mended_topic_id: OnceLock<Uuid>,
     directory: Arc<Directory>,
     dir: Arc<Path>,
     is_future: bool,
@@ -142,6 +144,7 @@ impl LogView {
             topic: start.topic,
             partition: start.partition,
             topic_id,
+            mended_topic_id: OnceLock::new(),
             directory: start.directory,
             dir: start.dir,
             is_future: start.is_future,
@@ -175,7 +178,7 @@ impl LogView {
 
     /// The topic's id, unless `partition.metadata` is missing and nobody has assigned one since.
     pub fn topic_id(&self) -> Option<Uuid> {
-        self.topic_id.get().copied()
+        self.mended_topic_id.get().or_else(|| self.topic_id.get()).copied()
     }
 
     /// `topic-partition`.
@@ -526,8 +529,13 @@ impl LogView {
     }
 
     pub(crate) fn assign_topic_id(&self, id: Uuid) -> Result<(), Uuid> {
-        let found = *self.topic_id.get_or_init(|| id);
+        let found = *self.mended_topic_id.get().unwrap_or_else(|| self.topic_id.get_or_init(|| id));
         if found == id { Ok(()) } else { Err(found) }
+    }
+
+    /// Takes this id for the one that was found, which had a rotten character.
+    pub(crate) fn mend_topic_id(&self, id: Uuid) {
+        _ = self.mended_topic_id.set(id);
     }
 
     pub(crate) fn segments(&self) -> Arc<SegmentList> {

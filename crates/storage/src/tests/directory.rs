@@ -131,6 +131,30 @@ fn a_lost_topic_id_is_told_by_who_takes_the_log() {
     }
 }
 
+/// A single flipped bit makes another id of an id, or no text of the file.
+#[test]
+fn a_rotten_topic_id_is_mended_by_who_takes_the_log() {
+    let home = Home::new();
+    let (dir, _) = home.open();
+    let mut log = create(&dir, LogConfig::default());
+    fill(&mut log, 0, 2);
+    drop((dir, log));
+    let path = home.log_path("partition.metadata");
+    let sound = fs::read(&path).expect("the file is there");
+    for bit in 0..sound.len() * 8 {
+        let mut rotten = sound.clone();
+        rotten[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &rotten).expect("written");
+        let (dir, _) = home.open();
+        let log = take(&dir, LogConfig::default());
+        assert_eq!(read_all(&log.view(), 0), filled(0, 2), "bit {bit}");
+        assert_eq!(log.view().topic_id(), Some(TOPIC_ID));
+        drop((dir, log));
+        let (dir, _) = home.open();
+        assert_eq!(dir.unclaimed()[0].topic_id, Some(TOPIC_ID), "bit {bit} is mended on the disk");
+    }
+}
+
 #[test]
 fn a_deleted_log_is_renamed_then_removed_and_its_name_is_free() {
     let home = Home::new();
