@@ -345,6 +345,14 @@ async fn moves_under_load_lose_nothing_and_refuse_nothing() {
 
 // ---- a directory fails ----
 
+async fn produce_to(connection: &mut TestConnection, topic: Topic, partition: i32) -> ErrorCode {
+    let bytes = batch(&["x"]);
+    let mut request: ProduceRequest<'_> = produce_request(topic, -1, &bytes);
+    request.topic_data[0].partition_data[0].index = partition;
+    let response: ProduceResponse<'static> = connection.ask(13, &request).await;
+    response.responses[0].partition_responses[0].error_code
+}
+
 struct Failing {
     disk: SimDisk,
     node: TestNode,
@@ -387,11 +395,7 @@ impl Failing {
     }
 
     async fn produce(&mut self, topic: Topic, partition: i32) -> ErrorCode {
-        let bytes = batch(&["x"]);
-        let mut request: ProduceRequest<'_> = produce_request(topic, -1, &bytes);
-        request.topic_data[0].partition_data[0].index = partition;
-        let response: ProduceResponse<'static> = self.connection.ask(13, &request).await;
-        response.responses[0].partition_responses[0].error_code
+        produce_to(&mut self.connection, topic, partition).await
     }
 
     async fn fetch(&mut self, version: i16, topic: Topic, partition: i32) -> (ErrorCode, i64) {
@@ -549,6 +553,33 @@ async fn check_restarts(mut f: Failing, topic: Topic, groups: &BTreeMap<i32, Str
         let look = async { while f.group(group, topic).await != (ErrorCode::NONE, ErrorCode::NONE) {} };
         tokio::time::timeout(PATIENCE, look).await.expect("the group is served again");
     }
+}
+
+#[tokio::test]
+async fn acks_that_wait_for_a_write_ahead_log_that_fails_are_refused() {
+    let mut f = failing(&[]).await;
+    let topic = create_topic(&mut f.connection, "t", 2, &[]).await;
+    for partition in 0..2 {
+        assert_eq!(f.produce(topic, partition).await, ErrorCode::NONE);
+    }
+    // The segments take everything: what fails is the write that the acks wait for.
+    f.disk.fail(DiskFault::always(DiskAction::Write, DiskErrno::Io).on("/data/b/klamm-wal-"));
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let mut connection = f.node.connect().await;
+        waiting.spawn(async move { produce_to(&mut connection, topic, 1).await });
+    }
+    let codes = tokio::time::timeout(PATIENCE, waiting.join_all()).await.expect("nobody waits for ever");
+    assert_eq!(codes, [ErrorCode::KAFKA_STORAGE_ERROR; 8]);
+    f.until_leaderless("t", 1).await;
+    let dirs = describe(&mut f.connection).await;
+    assert_eq!((dirs[0].error_code, dirs[1].error_code), (ErrorCode::NONE, ErrorCode::KAFKA_STORAGE_ERROR));
+    assert_eq!(f.produce(topic, 0).await, ErrorCode::NONE, "the other directory goes on");
+    f.disk.heal();
+    f.restart().await;
+    let (error, high_watermark) = f.fetch(18, topic, 1).await;
+    assert_eq!(error, ErrorCode::NONE);
+    assert!((1..=9).contains(&high_watermark), "what was acknowledged is there: {high_watermark}");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ impl LockedDir {
             _ => unusable(error),
         })?;
         let entries = disk.list(path).map_err(unusable)?;
-        let identity = read_identity(platform, path)?;
+        let identity = read_identity(platform, path).map_err(|error| named(path, error))?;
         Ok(Self { platform: platform.clone(), path: path.to_path_buf(), lock, entries, identity })
     }
 
@@ -98,7 +98,8 @@ impl LockedDir {
     }
 
     fn write_meta(&mut self, meta: MetaProperties) -> Result<(), StorageError> {
-        meta.write(self.platform.disk.as_ref(), &self.path)?;
+        let written = meta.write(self.platform.disk.as_ref(), &self.path);
+        written.map_err(|error| named(&self.path, error))?;
         self.identity = Identity::Known(meta);
         Ok(())
     }
@@ -108,6 +109,15 @@ impl LockedDir {
     /// # Errors
     /// As [`LogDir::open`].
     pub(crate) fn open(
+        self,
+        config: &LogDirConfig,
+        now_ms: i64,
+    ) -> Result<(LogDir, RecoveryReport), StorageError> {
+        let path = self.path.clone();
+        self.open_logs(config, now_ms).map_err(|error| named(&path, error))
+    }
+
+    fn open_logs(
         mut self,
         config: &LogDirConfig,
         now_ms: i64,
@@ -126,6 +136,14 @@ impl LockedDir {
             unreachable!("a directory without an identity was formatted above")
         };
         open::open(self, meta, config, now_ms)
+    }
+}
+
+/// What the machine refuses while a directory is opened is said with the directory and what to do.
+fn named(path: &Path, error: StorageError) -> StorageError {
+    match error {
+        StorageError::Io(source) => StorageError::Unusable { path: path.to_path_buf(), source },
+        other => other,
     }
 }
 

@@ -269,3 +269,47 @@ fn the_last_stop_was_clean_only_if_it_was_so_everywhere() {
         drop(dirs);
     }
 }
+
+#[test]
+fn what_the_machine_refuses_at_a_start_is_said_with_the_directory_and_the_fix() {
+    let actions = [
+        DiskAction::CreateDir,
+        DiskAction::Create,
+        DiskAction::Open,
+        DiskAction::List,
+        DiskAction::Write,
+        DiskAction::Rename,
+        DiskAction::SyncDir,
+    ];
+    let errors = [
+        (DiskErrno::ReadOnly, "mount its file system for writing"),
+        (DiskErrno::PermissionDenied, "give the user of this process the right"),
+        (DiskErrno::NoSpace, "free some"),
+        (DiskErrno::Io, "mend it, or take it out of log.dirs"),
+    ];
+    for is_new in [true, false] {
+        let mut refusals = 0;
+        for (action, (errno, fix)) in actions.iter().flat_map(|a| errors.iter().map(move |e| (*a, *e))) {
+            let disk = SimDisk::new(1);
+            let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::sim(1) };
+            if !is_new {
+                let (dirs, _) = LogDirs::open(&platform, config(&["/data/a".into()]), NOW).expect("opened");
+                let dir = dirs.entries()[0].online().expect("it works");
+                let mut log = dir.create_log("t", 0, TOPIC_ID, small(300), NOW).expect("created");
+                fill(&mut log, 0, 5);
+                drop((log, dirs));
+                disk.release_locks();
+            }
+            disk.fail(DiskFault::always(action, errno));
+            let Err(refusal) = LogDirs::open(&platform, config(&["/data/a".into()]), NOW) else { continue };
+            let refusal = refusal.to_string();
+            refusals += 1;
+            assert!(refusal.contains("/data/a") && refusal.contains(fix), "{action:?} {errno:?}: {refusal}");
+            // Mended, it starts.
+            disk.heal();
+            disk.release_locks();
+            LogDirs::open(&platform, config(&["/data/a".into()]), NOW).map(drop).expect("opened");
+        }
+        assert!(refusals >= 12, "{refusals}");
+    }
+}
