@@ -23,6 +23,9 @@ const FLUSH_LOOK_MS: u64 = 1_000;
 /// The same while appends wait for the write-ahead log.
 const BUSY_LOOK_MS: u64 = 100;
 
+/// How often retention runs while the directory is full.
+const FULL_RETENTION_MS: i64 = 2_000;
+
 /// Flushes under way at the same time.
 const FLUSHES_AT_ONCE: usize = 8;
 
@@ -46,6 +49,7 @@ impl Housekeeping {
         let intervals = &self.config.log_dir;
         let start = Instant::now();
         let mut retention_at = start + millis(intervals.log_initial_task_delay_ms);
+        let mut full_at = start;
         let mut checkpoint_at = start + millis(intervals.log_flush_offset_checkpoint_interval_ms.into());
         let mut log_starts_at =
             start + millis(intervals.log_flush_start_offset_checkpoint_interval_ms.into());
@@ -59,9 +63,11 @@ impl Housekeeping {
             tokio::time::sleep(Duration::from_millis(look_ms)).await;
             let wal_is_full = self.log_dir.is_wal_checkpoint_due();
             let flushed = self.flush_due(wal_is_full).await;
+            self.log_dir.look_at_space();
             let now = Instant::now();
-            if now >= retention_at {
+            if now >= retention_at || self.log_dir.is_full() && now >= full_at {
                 retention_at = now + millis(intervals.log_retention_check_interval_ms);
+                full_at = now + millis(FULL_RETENTION_MS);
                 self.retain().await;
             }
             if now >= producers_at {
@@ -113,7 +119,11 @@ impl Housekeeping {
         flushed
     }
 
+    /// Drops what is too old or too much. On a full disk the files of what was dropped go at once: who is in the middle of
+    /// one has it open.
     async fn retain(&self) {
+        let is_full = self.log_dir.is_full();
+        let due_ms = |now_ms| if is_full { i64::MAX } else { now_ms };
         for partition in self.all() {
             if partition.is_offline() {
                 continue;
@@ -123,17 +133,17 @@ impl Housekeeping {
                 Some(Ok(outcome)) if outcome.segments > 0 => {
                     tracing::info!(topic = %partition.topic, partition = partition.index, segments = outcome.segments, bytes = outcome.bytes, "retention removed segments");
                 }
-                Some(Err(error)) => partition.log_lost(&error),
+                Some(Err(error)) if !error.is_full() => partition.log_lost(&error),
                 _ => {}
             }
-            let files = partition.with_log(|log| log.expired_files(now_ms)).flatten();
+            let files = partition.with_log(|log| log.expired_files(due_ms(now_ms))).flatten();
             if files.is_some() || partition.future_view().is_some() {
                 let work = move || remove_expired(&partition, files, now_ms);
                 self.platform.blocking.run(work).await;
             }
             tokio::task::yield_now().await;
         }
-        if let Some(files) = self.log_dir.expired_logs(self.platform.clock.wall_ms()) {
+        if let Some(files) = self.log_dir.expired_logs(due_ms(self.platform.clock.wall_ms())) {
             self.platform.blocking.run(move || files.run()).await;
         }
     }
@@ -164,7 +174,10 @@ impl Housekeeping {
 }
 
 fn report(written: Result<(), StorageError>) {
-    if let Err(error) = written {
+    // That a disk is full is said where it is met first.
+    if let Err(error) = written
+        && !error.is_full()
+    {
         tracing::error!(%error, "checkpoints could not be written");
     }
 }

@@ -42,6 +42,7 @@ pub(crate) async fn open(
             log_config: Arc::new(LogConfig::new(&config.topic_defaults, expiration_ms)),
             compacted: Arc::new(takeover.compacted),
             failure_listener: Some(failures),
+            full_percent: u8::try_from(config.log_dir.log_dir_full_percent).unwrap_or(100),
             ..LogDirConfig::new(config.node_id)
         },
     };

@@ -432,7 +432,10 @@ impl Partition {
     pub async fn flush_due(&self, platform: &Platform, checkpoint: bool) -> bool {
         let now_ms = platform.clock.wall_ms();
         self.flush_beside_appends(platform, now_ms, checkpoint).await.unwrap_or_else(|error| {
-            self.log_lost(&error);
+            // A full disk takes what waits in memory when there is space again.
+            if !error.is_full() {
+                self.log_lost(&error);
+            }
             false
         })
     }
@@ -449,7 +452,13 @@ impl Partition {
         let ticket = self.on_log(prepare).await.transpose()?.flatten();
         let Some(ticket) = ticket.map(Arc::new) else { return Ok(false) };
         let running = ticket.clone();
-        platform.blocking.run(move || running.run()).await?;
+        if let Err(error) = platform.blocking.run(move || running.run()).await {
+            if !error.is_full() {
+                return Err(error);
+            }
+            self.on_log(UnifiedLog::put_flush_off).await;
+            return Ok(false);
+        }
         self.on_log(move |log| log.mark_durable(&ticket)).await;
         // The segments may have been faster than the write-ahead log.
         self.durable_end_moved();

@@ -16,6 +16,15 @@ use std::sync::Arc;
 
 pub use os::OsDisk;
 
+/// How full a file system is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// Bytes that are taken.
+    pub used_bytes: u64,
+    /// Bytes that may be taken.
+    pub free_bytes: u64,
+}
+
 /// What writes past the page cache are aligned to.
 pub const DIRECT_BLOCK_BYTES: usize = 4096;
 
@@ -47,6 +56,13 @@ pub trait Disk: Send + Sync {
     /// Size of the file system of `path` in bytes; what is free, where a size is not known.
     fn total_bytes(&self, path: &Path) -> io::Result<u64> {
         self.free_bytes(path)
+    }
+
+    /// What of the file system of `path` is taken and what an ordinary process may still take: without what is kept for the
+    /// superuser.
+    fn space(&self, path: &Path) -> io::Result<DiskSpace> {
+        let free_bytes = self.free_bytes(path)?;
+        Ok(DiskSpace { used_bytes: self.total_bytes(path)?.saturating_sub(free_bytes), free_bytes })
     }
 
     /// As [`Disk::create_dir_all`], and makes the names durable: also after an earlier try that was cut short.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use blocking::Blocking;
 pub use clock::Clock;
-pub use disk::{DIRECT_BLOCK_BYTES, DirEntry, Disk, DiskLock, File, OpenMode, OsDisk, PathError};
+pub use disk::{DIRECT_BLOCK_BYTES, DirEntry, Disk, DiskLock, DiskSpace, File, OpenMode, OsDisk, PathError};
 pub use net::{BindOptions, DetachedStream, Listener, Net, OsNet, Stream};
 pub use rng::Rng;
 

@@ -13,6 +13,7 @@ use platform::{Disk, File, PathError, Rng};
 
 use crate::error::StorageError;
 use crate::open_files::OpenFiles;
+use crate::space::Space;
 use crate::wal::Wal;
 
 /// Is told of log directories that fail.
@@ -28,6 +29,7 @@ pub(crate) struct Directory {
     rng: Rng,
     health: Arc<Health>,
     open_files: OpenFiles,
+    space: Space,
     wal: OnceLock<Wal>,
     views_made: AtomicU64,
     /// No cleaning may go on.
@@ -82,6 +84,7 @@ impl Directory {
         disk: Arc<dyn Disk>,
         rng: Rng,
         max_open_files: usize,
+        full_percent: u8,
         listener: Option<Arc<dyn FailureListener>>,
     ) -> Self {
         let health = Arc::new(Health { path, offline: OnceLock::new(), listener });
@@ -90,6 +93,7 @@ impl Directory {
             rng,
             health,
             open_files: OpenFiles::new(max_open_files),
+            space: Space::new(full_percent),
             wal: OnceLock::new(),
             views_made: AtomicU64::new(0),
             cleaning_stopped: AtomicBool::new(false),
@@ -187,6 +191,33 @@ impl Directory {
             }
             _ => self.take_offline(error),
         }
+    }
+
+    /// Takes room for records that a client wants to append.
+    ///
+    /// # Errors
+    /// [`StorageError::NearlyFull`] if the file system is full up to the limit.
+    pub(crate) fn take_room(&self, bytes: u64) -> Result<(), StorageError> {
+        if self.space.take(bytes, self.disk.as_ref(), self.path()) {
+            Ok(())
+        } else {
+            Err(StorageError::NearlyFull { path: self.path().to_path_buf() })
+        }
+    }
+
+    /// Takes room that may be done without; says whether there is so much below the limit.
+    pub(crate) fn take_spare_room(&self, bytes: u64) -> bool {
+        self.space.take_spare(bytes)
+    }
+
+    /// Says whether the file system is full up to the limit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.space.is_full()
+    }
+
+    /// Looks how full the file system is.
+    pub(crate) fn look_at_space(&self) {
+        self.space.look(self.disk.as_ref(), self.path());
     }
 
     /// Judges a failed read, also one of a name.

@@ -23,6 +23,15 @@ pub enum StorageError {
         /// The log directory.
         path: PathBuf,
     },
+    /// The file system is full up to the limit that is kept for everything but clients' records.
+    #[error(
+        "log directory {} is full up to log.dir.full.percent: delete topics or records, lower retention.ms or \
+         retention.bytes, or make its file system larger", path.display()
+    )]
+    NearlyFull {
+        /// The log directory.
+        path: PathBuf,
+    },
     /// A write or flush failed before, so nothing in this directory can be trusted until it is opened anew.
     #[error("log directory {} is offline since: {reason}", path.display())]
     Offline {
@@ -245,6 +254,11 @@ impl StorageError {
         matches!(self, Self::Corrupt { .. } | Self::TxnIndex { .. })
     }
 
+    /// Whether there was no space, which passes; nothing is broken.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::DiskFull { .. } | Self::NearlyFull { .. })
+    }
+
     /// The error code a client is answered with.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -323,6 +337,8 @@ impl AppendError {
             Self::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
             Self::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
             Self::UnexpectedOffset { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
+            // Every client, however old, tries the same again; KAFKA_STORAGE_ERROR would send it to look for another leader.
+            Self::Storage(e) if e.is_full() => ErrorCode::NOT_ENOUGH_REPLICAS,
             Self::Storage(e) => e.code(),
         }
     }
@@ -330,7 +346,7 @@ impl AppendError {
     /// Whether the disk failed, so that the log cannot be written any more. A full disk is not meant: it can be written
     /// again once there is space.
     pub fn is_disk_fault(&self) -> bool {
-        matches!(self, Self::Storage(e) if !matches!(e, StorageError::DiskFull { .. }))
+        matches!(self, Self::Storage(e) if !e.is_full())
     }
 
     /// The records refused one by one, for Produce's `RecordErrors`; empty if the batch was refused as a whole.

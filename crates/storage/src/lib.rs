@@ -27,6 +27,7 @@ mod producer_state;
 mod recovery_report;
 mod scan;
 mod segment;
+mod space;
 mod txn_index;
 mod view;
 mod wal;

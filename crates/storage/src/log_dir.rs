@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use platform::{DiskLock, OpenMode, Platform};
@@ -60,6 +60,8 @@ pub struct LogDirConfig {
     pub wal: WalConfig,
     /// How many segment files may be open at once; those with unflushed bytes always are.
     pub max_open_files: usize,
+    /// Percent of the file system from which on clients' records are refused; 100 refuses them only without any space.
+    pub full_percent: u8,
     /// Who is told when the directory goes offline.
     pub failure_listener: Option<Arc<dyn FailureListener>>,
 }
@@ -75,6 +77,7 @@ impl LogDirConfig {
             compacted: Arc::default(),
             wal: WalConfig::default(),
             max_open_files: DEFAULT_MAX_OPEN_FILES,
+            full_percent: 100,
             failure_listener: None,
         }
     }
@@ -116,7 +119,15 @@ struct State {
     /// Where the next cleaning of a log goes on.
     cleaned: PartitionOffsets,
     /// Renamed directories and when they may be removed.
-    deleting: Vec<(i64, PathBuf)>,
+    deleting: Vec<Deleting>,
+}
+
+/// A renamed directory, to be removed.
+struct Deleting {
+    due_ms: i64,
+    path: PathBuf,
+    /// Its log, if it was in use in this process.
+    view: Weak<LogView>,
 }
 
 /// What is kept of a log that stays offline, so that the next start comes to the same judgement.
@@ -168,6 +179,16 @@ impl LogDir {
     /// The disk's.
     pub fn free_bytes(&self) -> Result<u64, StorageError> {
         Ok(self.directory.disk().free_bytes(self.directory.path())?)
+    }
+
+    /// Looks how full the file system is. To be called now and then; an append does it by itself when it may matter.
+    pub fn look_at_space(&self) {
+        self.directory.look_at_space();
+    }
+
+    /// Whether clients' records are refused, since the file system is full up to [`LogDirConfig::full_percent`].
+    pub fn is_full(&self) -> bool {
+        self.directory.is_full()
     }
 
     /// Segment files that are open.
@@ -323,8 +344,9 @@ impl LogDir {
     /// The disk's; then the log is still there, unclaimed by anybody, and can be taken to try again.
     pub fn delete_log(&self, log: UnifiedLog, now_ms: i64) -> Result<(), StorageError> {
         let due_ms = now_ms.saturating_add(log.config().file_delete_delay_ms);
-        let renamed = self.rename_away(log, delete_dir_name)?;
-        self.state.lock().deleting.push((due_ms, renamed));
+        let view = Arc::downgrade(&log.view());
+        let path = self.rename_away(log, delete_dir_name)?;
+        self.state.lock().deleting.push(Deleting { due_ms, path, view });
         Ok(())
     }
 
@@ -391,8 +413,14 @@ impl LogDir {
     /// The directories of deleted logs whose delay is over; `None` if there are none.
     pub fn expired_logs(&self, now_ms: i64) -> Option<DeleteTicket> {
         let mut state = self.state.lock();
-        let paths: Vec<PathBuf> =
-            state.deleting.extract_if(.., |(due_ms, _)| *due_ms <= now_ms).map(|(_, path)| path).collect();
+        let due = state.deleting.extract_if(.., |deleting| deleting.due_ms <= now_ms);
+        let paths: Vec<PathBuf> = due
+            .map(|Deleting { path, view, .. }| {
+                // The write-ahead log may know it for long.
+                view.upgrade().inspect(|view| view.close_files());
+                path
+            })
+            .collect();
         (!paths.is_empty()).then(|| DeleteTicket::new(Arc::clone(&self.directory), paths, true))
     }
 }

@@ -291,9 +291,9 @@ impl LogDirs {
 
     /// The working directories, that with the fewest logs first: where the next log goes.
     pub fn by_logs_count(&self) -> Vec<&Arc<LogDir>> {
-        let mut dirs: Vec<_> = self.online().map(|dir| (dir.logs_count(), dir)).collect();
-        dirs.sort_by_key(|(count, _)| *count);
-        dirs.into_iter().map(|(_, dir)| dir).collect()
+        let mut dirs: Vec<_> = self.online().map(|dir| (dir.is_full(), dir.logs_count(), dir)).collect();
+        dirs.sort_by_key(|(is_full, count, _)| (*is_full, *count));
+        dirs.into_iter().map(|(.., dir)| dir).collect()
     }
 
     /// Remembers where the log of a partition is to be made, should it come to that.

@@ -169,6 +169,11 @@ impl Segment {
         Ok(file)
     }
 
+    /// Closes the file, whatever was not flushed of it: the segment is out of use.
+    pub(crate) fn close_file(&self) {
+        *self.file.lock() = None;
+    }
+
     fn open_file(&self, disk: &dyn Disk, create: bool) -> io::Result<Arc<dyn File>> {
         let path = self.path(LOG_SUFFIX);
         let mode = if create { OpenMode::Create } else { OpenMode::ReadWrite };

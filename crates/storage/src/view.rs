@@ -558,6 +558,11 @@ impl LogView {
         self.deleted.store(true, Ordering::Release);
     }
 
+    /// Closes the files of a deleted log, so that their space is free once they are removed, whoever knows the log still.
+    pub(crate) fn close_files(&self) {
+        self.segments().iter().for_each(|segment| segment.close_file());
+    }
+
     /// Publishes an append of `bytes` to the active segment: first where it ends, then that it is there.
     pub(crate) fn publish_append(&self, segment: &Segment, log_end_offset: i64, bytes: u64) {
         let size = segment.size() + bytes;

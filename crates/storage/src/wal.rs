@@ -150,7 +150,7 @@ impl Wal {
             return None;
         }
         let mut state = self.state.lock();
-        if let Some(slot) = state.slot_to_prepare() {
+        if let Some(slot) = state.slot_to_prepare(directory) {
             state.is_preparing = true;
             return Some(WalTicket::prepare(directory, slot));
         }
@@ -292,12 +292,12 @@ impl State {
         self.waiting.back_mut().expect("there is one now")
     }
 
-    fn slot_to_prepare(&mut self) -> Option<ring::NewSlot> {
+    fn slot_to_prepare(&mut self, directory: &Directory) -> Option<ring::NewSlot> {
         if self.is_preparing || self.waiting.is_empty() {
             return None;
         }
         let bytes = self.waiting.front().map_or(0, |group| group.block_bytes(&self.last_ends));
-        self.ring.slot_to_prepare(bytes)
+        self.ring.slot_to_prepare(bytes, |size| directory.take_spare_room(size))
     }
 
     fn send(&mut self, directory: &Arc<Directory>, group: Group, place: Place) -> WalTicket {

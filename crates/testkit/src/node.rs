@@ -20,7 +20,7 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// Starts a node with Kafka's defaults, except that groups do not wait for more members.
+    /// Starts a node with Kafka's defaults, except that groups do not wait for more members and that a disk may be full.
     pub async fn start(properties: &[(&str, &str)]) -> Self {
         Self::start_on(Platform::os(), properties).await
     }
@@ -32,6 +32,8 @@ impl TestNode {
             ("listeners", "PLAINTEXT://127.0.0.1:0"),
             ("group.initial.rebalance.delay.ms", "0"),
             ("offsets.topic.num.partitions", "4"),
+            // Whatever the disk of the machine that runs the tests has left.
+            ("log.dir.full.percent", "100"),
         ];
         let mut all: BTreeMap<String, String> = BTreeMap::new();
         all.insert("log.dirs".into(), dir.path().join("data").display().to_string());

@@ -361,7 +361,10 @@ struct Failing {
 
 /// A node with two directories on a disk that can be made to fail.
 async fn failing(properties: &[(&str, &str)]) -> Failing {
-    let disk = SimDisk::new(1);
+    failing_on(SimDisk::new(1), properties).await
+}
+
+async fn failing_on(disk: SimDisk, properties: &[(&str, &str)]) -> Failing {
     let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::os() };
     let mut all = vec![("log.dirs", "/data/a,/data/b"), ("node.id", "1")];
     all.extend_from_slice(properties);
@@ -580,6 +583,47 @@ async fn acks_that_wait_for_a_write_ahead_log_that_fails_are_refused() {
     let (error, high_watermark) = f.fetch(18, topic, 1).await;
     assert_eq!(error, ErrorCode::NONE);
     assert!((1..=9).contains(&high_watermark), "what was acknowledged is there: {high_watermark}");
+}
+
+#[tokio::test]
+async fn a_full_disk_holds_producers_off_and_nothing_else() {
+    let disk = SimDisk::new(1);
+    disk.set_capacity_bytes(Some(32 << 20));
+    let mut f = failing_on(disk, &[("log.dirs", "/data/a"), ("log.dir.full.percent", "50")]).await;
+    let topic = create_topic(&mut f.connection, "t", 1, &[]).await;
+    let other = create_topic(&mut f.connection, "other", 1, &[]).await;
+    assert_eq!(f.produce(other, 0).await, ErrorCode::NONE);
+    f.groups(topic).await;
+    let large = batch(&["x".repeat(200_000).as_str()]);
+    let mut count = 0;
+    let refused = loop {
+        let answer = produce(&mut f.connection, topic, &large).await;
+        if answer.error_code != ErrorCode::NONE {
+            break answer;
+        }
+        count += 1;
+        assert!(count < 1000, "the disk fills up");
+    };
+    assert_eq!(refused.error_code, ErrorCode::NOT_ENOUGH_REPLICAS, "every client tries that again");
+    let why = refused.error_message.unwrap_or_default();
+    assert!(why.contains("log.dir.full.percent"), "after {count}: {why}");
+    let used: u64 = f.disk.files().iter().map(|(_, bytes)| bytes.len() as u64).sum();
+    assert!(count > 3 && used < 17 << 20, "the limit is met: {used} after {count}");
+    assert_eq!(f.produce(other, 0).await, ErrorCode::NOT_ENOUGH_REPLICAS);
+    // Consumers, groups and the admin go on.
+    assert_eq!(f.fetch(18, topic, 0).await, (ErrorCode::NONE, count));
+    f.groups(topic).await;
+    create_topic(&mut f.connection, "new", 1, &[]).await;
+    assert_eq!(describe(&mut f.connection).await[0].error_code, ErrorCode::NONE);
+    let request = DeleteTopicsRequest {
+        topics: vec![DeleteTopicState { name: Some("t".into()), ..DeleteTopicState::default() }],
+        timeout_ms: 5000,
+        ..DeleteTopicsRequest::default()
+    };
+    let response: DeleteTopicsResponse<'static> = f.connection.ask(6, &request).await;
+    assert_eq!(response.responses[0].error_code, ErrorCode::NONE);
+    let look = async { while f.produce(other, 0).await != ErrorCode::NONE {} };
+    tokio::time::timeout(PATIENCE, look).await.expect("producers are served again, without a restart");
 }
 
 #[tokio::test]

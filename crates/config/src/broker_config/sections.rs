@@ -123,6 +123,8 @@ pub struct LogDirConfig {
     pub log_dirs: Vec<String>,
     /// `log.dir.failure.timeout.ms`.
     pub log_dir_failure_timeout_ms: i64,
+    /// `log.dir.full.percent`.
+    pub log_dir_full_percent: i32,
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub log_flush_offset_checkpoint_interval_ms: i32,
     /// `log.flush.start.offset.checkpoint.interval.ms`.
@@ -144,6 +146,7 @@ impl LogDirConfig {
         LogDirConfig {
             log_dirs: read.list("log.dirs").or_else(|| read.list("log.dir")).unwrap_or_default(),
             log_dir_failure_timeout_ms: read.long("log.dir.failure.timeout.ms"),
+            log_dir_full_percent: read.int("log.dir.full.percent"),
             log_flush_offset_checkpoint_interval_ms: read.int("log.flush.offset.checkpoint.interval.ms"),
             log_flush_start_offset_checkpoint_interval_ms: read
                 .int("log.flush.start.offset.checkpoint.interval.ms"),

@@ -320,6 +320,8 @@ pub static BROKER: &[ConfigDef] = &[
         "Directory of the logs, when log.dirs is not set."),
     key("log.dir.failure.timeout.ms", Long, Text("30000"), AtLeast(1), Low, ReadOnly, Enforced,
         "A broker that cannot tell the controller of a failed directory for this long stops."),
+    internal("log.dir.full.percent", Int, Text("95"), Between(1, 100), Medium, ReadOnly, Enforced,
+        "How full, in percent, the file system of a log directory may be before records of producers are refused with an error that they try again after; 100 refuses them only when no space is left. Klamm's own key."),
     key("log.dirs", List, Null, ListOf { values: &[], empty_allowed: false, null_allowed: true }, High, ReadOnly, Enforced,
         "Directories of the logs, separated by commas; new partitions go where the fewest are."),
     internal("log.durability.mode", String, Text("durable"), OneOf(&["durable", "replicated"]), Medium, ClusterWide, Enforced,

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{DirEntry, Disk, DiskLock, File, OpenMode, PathError};
+use super::{DirEntry, Disk, DiskLock, DiskSpace, File, OpenMode, PathError};
 
 /// The file system of the machine.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +118,14 @@ impl Disk for OsDisk {
         let stat =
             rustix::fs::statvfs(path).map_err(|e| PathError::wrap("ask the size of", path, e.into()))?;
         Ok(stat.f_blocks.saturating_mul(stat.f_frsize))
+    }
+
+    fn space(&self, path: &Path) -> io::Result<DiskSpace> {
+        let stat =
+            rustix::fs::statvfs(path).map_err(|e| PathError::wrap("ask the space of", path, e.into()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        let used_bytes = bytes(stat.f_blocks.saturating_sub(stat.f_bfree));
+        Ok(DiskSpace { used_bytes, free_bytes: bytes(stat.f_bavail) })
     }
 }
 

@@ -14,7 +14,7 @@ use records::{
 
 use super::UnifiedLog;
 use super::preallocate::preallocate;
-use crate::error::AppendError;
+use crate::error::{AppendError, StorageError};
 use crate::log_config::AppendOrigin;
 use crate::producer_state::{Verdict, end_txn_marker};
 
@@ -144,6 +144,9 @@ impl UnifiedLog {
                 }
             }
         }
+        if origin == AppendOrigin::Client {
+            self.directory().take_room(bytes)?;
+        }
         self.append_judged(prepared, now_ms)
     }
 
@@ -243,13 +246,13 @@ impl UnifiedLog {
     }
 
     /// Index entries are a convenience: on a full disk they wait in memory for better times, and the append stands.
-    fn write_indexes(&self) -> Result<(), AppendError> {
+    pub(super) fn write_indexes(&self) -> Result<(), StorageError> {
         let directory = self.view.directory();
         match self.active.segment.write_indexes(directory.disk().as_ref(), false) {
             Ok(()) => Ok(()),
             Err(error) => match directory.write_failed(error) {
-                crate::StorageError::DiskFull { .. } => Ok(()),
-                fault => Err(fault.into()),
+                StorageError::DiskFull { .. } => Ok(()),
+                fault => Err(fault),
             },
         }
     }

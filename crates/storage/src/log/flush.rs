@@ -46,15 +46,25 @@ impl FlushTicket {
     /// Flushes. Blocks; to be run where that is allowed.
     ///
     /// # Errors
-    /// The first failure. The log directory is offline then: a flush is never tried again, since the kernel may have
-    /// dropped what it could not write.
+    /// [`StorageError::DiskFull`] if it could not begin for lack of space: nothing was lost, and another ticket may be run
+    /// later. Else the first failure. The log directory is offline then: a flush is never tried again, since the kernel may
+    /// have dropped what it could not write.
     pub fn run(&self) -> Result<(), StorageError> {
         self.directory.check_online()?;
-        self.flush().map_err(|error| match error.kind() {
+        self.stage_epochs().map_err(|error| self.failed(error, Directory::write_failed))?;
+        self.flush().map_err(|error| self.failed(error, Directory::take_offline))
+    }
+
+    fn failed(
+        &self,
+        error: io::Error,
+        judge: impl FnOnce(&Directory, io::Error) -> StorageError,
+    ) -> StorageError {
+        match error.kind() {
             // The log was deleted meanwhile: there is nothing left to keep.
             io::ErrorKind::NotFound if !self.directory.disk().exists(&self.dir) => error.into(),
-            _ => self.directory.take_offline(error),
-        })
+            _ => judge(&self.directory, error),
+        }
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -70,8 +80,8 @@ impl FlushTicket {
                 Err(e) => return Err(e),
             }
         }
-        if let Some(epochs) = &self.epochs {
-            self.replace_epochs(epochs)?;
+        if self.epochs.is_some() {
+            disk.rename(&self.temporary_epochs(), &self.dir.join(LEADER_EPOCH_CHECKPOINT))?;
         }
         if self.sync_names || self.epochs.is_some() {
             disk.sync_dir(&self.dir)?;
@@ -82,16 +92,18 @@ impl FlushTicket {
         Ok(())
     }
 
-    /// As `write_atomic` does, but for the sync of the directory, which comes once at the end.
-    fn replace_epochs(&self, epochs: &[u8]) -> io::Result<()> {
-        let disk = self.directory.disk();
-        let path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
-        let temporary = self.dir.join(format!("{LEADER_EPOCH_CHECKPOINT}{TEMPORARY_SUFFIX}"));
-        let file = disk.open(&temporary, OpenMode::Create)?;
+    /// Writes what the epoch checkpoint will be, under another name. These are the only new bytes of a flush, so that a
+    /// full disk is met here, where nothing hangs on it.
+    fn stage_epochs(&self) -> io::Result<()> {
+        let Some(epochs) = &self.epochs else { return Ok(()) };
+        let file = self.directory.disk().open(&self.temporary_epochs(), OpenMode::Create)?;
         file.set_len(0)?;
         file.write_at(epochs, 0)?;
-        file.sync_data()?;
-        disk.rename(&temporary, &path)
+        file.sync_data()
+    }
+
+    fn temporary_epochs(&self) -> PathBuf {
+        self.dir.join(format!("{LEADER_EPOCH_CHECKPOINT}{TEMPORARY_SUFFIX}"))
     }
 }
 
@@ -150,7 +162,7 @@ impl UnifiedLog {
             paths.push(self.view.dir().join(PARTITION_METADATA));
         }
         // The index of the active segment is not flushed: recovery takes of it what the batches confirm.
-        self.disk_write(|directory| self.active.segment.write_indexes(directory.disk().as_ref(), false))?;
+        self.write_indexes()?;
         let pairs = || -> Vec<(i32, i64)> {
             self.view.epochs().lock().entries().iter().map(|e| (e.epoch, e.start_offset)).collect()
         };
@@ -196,6 +208,11 @@ impl UnifiedLog {
                 segment.set_dirty(false);
             }
         }
+    }
+
+    /// A ticket of this log could not run for lack of space: another one is due soon.
+    pub fn put_flush_off(&mut self) {
+        self.unflushed.rolled = true;
     }
 
     /// Flushes at once, blocking: for logs whose every append must be durable before it counts.

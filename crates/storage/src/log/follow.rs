@@ -96,7 +96,8 @@ impl UnifiedLog {
     /// `bytes_max` bytes, or one batch. Moves the log start and the high watermark along. Blocks.
     ///
     /// # Errors
-    /// A failed read of the source as [`CopyError::Source`], everything else as [`CopyError::Copy`].
+    /// A failed read of the source as [`CopyError::Source`], everything else as [`CopyError::Copy`]; among it a directory of
+    /// the copy that is full.
     pub fn copy_from(
         &mut self,
         source: &LogView,
@@ -112,9 +113,12 @@ impl UnifiedLog {
         }
         match source.read(self.end_offset().max(start), bytes_max, end_offset, true) {
             Ok(Some(slice)) => {
+                self.directory().take_room(slice.len as u64)?;
                 let batches = slice.to_vec().map_err(|error| CopyError::Source(error.into()))?;
                 bytes = self.take_over(&batches, EVERY_EPOCH, now_ms)?.bytes;
             }
+            // Compaction has removed all that was there.
+            Ok(None) if self.end_offset() < end_offset => self.skip_to(end_offset, now_ms)?,
             Ok(None) => {}
             // Retention went past the copy between two looks: the next step starts there.
             Err(ReadError::OffsetOutOfRange { .. }) => {}
@@ -161,6 +165,13 @@ impl UnifiedLog {
             }
         }
         self.truncate_to(source.log_end_offset(), log_dir, now_ms)?;
+        Ok(())
+    }
+
+    /// Lets the log end at an offset beyond its last batch, with a segment that begins there, so that a start finds it too.
+    fn skip_to(&mut self, offset: i64, now_ms: i64) -> Result<(), StorageError> {
+        self.roll_at(offset, now_ms)?;
+        self.view.publish_end(&self.active.segment, offset);
         Ok(())
     }
 

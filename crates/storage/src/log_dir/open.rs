@@ -3,13 +3,13 @@
 //! Owns the order. The clean marker is gone before anything else is written.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use platform::{DirEntry, Disk};
 
-use super::{Checkpoints, DamagedState, LockedDir, LogDir, LogDirConfig, LogKey, State};
+use super::{Checkpoints, DamagedState, Deleting, LockedDir, LogDir, LogDirConfig, LogKey, State};
 use crate::checkpoint_file::{PartitionOffsets, decode_offsets};
 use crate::directory::Directory;
 use crate::error::StorageError;
@@ -40,8 +40,10 @@ pub(super) fn open(
         Arc::clone(&platform.disk),
         platform.rng.clone(),
         config.max_open_files,
+        config.full_percent,
         config.failure_listener.clone(),
     ));
+    directory.look_at_space();
     // While logs are opened nothing is handed to the write-ahead log, which is read after them.
     let log_config = Arc::new(LogConfig { durable: false, ..LogConfig::clone(&config.log_config) });
     let config = &LogDirConfig { log_config, ..config.clone() };
@@ -184,7 +186,7 @@ impl Opener<'_> {
                     self.open_log(&topic, partition, offsets, &mut window)?;
                     logs.insert((topic, partition), ());
                 }
-                DirKind::Delete => self.state.deleting.push((self.now_ms, path)),
+                DirKind::Delete => self.delete_soon(path),
                 DirKind::Future { topic, partition } => {
                     if self.open_future(&entry.name, &topic, partition, offsets, &mut window)? {
                         logs.insert((topic, partition), ());
@@ -276,7 +278,7 @@ impl Opener<'_> {
                 Err(error) => return Err(error),
             }
         }
-        self.state.deleting.push((self.now_ms, self.directory.path().join(dir_name)));
+        self.delete_soon(self.directory.path().join(dir_name));
         Ok(false)
     }
 
@@ -286,6 +288,10 @@ impl Opener<'_> {
             return Arc::clone(config);
         }
         Arc::new(LogConfig { compact: true, ..LogConfig::clone(config) })
+    }
+
+    fn delete_soon(&mut self, path: PathBuf) {
+        self.state.deleting.push(Deleting { due_ms: self.now_ms, path, view: Weak::new() });
     }
 
     fn load(

@@ -9,7 +9,7 @@ use platform::sim::{DiskAction, DiskErrno, DiskFault, SimDisk};
 use protocol::ErrorCode;
 
 use super::fixture::*;
-use crate::{AppendOrigin, LogConfig, LogDir, StorageError, UnifiedLog};
+use crate::{AppendOrigin, LogConfig, LogDir, LogDirConfig, StorageError, UnifiedLog};
 
 fn sim() -> (SimDisk, Platform) {
     let disk = SimDisk::new(1);
@@ -48,7 +48,7 @@ fn a_full_disk_refuses_and_recovers_without_a_restart() {
             }
         }
         let error = refused.expect("the disk fills up");
-        assert_eq!(error.code(), ErrorCode::KAFKA_STORAGE_ERROR);
+        assert_eq!(error.code(), ErrorCode::NOT_ENOUGH_REPLICAS, "clients try again");
         assert!(!error.is_disk_fault(), "a full disk is no broken one");
         assert!(error.to_string().contains("free some"), "{error}");
         let now = log.view().log_end_offset();
@@ -62,6 +62,72 @@ fn a_full_disk_refuses_and_recovers_without_a_restart() {
     assert_eq!(read_all(&log.view(), 0).len() as i64, end + 1);
     close(dir, log);
     assert_eq!(open(&platform).unclaimed().len(), 1);
+}
+
+fn used_bytes(disk: &SimDisk) -> u64 {
+    disk.files().iter().map(|(_, bytes)| bytes.len() as u64).sum()
+}
+
+#[test]
+fn a_nearly_full_disk_takes_no_more_from_clients_and_all_else() {
+    let (disk, platform) = sim();
+    let config = LogDirConfig { full_percent: 50, ..dir_config() };
+    let dir = LogDir::open(&platform, Path::new("/data"), &config, NOW).expect("the directory opens").0;
+    let mut log = create(&dir, small(1 << 20));
+    append(&mut log, &idempotent(7, 0, 0, &["value-00000"]));
+    let used = used_bytes(&disk);
+    // Half of it stays free, and the other half has room for some fifty appends.
+    disk.set_capacity_bytes(Some((used + 4000) * 2));
+    dir.look_at_space();
+    assert!(!dir.is_full());
+    let mut count = 1;
+    let error = loop {
+        match try_append(&mut log) {
+            Ok(_) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!((40..=60).contains(&count), "{count}");
+    assert!(used_bytes(&disk) < used + 4200, "the limit is met to a batch");
+    assert_eq!(error.code(), ErrorCode::NOT_ENOUGH_REPLICAS, "clients try again");
+    assert!(!error.is_disk_fault() && error.to_string().contains("log.dir.full.percent"), "{error}");
+    assert!(dir.is_full() && dir.offline_reason().is_none());
+    assert!(append(&mut log, &idempotent(7, 0, 0, &["value-00000"])).duplicate, "what is there is said so");
+    // Everything but clients' records goes on.
+    let own = batch(&["value-00000"]);
+    log.append_as_leader(&own, 0, AppendOrigin::Coordinator, NOW).expect("coordinators write");
+    commit(&log);
+    assert_eq!(read_all(&log.view(), 0).len(), count + 1);
+    log.flush_now().expect("flushed");
+    dir.checkpoint().expect("written");
+    // To be just below the limit is not enough to begin again.
+    disk.set_capacity_bytes(Some(used_bytes(&disk) * 1000 / 495));
+    dir.look_at_space();
+    assert!(try_append(&mut log).is_err());
+    disk.set_capacity_bytes(Some(used_bytes(&disk) * 4));
+    assert!(try_append(&mut log).is_err(), "a refusal costs no look at the disk");
+    dir.look_at_space();
+    try_append(&mut log).expect("there is room again");
+}
+
+#[test]
+fn a_flush_without_space_loses_nothing_and_is_done_later() {
+    let (disk, platform) = sim();
+    let dir = open(&platform);
+    let mut log = create(&dir, small(1 << 20));
+    fill(&mut log, 0, 3);
+    disk.set_capacity_bytes(Some(used_bytes(&disk)));
+    let ticket = log.flush().expect("prepared").expect("there is something");
+    assert!(matches!(ticket.run(), Err(StorageError::DiskFull { .. })));
+    log.put_flush_off();
+    assert_eq!((dir.offline_reason(), log.view().recovery_point()), (None, 0));
+    disk.set_capacity_bytes(None);
+    assert!(log.is_flush_due(NOW), "it is due again");
+    log.flush_now().expect("flushed");
+    assert_eq!(log.view().recovery_point(), 3);
+    drop((dir, log));
+    disk.crash();
+    assert_eq!(read_all(&take(&open(&platform), small(1 << 20)).view(), 0), filled(0, 3));
 }
 
 #[test]

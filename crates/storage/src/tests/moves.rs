@@ -165,6 +165,46 @@ fn a_copy_begun_goes_on_after_a_restart_from_what_is_common() {
     assert_eq!(read_all(&future.view(), 0), filled(0, 7));
 }
 
+/// As after a compaction by another program that kept nothing of the last batches.
+#[test]
+fn a_source_that_ends_beyond_its_last_batch_is_followed_to_its_end() {
+    let pair = pair();
+    let dirs = pair.open().expect("opened");
+    let a = dir(&dirs, 0);
+    let mut source = create(&a, pair.log_config.clone());
+    append(&mut source, &batch(&["value-00000", "value-00001"]));
+    source.roll(NOW).expect("rolled");
+    close_log(&mut source).expect("closed");
+    dirs.online().for_each(|dir| assert!(dir.close_clean(None).expect("closed")));
+    drop((dirs, a, source));
+    let rename = |suffix: &str| {
+        let path = |offset: u32| PathBuf::from(format!("/data/a/t-0/{offset:020}.{suffix}"));
+        _ = pair.platform.disk.rename(&path(2), &path(7));
+    };
+    ["log", "index", "timeindex", "snapshot"].iter().for_each(|suffix| rename(suffix));
+    let dirs = pair.open().expect("opened");
+    let (a, b) = (dir(&dirs, 0), dir(&dirs, 1));
+    let source = take(&a, pair.log_config.clone());
+    assert_eq!(source.view().log_end_offset(), 7);
+    let mut future = b.create_future("t", 0, TOPIC_ID, pair.log_config.clone(), NOW).expect("begun");
+    assert!(future.copy_from(&source.view(), 1 << 20, &b, NOW).expect("copied").bytes > 0);
+    let step = future.copy_from(&source.view(), 1 << 20, &b, NOW).expect("copied");
+    assert_eq!((step.bytes, step.bytes_left), (0, 0));
+    close_log(&mut future).expect("closed");
+    let mut log = b.promote_future(future, NOW).expect("promoted");
+    assert_eq!(log.view().log_end_offset(), 7);
+    assert_eq!(append(&mut log, &batch(&["value-00007"])).first_offset, 7);
+    close_log(&mut log).expect("closed");
+    a.delete_moved(source, NOW).expect("deleted");
+    dirs.online().for_each(|dir| assert!(dir.close_clean(None).expect("closed")));
+    drop((dirs, a, b, log));
+    let dirs = pair.open().expect("opened");
+    let view = take(&dir(&dirs, 1), pair.log_config.clone()).view();
+    assert_eq!((view.log_start_offset(), view.log_end_offset()), (0, 8));
+    assert_eq!(read_to(&view, 0, 2, 1 << 20), filled(0, 2));
+    assert_eq!(read_all(&view, 7), filled(7, 8));
+}
+
 #[test]
 fn a_source_that_has_moved_on_is_followed() {
     let pair = pair();

@@ -192,8 +192,13 @@ impl Ring {
         Some(Place { slot: number, file, sequence: *sequence, position })
     }
 
-    /// A file that should be made before `bytes` more are written: none is free, and the current one is half full.
-    pub(super) fn slot_to_prepare(&mut self, bytes: u64) -> Option<NewSlot> {
+    /// A file that should be made before `bytes` more are written: none is free, and the current one is half full. Without
+    /// room for another one the files that are there have to do.
+    pub(super) fn slot_to_prepare(
+        &mut self,
+        bytes: u64,
+        take_room: impl FnOnce(u64) -> bool,
+    ) -> Option<NewSlot> {
         let has_spare = self.slots.iter().any(|slot| matches!(slot.state, SlotState::Free));
         let is_half_full = self.current.is_none_or(|current| {
             let slot = &self.slots[current];
@@ -205,7 +210,7 @@ impl Ring {
         let total: u64 = self.slots.iter().filter(|slot| slot.file.is_some()).map(|slot| slot.size).sum();
         let size = total.clamp(self.config.file_bytes_min, self.config.file_bytes_max);
         let size = size.max(bytes + 2 * BLOCK_BYTES as u64).next_multiple_of(BLOCK_BYTES as u64);
-        if total + size > self.config.bytes_max {
+        if total + size > self.config.bytes_max || !take_room(size) && total > 0 {
             return None;
         }
         let missing = self.slots.iter().position(|slot| matches!(slot.state, SlotState::Missing));

@@ -392,11 +392,26 @@ impl Store {
 
     pub(super) fn free_bytes(&self) -> u64 {
         let Some(capacity) = self.capacity_bytes else { return ENDLESS_BYTES };
-        let used = self.inodes.values().map(|inode| match inode {
-            Inode::File(file) => file.current.len() as u64,
-            Inode::Dir(_) => 0,
+        capacity.saturating_sub(self.used_bytes())
+    }
+
+    /// Bytes of the files that a name or somebody who has one open reaches. What only a loss of power would bring back takes
+    /// no space.
+    fn used_bytes(&self) -> u64 {
+        let mut files: BTreeSet<InodeId> = self.handles.keys().copied().collect();
+        let mut todo = vec![ROOT];
+        while let Some(inode) = todo.pop() {
+            match self.inodes.get(&inode) {
+                Some(Inode::Dir(dir)) => todo.extend(dir.current.values()),
+                Some(Inode::File(_)) => _ = files.insert(inode),
+                None => {}
+            }
+        }
+        let sizes = files.iter().map(|inode| match self.inodes.get(inode) {
+            Some(Inode::File(file)) => file.current.len() as u64,
+            _ => 0,
         });
-        capacity.saturating_sub(used.sum())
+        sizes.sum()
     }
 
     pub(super) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
