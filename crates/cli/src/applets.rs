@@ -15,11 +15,14 @@ mod kafka_console_consumer;
 mod kafka_console_producer;
 mod kafka_consumer_groups;
 mod kafka_delete_records;
+mod kafka_features;
 mod kafka_get_offsets;
+mod kafka_leader_election;
 mod kafka_log_dirs;
 mod kafka_storage;
 mod kafka_topics;
 mod options;
+mod release_features;
 mod subcommand_line;
 mod tool_client;
 mod topic_filter;
@@ -51,8 +54,12 @@ pub enum Applet {
     ConsumerGroups,
     /// `kafka-delete-records`.
     DeleteRecords,
+    /// `kafka-features`.
+    Features,
     /// `kafka-get-offsets`.
     GetOffsets,
+    /// `kafka-leader-election`.
+    LeaderElection,
     /// `kafka-log-dirs`.
     LogDirs,
     /// `kafka-storage`.
@@ -70,7 +77,9 @@ pub const APPLETS: &[(&str, Applet)] = &[
     ("kafka-console-producer", Applet::ConsoleProducer),
     ("kafka-consumer-groups", Applet::ConsumerGroups),
     ("kafka-delete-records", Applet::DeleteRecords),
+    ("kafka-features", Applet::Features),
     ("kafka-get-offsets", Applet::GetOffsets),
+    ("kafka-leader-election", Applet::LeaderElection),
     ("kafka-log-dirs", Applet::LogDirs),
     ("kafka-storage", Applet::Storage),
     ("kafka-topics", Applet::Topics),
@@ -160,10 +169,11 @@ impl Applet {
             Applet::ConsumerGroups => kafka_consumer_groups::OPTIONS,
             Applet::DeleteRecords => kafka_delete_records::OPTIONS,
             Applet::GetOffsets => kafka_get_offsets::OPTIONS,
+            Applet::LeaderElection => kafka_leader_election::OPTIONS,
             Applet::LogDirs => kafka_log_dirs::OPTIONS,
             Applet::Topics => kafka_topics::OPTIONS,
             // Their usage depends on the command, and they print it themselves.
-            Applet::Cluster | Applet::Storage => &[],
+            Applet::Cluster | Applet::Features | Applet::Storage => &[],
         }
     }
 
@@ -176,7 +186,9 @@ impl Applet {
             Applet::ConsoleProducer => kafka_console_producer::run(arguments).await,
             Applet::ConsumerGroups => kafka_consumer_groups::run(arguments).await,
             Applet::DeleteRecords => kafka_delete_records::run(arguments).await,
+            Applet::Features => kafka_features::run(arguments).await,
             Applet::GetOffsets => kafka_get_offsets::run(arguments).await,
+            Applet::LeaderElection => kafka_leader_election::run(arguments).await,
             Applet::LogDirs => kafka_log_dirs::run(arguments).await,
             Applet::Storage => kafka_storage::run(arguments),
             Applet::Topics => kafka_topics::run(arguments).await,

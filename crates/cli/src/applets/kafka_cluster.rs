@@ -56,6 +56,8 @@ pub const TOOL: SubcommandTool = SubcommandTool {
         },
     ],
     help_exit: 1,
+    globals: &[],
+    is_terse: false,
 };
 
 /// Runs the tool.

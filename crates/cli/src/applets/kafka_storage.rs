@@ -4,7 +4,6 @@
 //! beforehand, and for choosing features, passwords or a cluster id. It never starts a node, and it changes nothing in a
 //! directory that is formatted.
 
-mod features;
 mod format;
 mod node_properties;
 mod scram_argument;
@@ -18,6 +17,7 @@ use client::Uuid;
 use platform::Platform;
 
 use crate::applets::ToolError;
+use crate::applets::release_features;
 use crate::applets::subcommand_line::{SubOption, Subcommand, SubcommandTool};
 use crate::output::print;
 use node_properties::NodeProperties;
@@ -98,6 +98,8 @@ pub const TOOL: SubcommandTool = SubcommandTool {
         },
     ],
     help_exit: 0,
+    globals: &[],
+    is_terse: false,
 };
 
 /// Runs the tool.
@@ -111,10 +113,10 @@ pub fn run(arguments: &[String]) -> Result<(), ToolError> {
     match line.command {
         "info" => info(&platform, &node()?),
         "format" => format::run(&platform, &node()?, &line),
-        "version-mapping" => Ok(print(&features::mapping(line.one("--release-version"))?)?),
+        "version-mapping" => Ok(print(&release_features::mapping(line.one("--release-version"))?)?),
         "feature-dependencies" => {
             for feature in line.all("--feature") {
-                print(&features::dependencies(feature)?)?;
+                print(&release_features::dependencies_of(feature)?)?;
             }
             Ok(())
         }

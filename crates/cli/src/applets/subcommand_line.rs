@@ -81,6 +81,10 @@ pub struct SubcommandTool {
     pub commands: &'static [Subcommand],
     /// How it ends when it was asked for help.
     pub help_exit: u8,
+    /// Options that stand before the command.
+    pub globals: &'static [SubOption],
+    /// Whether it says in one line what is wrong, without its usage.
+    pub is_terse: bool,
 }
 
 /// A command line that has been read.
@@ -88,8 +92,11 @@ pub struct SubcommandTool {
 pub struct SubcommandLine {
     /// The command.
     pub command: &'static str,
-    found: BTreeMap<&'static str, Vec<String>>,
+    found: Values,
 }
+
+/// Values of options, by long name.
+type Values = BTreeMap<&'static str, Vec<String>>;
 
 impl SubcommandLine {
     /// Whether the option was given.
@@ -114,6 +121,7 @@ impl SubcommandTool {
     /// # Errors
     /// It makes no sense, or asks for help; all has then been said, and the exit code is Kafka's.
     pub fn parse(&self, arguments: &[String]) -> Result<SubcommandLine, ToolError> {
+        let (globals, arguments) = self.take_globals(arguments)?;
         let Some((name, rest)) = arguments.split_first() else {
             return self.refuse(None, "too few arguments");
         };
@@ -129,7 +137,7 @@ impl SubcommandTool {
             return self
                 .refuse(None, &format!("invalid choice: '{name}' (choose from {})", names.join(", ")));
         };
-        let mut line = SubcommandLine { command: command.name, found: BTreeMap::new() };
+        let mut line = SubcommandLine { command: command.name, found: globals };
         let mut rest = rest.iter();
         while let Some(argument) = rest.next() {
             if argument == "-h" || argument == "--help" {
@@ -166,6 +174,41 @@ impl SubcommandTool {
         }
         self.check_required(command, &line)?;
         Ok(line)
+    }
+
+    /// Takes the options before the command, of which those that begin with `--bootstrap` exclude each other.
+    fn take_globals<'a>(&self, arguments: &'a [String]) -> Result<(Values, &'a [String]), ToolError> {
+        let mut found = Values::new();
+        let mut rest = arguments;
+        while let Some((argument, behind)) = rest.split_first() {
+            let (name, given) = match argument.split_once('=') {
+                Some((name, given)) => (name, Some(given.to_owned())),
+                None => (argument.as_str(), None),
+            };
+            let Some(option) = self.globals.iter().find(|option| option.long == name) else { break };
+            let is_place = |name: &str| name.starts_with("--bootstrap");
+            let other = found.keys().find(|other| is_place(other) && **other != option.long);
+            if let Some(other) = other.filter(|_| is_place(option.long)) {
+                let reason = format!("argument {}: not allowed with argument {other}", option.long);
+                return self.refuse(None, &reason);
+            }
+            rest = behind;
+            let value = match given {
+                Some(given) => given,
+                None => match rest.split_first() {
+                    Some((value, behind)) if !value.starts_with('-') => {
+                        rest = behind;
+                        value.clone()
+                    }
+                    _ => {
+                        return self
+                            .refuse(None, &format!("argument {}: expected one argument", option.long));
+                    }
+                },
+            };
+            found.entry(option.long).or_default().push(value);
+        }
+        Ok((found, rest))
     }
 
     fn check_required(&self, command: &Subcommand, line: &SubcommandLine) -> Result<(), ToolError> {
@@ -210,7 +253,11 @@ impl SubcommandTool {
     /// # Errors
     /// Always.
     pub fn refuse<T>(&self, command: Option<&Subcommand>, reason: &str) -> Result<T, ToolError> {
-        eprintln!("{}\n{}: error: {reason}", self.usage(command), self.name);
+        if self.is_terse {
+            eprintln!("Command line error: {reason}. Type --help for help.");
+        } else {
+            eprintln!("{}\n{}: error: {reason}", self.usage(command), self.name);
+        }
         Err(ToolError::Exit(1))
     }
 

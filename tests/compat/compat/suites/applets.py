@@ -15,7 +15,8 @@ import subprocess
 import time
 
 from .. import toolchain
-from ..applets import cluster, configs, console, consumer_groups, delete_records, get_offsets, storage, topics
+from ..applets import (cluster, configs, console, consumer_groups, delete_records, elections, features, get_offsets, storage,
+                       topics)
 
 TOOLS = {
     "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
@@ -25,14 +26,16 @@ TOOLS = {
     "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
     "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
+    "kafka-features": "org.apache.kafka.tools.FeatureCommand",
     "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
+    "kafka-leader-election": "org.apache.kafka.tools.LeaderElectionCommand",
     "kafka-log-dirs": "org.apache.kafka.tools.LogDirsCommand",
     "kafka-storage": "kafka.tools.StorageTool",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
 }
 MODULES = {"topics": topics, "get-offsets": get_offsets, "delete-records": delete_records, "cluster": cluster,
            "consumer-groups": consumer_groups, "configs": configs, "console": console,
-           "storage": storage}
+           "storage": storage, "elections": elections, "features": features}
 # Equally long, so that columns are equally wide.
 PREFIXES = {"tools": "zappa", "applets": "zeppo"}
 SECONDS = 60
@@ -144,6 +147,9 @@ class Words:
         # Advice to use the newer group protocol, which our consumer does not have so far.
         text = re.sub(r"The consumer rebalance protocol \(KIP-848\).*\n", "", text)
         text = re.sub(r"(?<=Detected group ids: ).*", lambda m: str(sorted(m.group().split(", "))), text)
+        # A tool of 4.3 does not know the name of 4.4's metadata version.
+        text = re.sub(r"UNKNOWN 33   |4\.4-IV2      ", "<latest>     ", text)
+        text = re.sub(r"(?<=Epoch: )\d+", "<epoch>", text)
         # Kafka's tools are a version older than the broker may be: what they could use is not what we could.
         text = re.sub(r" \[usable: \d+\]", " [usable]", text)
         text = re.sub(r",?\n\t\w+\(9[3-9]\): .*", "", text)
@@ -161,10 +167,10 @@ def without_stack(text):
     """What an exception says, once, without its class and stack."""
     rows = []
     for row in text.split("\n"):
-        if re.match(r"\s+at |\s+\.\.\. \d+ more|Caused by: ", row):
+        if re.match(r"\s+at |\s+\.\.\. \d+ more|Caused by: |\s+Suppressed: ", row):
             continue
         row = re.sub(r'^(Exception in thread "main" )?([a-z]\w*\.)+[A-Z][\w$]*(Exception|Error|Failure): ', "", row)
-        if not (rows and row and rows[-1].endswith(row)):
+        if not (rows and row and rows[-1] and (rows[-1].endswith(row) or row.endswith(": " + rows[-1]))):
             rows.append(row)
     return re.sub(r"\n+\Z", "\n", "\n".join(rows))
 

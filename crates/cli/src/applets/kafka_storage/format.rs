@@ -8,11 +8,11 @@ use broker::{BootstrapMetadata, BootstrapVoter, DirectoryIdentity, format_direct
 use platform::Platform;
 use protocol::{FeatureLevelRecord, MetadataRecord, UserScramCredentialRecord};
 
-use super::features::{self, Levels};
 use super::node_properties::NodeProperties;
 use super::scram_argument::parse_scram;
 use super::voters_argument::parse_voters;
 use crate::applets::ToolError;
+use crate::applets::release_features::{self as features, Levels};
 use crate::applets::subcommand_line::SubcommandLine;
 use crate::output::print;
 

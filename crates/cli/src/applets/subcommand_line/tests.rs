@@ -22,6 +22,8 @@ const TOOL: SubcommandTool = SubcommandTool {
         Subcommand { name: "hide", about: "Hides.", options: &[], one_of: &[], at_most_one_of: &[] },
     ],
     help_exit: 1,
+    globals: &[],
+    is_terse: false,
 };
 
 fn read(arguments: &[&str]) -> Result<SubcommandLine, ToolError> {

@@ -94,11 +94,11 @@ pub fn mapping(release: Option<&str>) -> Result<String, ToolError> {
     Ok(text)
 }
 
-/// What a level of a feature, `feature=level`, needs of others.
+/// What a level of a feature, `feature=level` as `kafka-storage` takes it, needs of others.
 ///
 /// # Errors
 /// There is no such feature or level.
-pub fn dependencies(text: &str) -> Result<String, ToolError> {
+pub fn dependencies_of(text: &str) -> Result<String, ToolError> {
     let Some((name, level)) = text.split_once('=').map(|(name, level)| (name.trim(), level.trim())) else {
         return Err(ToolError::failed(format!(
             "Invalid feature format: {text}. Expected format: 'feature=version' (e.g. 'group.version=1')"
@@ -107,6 +107,14 @@ pub fn dependencies(text: &str) -> Result<String, ToolError> {
     let level: i16 = level
         .parse()
         .map_err(|_| ToolError::failed(format!("Invalid version format: {level} for feature {name}")))?;
+    dependencies(name, level)
+}
+
+/// What a level of a feature needs of others.
+///
+/// # Errors
+/// There is no such feature or level.
+pub fn dependencies(name: &str, level: i16) -> Result<String, ToolError> {
     if name == METADATA_VERSION {
         let unknown = || ToolError::failed(format!("Unknown metadata.version {level}"));
         let version = version_name(level).ok_or_else(unknown)?;
@@ -123,6 +131,16 @@ pub fn dependencies(text: &str) -> Result<String, ToolError> {
             format!("{name}={level} requires:\n    {METADATA_VERSION}={needed} ({version})\n")
         }
     })
+}
+
+/// Levels of all features in a version of Kafka, by name.
+///
+/// # Errors
+/// There is no such version.
+pub fn all_levels(release: &str) -> Result<BTreeMap<String, i16>, ToolError> {
+    let level = version_level(release).ok_or_else(|| unknown_version(release, &NAMES))?;
+    let others = FEATURES.iter().map(|feature| (feature.name.to_owned(), feature.default_level(level)));
+    Ok(others.chain([(METADATA_VERSION.to_owned(), level)]).collect())
 }
 
 /// The metadata version that a level of a feature needs.
@@ -181,7 +199,11 @@ pub fn levels(release: Option<&str>, asked: &[String], is_dynamic: bool) -> Resu
     Ok(Levels { metadata_version, features: levels, kraft_version })
 }
 
-fn name_and_level(text: &str) -> Result<(String, i16), ToolError> {
+/// A feature and its level, `feature=level`.
+///
+/// # Errors
+/// The text is not of this form.
+pub fn name_and_level(text: &str) -> Result<(String, i16), ToolError> {
     let wrong = |what: &str| ToolError::failed(format!("Can't parse feature=level string {text}: {what}"));
     let (name, level) = text.split_once('=').ok_or_else(|| wrong("equals sign not found."))?;
     let level = level.trim();
