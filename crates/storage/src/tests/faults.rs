@@ -8,6 +8,7 @@ use platform::Platform;
 use platform::sim::{DiskAction, DiskErrno, DiskFault, SimDisk};
 use protocol::ErrorCode;
 
+use super::cleaning::{SETTINGS, clean, compacted, content, put, settle};
 use super::fixture::*;
 use crate::{AppendOrigin, LogConfig, LogDir, LogDirConfig, StorageError, UnifiedLog};
 
@@ -245,4 +246,61 @@ fn rot_is_met_with_an_error_and_never_served() {
     let dir = open(&platform);
     let view = take(&dir, small(1 << 20)).view();
     check(&view);
+}
+
+/// A compacted log of which a part can be cleaned.
+fn cleanable(platform: &Platform) -> (LogDir, UnifiedLog) {
+    let dir = open(platform);
+    let mut log = create(&dir, compacted(300));
+    (0..30).for_each(|round| put(&mut log, &[("k", &round.to_string())]));
+    settle(&dir, &mut log, NOW).expect("the log settles");
+    (dir, log)
+}
+
+#[test]
+fn a_compaction_that_meets_a_broken_disk_takes_the_directory_offline() {
+    let actions = [
+        DiskAction::Create,
+        DiskAction::Write,
+        DiskAction::Sync,
+        DiskAction::Rename,
+        DiskAction::SyncDir,
+        DiskAction::Read,
+    ];
+    for action in actions {
+        let (disk, platform) = sim();
+        let (dir, mut log) = cleanable(&platform);
+        let before = content(&log.view());
+        let fault = DiskFault::nth(action, 1, DiskErrno::Io);
+        // An index that cannot be read only costs a walk.
+        disk.fail(if action == DiskAction::Read { fault.on(".log") } else { fault });
+        let cleaned = clean(&dir, &mut log, &SETTINGS, NOW);
+        assert!(cleaned.is_err(), "{action:?} passed unnoticed: {cleaned:?}");
+        assert!(dir.offline_reason().is_some(), "{action:?} left the directory in use");
+        disk.heal();
+        drop((dir, log));
+        disk.release_locks();
+        let dir = open(&platform);
+        let log = take(&dir, compacted(300));
+        let after = content(&log.view());
+        assert!(after.iter().all(|(offset, record)| before.get(offset) == Some(record)), "{action:?}");
+        assert_eq!(after.last_key_value(), before.last_key_value(), "{action:?}: the last value is there");
+    }
+}
+
+#[test]
+fn a_compaction_without_room_leaves_everything_and_tries_again() {
+    let (disk, platform) = sim();
+    let (dir, mut log) = cleanable(&platform);
+    let before = content(&log.view());
+    let used: u64 = disk.files().iter().map(|(_, bytes)| bytes.len() as u64).sum();
+    disk.set_capacity_bytes(Some(used));
+    let error = clean(&dir, &mut log, &SETTINGS, NOW).expect_err("there is no room");
+    assert!(matches!(error, StorageError::DiskFull { .. }), "{error}");
+    assert_eq!((dir.offline_reason(), content(&log.view())), (None, before));
+    let left = names(&platform, Path::new("/data/t-0"));
+    assert!(left.iter().all(|name| !name.ends_with(".cleaned")), "{left:?}");
+    disk.set_capacity_bytes(None);
+    assert!(clean(&dir, &mut log, &SETTINGS, NOW).expect("there is room").is_some());
+    assert_eq!(content(&log.view()).len(), 1);
 }
