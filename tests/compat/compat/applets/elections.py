@@ -35,9 +35,10 @@ CASES = [
     case(RUN + "--topic P-led --partition 9"),
     case(RUN + "--topic P-nothing --partition 0"),
     case("kafka-leader-election @B --election-type unclean --topic P-led --partition 1"),
-    case(RUN + "--topic P-led --partition 0 --admin.config @T/a", files={"a": "client.id=x\n"}),
-    case(RUN + "--topic P-led --partition 0 --command-config @T/a", files={"a": "client.id=x\n"}),
-    case(RUN + "--topic P-led --partition 0 --command-config @T/a --admin.config @T/a", files={"a": ""}, help_text=True),
+    case(RUN + "--topic P-led --partition 0 --admin.config @T/client.properties", files={"client.properties": "client.id=x\n"}),
+    case(RUN + "--topic P-led --partition 0 --command-config @T/client.properties", files={"client.properties": "client.id=x\n"}),
+    case(RUN + "--topic P-led --partition 0 --command-config @T/client.properties --admin.config @T/client.properties",
+         files={"client.properties": ""}, help_text=True),
     case(FILE, files=file('[{"topic": "P-led", "partition": 0}, {"topic": "P-led", "partition": 2}]'), rows="tokens"),
     case(FILE, files=file('[{"topic": "P-led", "partition": 0}, {"topic": "P-led", "partition": 9}, '
                           '{"topic": "P-nothing", "partition": 2}]'), rows="any"),

@@ -18,7 +18,7 @@ CASES = [
     case(RUN + "describe --node-id x"),
     case(RUN + "describe"),
     case(RUN + "describe --node-id 1"),
-    case(RUN + "--command-config @T/a describe", files={"a": "client.id=x\n"}),
+    case(RUN + "--command-config @T/client.properties describe", files={"client.properties": "client.id=x\n"}),
     case(RUN + "upgrade"),
     case(RUN + "upgrade --nonsense"),
     case(RUN + "upgrade --feature x"),
