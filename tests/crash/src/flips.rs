@@ -35,6 +35,8 @@ pub struct FlipOrder {
     pub flips: u64,
     /// The seed.
     pub seed: u64,
+    /// Files whose path has this in it are left as they are.
+    pub spare: Option<String>,
     /// Ends it, whatever is left.
     pub until: Option<Instant>,
 }
@@ -115,7 +117,9 @@ fn template(order: &FlipOrder, room: &Room, how: &str, rng: &Rng) -> Result<Temp
     let mut files = Vec::new();
     list(&path, &mut files)?;
     let mut bits = Vec::new();
-    for (file, bytes) in files {
+    let is_spared =
+        |file: &Path| order.spare.as_ref().is_some_and(|part| file.to_string_lossy().contains(part));
+    for (file, bytes) in files.into_iter().filter(|(file, _)| !is_spared(file)) {
         let all = bytes * 8;
         if bytes <= SMALL_FILE_BYTES {
             bits.extend((0..all).map(|bit| (file.clone(), bit)));

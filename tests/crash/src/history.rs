@@ -103,6 +103,13 @@ pub struct PartitionFacts {
     pub end: i64,
 }
 
+impl PartitionFacts {
+    /// What the end reaches at least.
+    pub fn end_expected(&self) -> i64 {
+        self.known.last_key_value().map_or(self.end, |(last, _)| self.end.max(last + 1))
+    }
+}
+
 /// All of it, of one directory.
 #[derive(Clone, Default)]
 pub struct History {

@@ -12,7 +12,7 @@ use protocol::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequest
 use protocol::{ErrorCode, MetadataRequest, MetadataResponse, OffsetFetchRequest, OffsetFetchResponse, Uuid};
 
 use crate::clients::reader::{EARLIEST, Fetched, LATEST, fetch, offset_of};
-use crate::history::{History, Life, Topic};
+use crate::history::{History, Life, PartitionFacts, Topic};
 use crate::value::{Place, Value};
 use crate::wire::{Lost, Wire};
 
@@ -90,7 +90,8 @@ pub fn judge(history: &mut History, address: SocketAddr, patience: Duration) -> 
     for topic in topics {
         for partition in 0..topic.partitions {
             let place = Place { topic: topic.number, partition };
-            if let Some((start, end, found)) = read(&topic, place, &mut wire, &mut verdict)? {
+            let expected = history.partitions.get(&place).map_or(0, PartitionFacts::end_expected);
+            if let Some((start, end, found)) = read(&topic, place, expected, &mut wire, &mut verdict)? {
                 verdict.records += found.len() as u64;
                 compare(history, place, start, end, &found, &mut verdict);
                 let facts = history.partitions.entry(place).or_default();
@@ -168,10 +169,12 @@ fn told_topics(wire: &mut Wire, verdict: &mut Verdict) -> Result<BTreeMap<Uuid, 
 
 type Content = (i64, i64, Vec<(i64, Value)>);
 
-/// Reads a partition from its start to its end.
+/// Reads a partition from its start to its end. What was unproven at the start comes into view a little later: the end that
+/// is expected is waited for.
 fn read(
     topic: &Topic,
     place: Place,
+    expected: i64,
     wire: &mut Wire,
     verdict: &mut Verdict,
 ) -> Result<Option<Content>, Lost> {
@@ -183,6 +186,10 @@ fn read(
                 offset_of(wire, topic, place.partition, EARLIEST)?,
                 offset_of(wire, topic, place.partition, LATEST)?,
             ) {
+                (Ok(_), Ok(end)) if end < expected && began.elapsed() < verdict.patience => {
+                    thread::sleep(Duration::from_millis(20));
+                    continue;
+                }
                 (Ok(start), Ok(end)) => {
                     content = Some((start, end, start, Vec::new()));
                     continue;

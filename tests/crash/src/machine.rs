@@ -16,7 +16,7 @@ use fuser::{BackgroundSession, Config, MountOption};
 use platform::Rng;
 
 use crate::Failure;
-use crate::device::{CutReport, Device, Survival};
+use crate::device::{CutReport, Device, Survival, Trigger, Trouble};
 use crate::fuse::{DiskFile, FILE_NAME, WaitingCalls};
 
 /// Rooms of this process so far.
@@ -56,7 +56,7 @@ while [ $tries -lt 50 ] && mountpoint -q "$1/fs"; do
     umount "$1/fs" 2>/dev/null || { tries=$((tries + 1)); sleep 0.1; }
 done
 umount -l "$1/fs" 2>/dev/null
-[ -s "$1/loop" ] && losetup -d "$(cat "$1/loop")" 2>/dev/null
+losetup -n -O NAME,BACK-FILE 2>/dev/null | grep -F "$1/" | while read -r loop rest; do losetup -d "$loop"; done
 umount -l "$1/fuse" 2>/dev/null
 rm -rf "$1"
 "#;
@@ -141,17 +141,30 @@ impl Machine {
         self.device.replace(&self.empty_disk);
     }
 
-    /// Mounts what the disk holds; the journal is replayed.
+    /// Mounts what the disk holds; the journal is replayed. Trouble may come from there on.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn mount(&mut self, options: &str) -> Result<(), Failure> {
+    pub fn mount(&mut self, options: &str, trouble: Option<(Trigger, Trouble)>) -> Result<(), Failure> {
         let file = self.room.path.join("fuse").join(FILE_NAME);
         let attached = run(Command::new("losetup").args(["--find", "--show"]).arg(&file))?;
         let name = attached.trim().to_owned();
-        fs::write(self.room.path.join("loop"), &name)?;
         self.loop_device = Some(name.clone());
-        run(Command::new("mount").args(["-t", "ext4", "-o", options, &name]).arg(self.data()))?;
+        self.device.arm(trouble);
+        let mut command = Command::new("mount");
+        command.args(["-t", "ext4", "-o", options, &name]).arg(self.data());
+        let mut mounting = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        // The power may go while the journal is replayed: then nobody answers, and mount would wait for ever.
+        while mounting.try_wait()?.is_none() {
+            if self.device.wait_for_cut(Duration::from_millis(2)) {
+                self.give_errors();
+                break;
+            }
+        }
+        let output = mounting.wait_with_output()?;
+        if !output.status.success() {
+            return Err(format!("mount: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
+        }
         self.is_mounted = true;
         Ok(())
     }
@@ -187,7 +200,6 @@ impl Machine {
         if let Some(name) = self.loop_device.take() {
             retry(|| run(Command::new("losetup").args(["--detach", &name])))?;
             wait_until_detached(&name)?;
-            fs::remove_file(self.room.path.join("loop"))?;
         }
         Ok(())
     }

@@ -55,6 +55,9 @@ struct Arguments {
     /// Ends after so many seconds, whatever is left.
     #[arg(long)]
     seconds: Option<u64>,
+    /// Flips no bit in files whose path has this in it.
+    #[arg(long, value_name = "TEXT")]
+    spare: Option<String>,
     /// The program under test.
     #[arg(long)]
     klamm: PathBuf,
@@ -157,7 +160,11 @@ fn kill(arguments: &Arguments, klamm: PathBuf, seed: u64) -> Result<bool, Failur
 }
 
 fn flip(arguments: &Arguments, klamm: PathBuf, seed: u64) -> Result<bool, Failure> {
-    let order = FlipOrder { klamm, flips: arguments.flips, seed, until: until(arguments) };
+    let spare = arguments.spare.clone();
+    if let Some(part) = &spare {
+        println!("crash: no bits are flipped in files with {part} in their path");
+    }
+    let order = FlipOrder { klamm, flips: arguments.flips, seed, spare, until: until(arguments) };
     let tally = run_flips(&order, &Room::new(&std::env::temp_dir())?)?;
     println!(
         "flipped bits, seed {seed}: {} flips, {} starts refused, {} offline, {} caught by the reader's checksum, {} harmless, \

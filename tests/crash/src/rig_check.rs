@@ -31,12 +31,12 @@ fn cut(machine: &mut Machine, survival: Survival) -> Result<(), Failure> {
     machine.device.cut();
     machine.take_apart()?;
     machine.power_on(survival, &Rng::seeded(1));
-    machine.mount("defaults")
+    machine.mount("defaults", None)
 }
 
 fn unsynced_is_lost(machine: &mut Machine) -> Result<(), Failure> {
     machine.format();
-    machine.mount("defaults")?;
+    machine.mount("defaults", None)?;
     let (synced, tail, unsynced) =
         (machine.data().join("synced"), machine.data().join("tail"), machine.data().join("unsynced"));
     let mut file = File::create(&synced)?;
@@ -59,7 +59,7 @@ fn unsynced_is_lost(machine: &mut Machine) -> Result<(), Failure> {
 /// The same, but the disk kept its cache; and the file system had brought the bytes to it.
 fn everything_may_survive(machine: &mut Machine) -> Result<(), Failure> {
     machine.format();
-    machine.mount("defaults")?;
+    machine.mount("defaults", None)?;
     let path = machine.data().join("kept");
     let file = File::create(&path)?;
     (&file).write_all(&[1; BYTES])?;
@@ -82,7 +82,7 @@ fn everything_may_survive(machine: &mut Machine) -> Result<(), Failure> {
 
 fn errors_are_passed_on(machine: &mut Machine) -> Result<(), Failure> {
     machine.format();
-    machine.mount("defaults")?;
+    machine.mount("defaults", None)?;
     let mut file = File::create(machine.data().join("file"))?;
     file.write_all(&[7; BYTES])?;
     machine.device.arm(Some((Trigger { call: Call::Flush, number: 1 }, Trouble::FailOnce)));
