@@ -21,7 +21,7 @@ use crate::vary::{Variation, plain, variations};
 use crate::wire::{ANSWER, PATIENCE};
 
 /// How long both brokers get to agree on what a request left behind.
-const AGREE: Duration = Duration::from_secs(1);
+const AGREE: Duration = Duration::from_secs(4);
 
 /// How much longer than Kafka's silence ours is waited for.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
