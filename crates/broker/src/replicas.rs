@@ -1,18 +1,23 @@
 //! The node's replicas, brought up from metadata and directories: the table of partitions, and what feeds and moves them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metadata::MetadataImage;
 use platform::Platform;
 use storage::LogDirs;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::current_config::CurrentConfig;
 use crate::directory_assignments::DirectoryAssignments;
 use crate::local_partitions::LocalPartitions;
 use crate::partitions::Partitions;
 use crate::replica_moves::{MoveSettings, ReplicaMoves};
+
+/// How long a start waits for what it recovered to become durable. A disk that is full does not keep the node from starting.
+const SECURE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The parts.
 pub(crate) struct Replicas {
@@ -61,6 +66,22 @@ impl Replicas {
         });
         let (loading, image) = (local.clone(), image.load_full());
         platform.blocking.run(move || loading.load(&image)).await;
+        secure_ends(platform, log_dirs).await;
         Self { partitions, published, moves, assignments, local }
+    }
+}
+
+/// What recovery found beyond the recovery points becomes durable, and with that readable, before anybody can ask for it.
+/// Logs of a node that was killed mostly have it in the write-ahead log; those of an Apache Kafka that was killed do not.
+async fn secure_ends(platform: &Platform, log_dirs: &LogDirs) {
+    let end = Instant::now() + SECURE_LIMIT;
+    for dir in log_dirs.opened() {
+        while !dir.is_wal_idle() && dir.offline_reason().is_none() && Instant::now() < end {
+            match dir.wal_ticket() {
+                Some(ticket) => platform.blocking.run(move || ticket.run_all()).await,
+                // Another thread is at it.
+                None => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
     }
 }

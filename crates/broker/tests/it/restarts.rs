@@ -45,3 +45,17 @@ async fn a_torn_tail_is_cut_and_what_was_whole_stays() {
     assert_eq!(values(&fetch(&mut connection, topic, 0).await, 0), ["whole"]);
     assert_eq!(produce(&mut connection, topic, &batch(&["next"])).await.base_offset, 1);
 }
+
+#[tokio::test]
+async fn what_another_program_left_without_a_word_is_served_at_once() {
+    let (mut node, mut connection, topic) = node_with_topic(&[]).await;
+    produce(&mut connection, topic, &batch(&["a", "b"])).await;
+    node.stop().await;
+    // As Apache Kafka leaves a directory when it is killed: no marker, no write-ahead log, recovery points of long ago.
+    std::fs::remove_file(node.data_dir().join(".kafka_cleanshutdown")).unwrap();
+    std::fs::write(node.data_dir().join("recovery-point-offset-checkpoint"), "0\n0\n").unwrap();
+    std::fs::write(node.data_dir().join("replication-offset-checkpoint"), "0\n0\n").unwrap();
+    node.restart().await;
+    let mut connection = node.connect().await;
+    assert_eq!(values(&fetch(&mut connection, topic, 0).await, 0), ["a", "b"]);
+}
