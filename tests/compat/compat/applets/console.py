@@ -14,7 +14,9 @@ def prepare(bootstrap, prefix):
 
 
 PRODUCE = "kafka-console-producer @B --topic P-c "
-CONSUME = "kafka-console-consumer @B --topic P-c --from-beginning --timeout-ms 1500 "
+# A tool that waits for the end has time to begin on a busy machine; one that stops by itself has all of it.
+CONSUME = "kafka-console-consumer @B --topic P-c --from-beginning --timeout-ms 4000 "
+READ = "kafka-console-consumer @B --topic P-c --from-beginning --timeout-ms 30000 "
 KEYS = "--reader-property parse.key=true "
 ALL = ("--formatter-property print.key=true --formatter-property print.headers=true --formatter-property print.offset=true "
        "--formatter-property print.partition=true ")
@@ -70,21 +72,21 @@ CASES = [
     case("kafka-console-consumer @B --topic a --from-beginning --command-property auto.offset.reset=latest"),
     case(CONSUME, errors=False),
     case(CONSUME + ALL),
-    case(CONSUME + "--max-messages 3"),
+    case(READ + "--max-messages 3"),
     case(CONSUME + "--max-messages 0"),
-    case(CONSUME + "--property print.key=true --property key.separator=: --max-messages 8"),
-    case(CONSUME + "--formatter-property print.timestamp=true --formatter-property print.epoch=true --max-messages 2"),
-    case(CONSUME + "--formatter-property print.value=false --formatter-property print.key=true --max-messages 9"),
-    case(CONSUME + "--formatter-property null.literal=- --formatter-property line.separator=; --max-messages 12"),
+    case(READ + "--property print.key=true --property key.separator=: --max-messages 8"),
+    case(READ + "--formatter-property print.timestamp=true --formatter-property print.epoch=true --max-messages 2"),
+    case(READ + "--formatter-property print.value=false --formatter-property print.key=true --max-messages 9"),
+    case(READ + "--formatter-property null.literal=- --formatter-property line.separator=; --max-messages 12"),
     case(CONSUME + "--formatter org.apache.kafka.tools.consumer.NoOpMessageFormatter"),
-    case(CONSUME + "--formatter-config @T/f.properties --max-messages 2",
+    case(READ + "--formatter-config @T/f.properties --max-messages 2",
          files={"f.properties": "print.offset=true\nkey.separator=|\n"}),
-    case(CONSUME + "--key-deserializer org.apache.kafka.common.serialization.StringDeserializer"
+    case(READ + "--key-deserializer org.apache.kafka.common.serialization.StringDeserializer"
                    " --value-deserializer org.apache.kafka.common.serialization.StringDeserializer --max-messages 2"),
-    case(CONSUME + "--value-deserializer org.apache.kafka.common.serialization.LongDeserializer --max-messages 2",
+    case(READ + "--value-deserializer org.apache.kafka.common.serialization.LongDeserializer --max-messages 2",
          errors=False),
-    case(CONSUME + "--isolation-level read_committed --max-messages 2"),
-    case(CONSUME + "--consumer-property fetch.max.wait.ms=100 --consumer.config @T/c.properties --max-messages 1",
+    case(READ + "--isolation-level read_committed --max-messages 2"),
+    case(READ + "--consumer-property fetch.max.wait.ms=100 --consumer.config @T/c.properties --max-messages 1",
          files={"c.properties": "client.id=x\n"}),
     case("kafka-console-consumer @B --topic P-c --partition 0 --offset 4 --max-messages 2"),
     case("kafka-console-consumer @B --topic P-c --partition 0 --offset earliest --max-messages 2"),
