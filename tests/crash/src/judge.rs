@@ -19,6 +19,9 @@ use crate::wire::{Lost, Wire};
 /// Longest time after its start in which a sound node may refuse to answer.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Longest wait for the end of a partition to come into view.
+const END_LONGEST: Duration = Duration::from_secs(3);
+
 /// Bytes asked for at once.
 const FETCH_BYTES: i32 = 4 << 20;
 
@@ -186,7 +189,7 @@ fn read(
                 offset_of(wire, topic, place.partition, EARLIEST)?,
                 offset_of(wire, topic, place.partition, LATEST)?,
             ) {
-                (Ok(_), Ok(end)) if end < expected && began.elapsed() < verdict.patience => {
+                (Ok(_), Ok(end)) if end < expected && began.elapsed() < verdict.patience.min(END_LONGEST) => {
                     thread::sleep(Duration::from_millis(20));
                     continue;
                 }
