@@ -127,18 +127,20 @@ pub fn run_campaign(order: &Order, machine: &mut Machine) -> Result<Tally, Failu
         machine.format();
         let lives = 6 + world.rng.below(30);
         let cuts_before = tally.cuts;
+        let mut ends = Vec::new();
         for life in 0..lives {
             if order.is_due(&tally) {
                 break;
             }
             let end = choose_end(&world.rng);
+            ends.push(format!("{end:?}"));
             let outcome = live(order, machine, &mut world, end, &mut tally)?;
             if matches!(outcome, Outcome::Gone) {
                 break;
             }
             if let Outcome::Wrong(violations) = outcome {
                 let cuts = tally.cuts - cuts_before + 1;
-                let story = Story { seed, life, cuts, end: format!("{end:?}"), violations };
+                let story = Story { seed, life, cuts, ends: ends.join(", "), violations };
                 story.tell(order, machine, &mut tally)?;
                 break;
             }
@@ -366,7 +368,8 @@ struct Story {
     seed: u64,
     life: u64,
     cuts: u64,
-    end: String,
+    /// How all lives were to end.
+    ends: String,
     violations: Vec<Violation>,
 }
 
@@ -381,8 +384,10 @@ impl Story {
         }
         let repeat = format!("cargo xtask crash --cuts {} --seed {}", self.cuts, self.seed);
         let kept = order.evidence.join(self.seed.to_string());
-        let mut text =
-            format!("world {}, life {}, to end with {}\nrepeat: {repeat}\n", self.seed, self.life, self.end);
+        let mut text = format!(
+            "world {}, life {}; lives end with: {}\nrepeat: {repeat}\n",
+            self.seed, self.life, self.ends
+        );
         self.violations.iter().for_each(|violation| text.push_str(&format!("  {violation}\n")));
         keep(&kept, machine, &text)?;
         eprintln!("crash: FAILED: {text}  what is left lies in {}", kept.display());
