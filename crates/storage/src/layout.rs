@@ -82,7 +82,8 @@ pub(crate) fn segment_path(dir: &Path, base_offset: i64, suffix: &str) -> PathBu
 
 /// Whether a name at the top of a log directory is known, so that it need not be reported as foreign.
 pub(crate) fn is_top_level_file(name: &str) -> bool {
-    TOP_LEVEL_FILES.contains(&name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name)) || is_wal_file(name)
+    let wal = name.strip_suffix(CUT_SUFFIX).unwrap_or(name);
+    TOP_LEVEL_FILES.contains(&name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name)) || is_wal_file(wal)
 }
 
 /// Whether this is a file of the write-ahead log.

@@ -88,16 +88,13 @@ fn open_wal(
     let directory = &log_dir.directory;
     let id = log_dir.id().0;
     let names = entries.iter().map(|entry| entry.name.as_str()).filter(|name| is_wal_file(name));
-    let found = FoundWal::find(directory, id, names)?;
+    let mut found = FoundWal::find(directory, id, names)?;
     if report.clean {
         found.remove(directory)?;
         directory.set_wal(Wal::new(directory.path(), id, config.wal));
         return Ok(());
     }
-    for path in &found.foreign {
-        // One that was being made when the power went, or of another directory.
-        directory.disk().remove_file(path)?;
-    }
+    found.set_aside_unreadable(directory)?;
     let (wal, replay) = replay(log_dir, found, id, config.wal, now_ms)?;
     directory.set_wal(wal);
     report.damaged = log_dir.damaged_logs();

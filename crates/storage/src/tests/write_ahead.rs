@@ -136,6 +136,32 @@ fn a_large_batch_that_is_not_as_it_was_flushed_is_damage_even_in_the_last_group(
 }
 
 #[test]
+fn a_file_whose_header_is_rotten_is_put_aside() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    fill(&mut log, 0, 3);
+    run_all(&dir);
+    f.power_cut();
+    drop((dir, log));
+    let path = Path::new("/data/klamm-wal-0");
+    let mut whole = Vec::new();
+    f.disk
+        .damage(path, |bytes| {
+            bytes[20] ^= 1;
+            whole.clone_from(bytes);
+        })
+        .unwrap();
+    let (_, report) = f.open();
+    assert_eq!(report.wal.groups, 0, "{report:?}");
+    assert_eq!(report.foreign, Vec::<std::path::PathBuf>::new(), "the name is known");
+    let files = f.disk.files();
+    let aside: Vec<_> = files.iter().filter(|(path, _)| path.ends_with("klamm-wal-0.cut")).collect();
+    assert_eq!(aside.len(), 1, "what it held is there for a person");
+    assert_eq!(aside[0].1, whole);
+}
+
+#[test]
 fn files_are_used_again_only_after_a_checkpoint() {
     let f = Fixture { wal: SMALL, ..Fixture::new() };
     let (dir, _) = f.open();

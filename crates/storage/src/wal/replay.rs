@@ -5,7 +5,7 @@
 //! are applied in their order to logs that were opened already: what a log lacks is appended, what differs is replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use platform::{File, OpenMode};
@@ -48,8 +48,11 @@ pub struct WalReplay {
 /// The files of a write-ahead log that a start found.
 pub(crate) struct FoundWal {
     files: Vec<FoundFile>,
-    /// Files that are none, or not of this directory.
-    pub(crate) foreign: Vec<PathBuf>,
+    /// Files of nothing but zeros at their beginning: they were being made when the last run ended, and no group was ever
+    /// in them.
+    blank: Vec<PathBuf>,
+    /// Files whose header cannot be read, or tells of another directory: they may hold what no segment has.
+    foreign: Vec<PathBuf>,
 }
 
 struct FoundFile {
@@ -71,7 +74,7 @@ impl FoundWal {
         id: [u8; 16],
         names: impl Iterator<Item = &'a str>,
     ) -> Result<FoundWal, StorageError> {
-        let mut found = FoundWal { files: Vec::new(), foreign: Vec::new() };
+        let mut found = FoundWal { files: Vec::new(), blank: Vec::new(), foreign: Vec::new() };
         for name in names {
             let path = directory.path().join(name);
             let file = directory.disk().open(&path, OpenMode::Direct)?;
@@ -86,6 +89,7 @@ impl FoundWal {
                     ends: BTreeMap::new(),
                     first_group: None,
                 }),
+                None if block.bytes()[..count].iter().all(|byte| *byte == 0) => found.blank.push(path),
                 None => found.foreign.push(path),
             }
         }
@@ -98,7 +102,8 @@ impl FoundWal {
     /// # Errors
     /// The disk's.
     pub(crate) fn remove(self, directory: &Directory) -> Result<(), StorageError> {
-        let paths: Vec<PathBuf> = self.files.into_iter().map(|file| file.path).chain(self.foreign).collect();
+        let others = self.blank.into_iter().chain(self.foreign);
+        let paths: Vec<PathBuf> = self.files.into_iter().map(|file| file.path).chain(others).collect();
         for path in &paths {
             directory.disk().remove_file(path)?;
         }
@@ -107,6 +112,34 @@ impl FoundWal {
         }
         Ok(())
     }
+}
+
+impl FoundWal {
+    /// Removes what was never used, and puts aside what cannot be read: nobody knows what was in it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn set_aside_unreadable(&mut self, directory: &Directory) -> Result<(), StorageError> {
+        for path in self.blank.drain(..) {
+            directory.disk().remove_file(&path)?;
+        }
+        for path in self.foreign.drain(..) {
+            let aside = put_aside(directory, &path)?;
+            tracing::error!(
+                path = %aside.display(),
+                "a file of the write-ahead log has no readable header and is put aside: what only it held is missing"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn put_aside(directory: &Directory, path: &Path) -> Result<PathBuf, StorageError> {
+    let mut aside = path.to_path_buf().into_os_string();
+    aside.push(CUT_SUFFIX);
+    let aside = PathBuf::from(aside);
+    directory.disk().rename(path, &aside)?;
+    Ok(aside)
 }
 
 /// Applies groups to logs.
@@ -185,9 +218,7 @@ fn retire(log_dir: &LogDir, files: Vec<FoundFile>) -> Result<(), StorageError> {
     log_dir.checkpoint()?;
     let directory = log_dir.directory();
     for file in files {
-        let mut aside = file.path.clone().into_os_string();
-        aside.push(CUT_SUFFIX);
-        directory.disk().rename(&file.path, aside.as_ref())?;
+        put_aside(directory, &file.path)?;
     }
     directory.disk().sync_dir(directory.path())?;
     Ok(())
