@@ -15,7 +15,7 @@ import report
 
 TESTS, OUT = map(os.path.abspath, sys.argv[1:3])
 PROTOCOL, BOOTSTRAP = os.environ["PROTOCOL"], os.environ["BOOTSTRAP"]
-PROCESSES = 2
+PROCESSES = 3
 # 0113 takes five minutes on an idle machine.
 LIMIT_S = 900
 # The suite's own limits are made for an idle machine.
@@ -26,7 +26,7 @@ KAFKA_VERSION = "4.2.0"
 SLOW = ["0113", "0139", "0150", "0174", "0173", "0176", "0102", "0184", "0185", "0177", "0075", "0026", "0091", "0094",
         "0137", "0018", "0122", "0103"]
 # Tests that only run into their limits where the broker lacks a feature: a part of their names.
-NEEDS = {"share-groups": "share_consumer", "transactions": "transactions|consumer_txn"}
+NEEDS = {"share-groups": "share_consumer", "transactions": "transactions|consumer_txn|0061_consumer_lag|0129_fetch_aborted|0137_barrier_batch|0055_producer_lat"}
 # Such names are of tests without a broker.
 LOCAL = re.compile(r"_(mock|local)$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m|\x1b\(B")
