@@ -257,25 +257,33 @@ impl LogDir {
         config: impl Into<Arc<LogConfig>>,
         now_ms: i64,
     ) -> Result<UnifiedLog, StorageError> {
-        self.directory.check_online()?;
         let key: LogKey = (Arc::from(topic), partition);
         let name = log_dir_name(topic, partition);
-        let is_stale = {
-            let state = self.state.lock();
-            state.check_damaged(&key)?;
-            if state.views.contains_key(&key) {
-                return Err(StorageError::Exists { log: name });
-            }
-            state.stale.contains(&key)
-        };
-        if is_stale {
-            self.forget_deleted_logs()?;
-        }
+        self.make_way(&key, &name, |state| state.views.contains_key(&key))?;
         let new = NewLog { key, dir_name: name, topic_id, is_future: false };
         let log = self.make_log(new, config.into(), now_ms)?;
         let view = log.view();
         self.state.lock().views.insert((Arc::clone(view.topic()), partition), view);
         Ok(log)
+    }
+
+    /// Makes sure that nothing stands in the way of a new log, here or in the checkpoints.
+    fn make_way(
+        &self,
+        key: &LogKey,
+        name: &str,
+        is_taken: impl FnOnce(&State) -> bool,
+    ) -> Result<(), StorageError> {
+        self.directory.check_online()?;
+        let is_stale = {
+            let state = self.state.lock();
+            state.check_damaged(key)?;
+            if is_taken(&state) {
+                return Err(StorageError::Exists { log: name.to_owned() });
+            }
+            state.stale.contains(key)
+        };
+        if is_stale { self.forget_deleted_logs() } else { Ok(()) }
     }
 
     fn make_log(&self, new: NewLog, config: Arc<LogConfig>, now_ms: i64) -> Result<UnifiedLog, StorageError> {

@@ -27,20 +27,11 @@ impl LogDir {
         config: impl Into<Arc<LogConfig>>,
         now_ms: i64,
     ) -> Result<UnifiedLog, StorageError> {
-        self.directory.check_online()?;
         let key: LogKey = (Arc::from(topic), partition);
         let name = log_dir_name(topic, partition);
-        let is_stale = {
-            let state = self.state.lock();
-            state.check_damaged(&key)?;
-            if state.views.contains_key(&key) || state.futures.contains_key(&key) {
-                return Err(StorageError::Exists { log: name });
-            }
-            state.stale.contains(&key)
-        };
-        if is_stale {
-            self.forget_deleted_logs()?;
-        }
+        self.make_way(&key, &name, |state| {
+            state.views.contains_key(&key) || state.futures.contains_key(&key)
+        })?;
         let unique = self.directory.rng().uuid_bytes();
         let dir_name =
             future_dir_name(topic, partition, unique).ok_or(StorageError::NameTooLong { log: name })?;

@@ -12,6 +12,7 @@ use records::BatchSettings;
 use super::cleaning::{SETTINGS, clean, compacted, content, keyed, settle};
 use super::crash::SMALL_WAL;
 use super::fixture::*;
+use super::stops::{Stop, Stoppable, every_stop, stop_at};
 use crate::{
     AppendOrigin, CleanSettings, LogConfig, LogDir, LogDirConfig, StorageError, UnifiedLog, WalTicket,
 };
@@ -19,12 +20,6 @@ use crate::{
 const PATH: &str = "/data";
 const KEYS: u64 = 6;
 const PRODUCER: i64 = 9;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    Kill,
-    Power,
-}
 
 #[derive(Debug, Clone, Copy)]
 enum Op {
@@ -291,38 +286,23 @@ impl Run {
     }
 }
 
-/// Runs the operations with a stop at the `halt`-th changing call; `None` once there is no such call any more.
-fn stop_at(ops: &[Op], seed: u64, disk: DiskConfig, durable: bool, halt: u64, stop: Stop) -> Option<Run> {
-    let mut run = Run::new(seed, disk, durable);
-    run.disk.halt_after(halt);
-    if run.go(ops).is_ok() && run.disk.effects() < halt {
-        return None;
-    }
-    match stop {
-        Stop::Kill => run.disk.release_locks(),
-        Stop::Power => run.disk.crash(),
-    }
-    Some(run)
-}
+impl Stoppable for Run {
+    type Op = Op;
 
-fn every_stop(ops: &[Op], seeds: u64) {
-    let kill = [(Stop::Kill, NameOrder::InOrder, 1)];
-    let power =
-        [NameOrder::Any, NameOrder::InOrder, NameOrder::Journaled].map(|names| (Stop::Power, names, seeds));
-    for (stop, names, seeds) in kill.into_iter().chain(power) {
-        for (seed, durable) in (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]) {
-            let disk = DiskConfig { names, ..DiskConfig::default() };
-            let mut halt = 1;
-            while let Some(mut run) = stop_at(ops, seed, disk.clone(), durable, halt, stop) {
-                let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.check(stop)));
-                assert!(
-                    checked.is_ok(),
-                    "seed {seed}, durable {durable}, {stop:?} at call {halt}, {names:?}"
-                );
-                halt += 1;
-            }
-            assert!(halt > 10, "the operations change the disk");
-        }
+    fn new(seed: u64, disk: DiskConfig, durable: bool) -> Self {
+        Self::new(seed, disk, durable)
+    }
+
+    fn disk(&self) -> &SimDisk {
+        &self.disk
+    }
+
+    fn go(&mut self, ops: &[Op]) -> Result<(), Box<dyn std::error::Error>> {
+        self.go(ops)
+    }
+
+    fn check(&mut self, stop: Stop) {
+        self.check(stop);
     }
 }
 
@@ -343,7 +323,7 @@ const CLEAN_LATER: Op = Op::Clean { slots: 100, later_ms: 2_000 };
 
 #[test]
 fn a_cleaning_and_one_more() {
-    every_stop(
+    every_stop::<Run>(
         &[
             put(0, 6),
             put_as_producer(0, 3),
@@ -365,7 +345,7 @@ fn a_cleaning_and_one_more() {
 
 #[test]
 fn tombstones_go_and_nothing_comes_back() {
-    every_stop(
+    every_stop::<Run>(
         &[
             put(0, 6),
             remove(0, 3),
@@ -404,7 +384,9 @@ fn any_operations_and_any_stop() {
         whole.check_content(&log);
         for _ in 0..4 {
             let halt = 1 + rng.below(whole.disk.effects());
-            let Some(mut run) = stop_at(&ops, seed, disk.clone(), durable, halt, stop) else { continue };
+            let Some(mut run) = stop_at::<Run>(&ops, seed, disk.clone(), durable, halt, stop) else {
+                continue;
+            };
             let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.check(stop)));
             assert!(checked.is_ok(), "seed {seed}, {stop:?} at call {halt}: {ops:?}");
         }

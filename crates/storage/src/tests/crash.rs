@@ -10,6 +10,7 @@ use platform::sim::{DiskConfig, NameOrder, SimDisk};
 use platform::{Platform, Rng};
 
 use super::fixture::*;
+use super::stops::{Stop, Stoppable, every_stop, stop_at};
 use crate::{
     AppendOrigin, LogConfig, LogDir, LogDirConfig, LogView, RecoveryReport, StorageError, UnifiedLog,
     WalConfig, WalTicket,
@@ -24,12 +25,6 @@ pub const SMALL_WAL: WalConfig = WalConfig {
     bytes_max: 64 << 10,
     checkpoint_bytes: 24 << 10,
 };
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    Kill,
-    Power,
-}
 
 #[derive(Debug, Clone, Copy)]
 enum Op {
@@ -328,38 +323,23 @@ fn take_as(dir: &LogDir, id: protocol::Uuid, config: LogConfig) -> UnifiedLog {
     dir.take_log("t", 0, id, config).expect("the log is sound").expect("the log is there")
 }
 
-/// Runs the operations with a stop at the `halt`-th changing call; `None` once there is no such call any more.
-fn stop_at(ops: &[Op], seed: u64, disk: DiskConfig, durable: bool, halt: u64, stop: Stop) -> Option<Run> {
-    let mut run = Run::new(seed, disk, durable);
-    run.disk.halt_after(halt);
-    if run.go(ops).is_ok() && run.disk.effects() < halt {
-        return None;
-    }
-    match stop {
-        Stop::Kill => run.disk.release_locks(),
-        Stop::Power => run.disk.crash(),
-    }
-    Some(run)
-}
+impl Stoppable for Run {
+    type Op = Op;
 
-fn every_stop(ops: &[Op], seeds: u64) {
-    let kill = [(Stop::Kill, NameOrder::InOrder, 1)];
-    let power =
-        [NameOrder::Any, NameOrder::InOrder, NameOrder::Journaled].map(|names| (Stop::Power, names, seeds));
-    for (stop, names, seeds) in kill.into_iter().chain(power) {
-        for (seed, durable) in (0..seeds).flat_map(|seed| [(seed, false), (seed, true)]) {
-            let disk = DiskConfig { names, ..DiskConfig::default() };
-            let mut halt = 1;
-            while let Some(mut run) = stop_at(ops, seed, disk.clone(), durable, halt, stop) {
-                let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.check(stop)));
-                assert!(
-                    checked.is_ok(),
-                    "seed {seed}, durable {durable}, {stop:?} at call {halt}, {names:?}"
-                );
-                halt += 1;
-            }
-            assert!(halt > 10, "the operations change the disk");
-        }
+    fn new(seed: u64, disk: DiskConfig, durable: bool) -> Self {
+        Self::new(seed, disk, durable)
+    }
+
+    fn disk(&self) -> &SimDisk {
+        &self.disk
+    }
+
+    fn go(&mut self, ops: &[Op]) -> Result<(), Box<dyn std::error::Error>> {
+        self.go(ops)
+    }
+
+    fn check(&mut self, stop: Stop) {
+        self.check(stop);
     }
 }
 
@@ -369,7 +349,7 @@ const fn append(producer: u64, records: usize) -> Op {
 
 #[test]
 fn appending_rolling_and_flushing() {
-    every_stop(
+    every_stop::<Run>(
         &[
             append(1, 2),
             append(0, 3),
@@ -403,12 +383,12 @@ fn retention_and_deleted_records() {
             ops.extend([Op::DeleteRecords, Op::Checkpoint]);
         }
     }
-    every_stop(&ops, 2);
+    every_stop::<Run>(&ops, 2);
 }
 
 #[test]
 fn truncation() {
-    every_stop(
+    every_stop::<Run>(
         &[
             append(1, 2),
             append(0, 2),
@@ -430,7 +410,7 @@ fn truncation() {
 
 #[test]
 fn clean_stops_and_starts() {
-    every_stop(
+    every_stop::<Run>(
         &[
             append(1, 2),
             Op::ReopenCleanly,
@@ -448,7 +428,7 @@ fn clean_stops_and_starts() {
 
 #[test]
 fn a_topic_deleted_and_made_again() {
-    every_stop(
+    every_stop::<Run>(
         &[
             append(1, 2),
             append(0, 3),
@@ -483,7 +463,9 @@ fn any_operations_and_any_stop() {
         whole.go(&ops).expect("nothing stops it");
         for _ in 0..4 {
             let halt = 1 + rng.below(whole.disk.effects());
-            let Some(mut run) = stop_at(&ops, seed, disk.clone(), durable, halt, stop) else { continue };
+            let Some(mut run) = stop_at::<Run>(&ops, seed, disk.clone(), durable, halt, stop) else {
+                continue;
+            };
             let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.check(stop)));
             assert!(checked.is_ok(), "seed {seed}, {stop:?} at call {halt}: {ops:?}");
         }
