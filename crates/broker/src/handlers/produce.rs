@@ -1,7 +1,8 @@
 //! Produce (key 0): batches from a client into the logs of the partitions it names.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,17 +164,25 @@ fn last_of_each<'r, 'a>(topic_data: &'r [TopicProduceData<'a>]) -> Cow<'r, [Topi
         return Cow::Borrowed(topic_data);
     }
     let mut merged: Vec<TopicProduceData<'a>> = Vec::new();
+    // Maps, since a hostile request names very many.
+    let (mut topics, mut places) = (BTreeMap::new(), BTreeMap::new());
     for data in topic_data {
-        let known = merged.iter().position(|own| own.name == data.name && own.topic_id == data.topic_id);
-        let place = known.unwrap_or_else(|| {
-            merged.push(TopicProduceData { partition_data: Vec::new(), ..data.clone() });
+        let topic = *topics.entry((&data.name, data.topic_id)).or_insert_with(|| {
+            merged.push(TopicProduceData {
+                name: data.name.clone(),
+                topic_id: data.topic_id,
+                partition_data: Vec::new(),
+            });
             merged.len() - 1
         });
-        let partitions = &mut merged[place].partition_data;
+        let partitions = &mut merged[topic].partition_data;
         for partition in &data.partition_data {
-            match partitions.iter_mut().find(|own| own.index == partition.index) {
-                Some(own) => *own = partition.clone(),
-                None => partitions.push(partition.clone()),
+            match places.entry((topic, partition.index)) {
+                Entry::Occupied(place) => partitions[*place.get()] = partition.clone(),
+                Entry::Vacant(place) => {
+                    place.insert(partitions.len());
+                    partitions.push(partition.clone());
+                }
             }
         }
     }
