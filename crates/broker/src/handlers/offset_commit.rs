@@ -1,11 +1,13 @@
 //! OffsetCommit (key 8): a group stores how far it has read.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::mem::take;
 
 use metadata::MetadataImage;
 use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
-use protocol::{ErrorCode, OffsetCommitRequest, OffsetCommitResponse};
+use protocol::{ErrorCode, OffsetCommitRequest, OffsetCommitResponse, Uuid};
 
 use crate::context::RequestContext;
 use crate::node::Node;
@@ -43,6 +45,7 @@ fn sort_out<'a>(
 ) -> (Vec<OffsetCommitRequestTopic<'a>>, OffsetCommitResponse<'static>) {
     let mut known = Vec::with_capacity(topics.len());
     let mut response = OffsetCommitResponse::default();
+    let mut places = Places { by_id, at: BTreeMap::new() };
     for mut topic in topics {
         let found = match by_id {
             true => image.topics().by_id(topic.topic_id),
@@ -53,7 +56,7 @@ fn sort_out<'a>(
                 true => ErrorCode::UNKNOWN_TOPIC_ID,
                 false => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             };
-            put(&mut response, answer(&topic, error), by_id);
+            places.put(&mut response, answer(&topic, error));
             continue;
         };
         topic.name = found.name().to_owned().into();
@@ -64,7 +67,7 @@ fn sort_out<'a>(
         if !missing.is_empty() {
             let partitions = refuse(&missing, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
             let refused = OffsetCommitResponseTopic { partitions, ..answer(&topic, ErrorCode::NONE) };
-            put(&mut response, refused, by_id);
+            places.put(&mut response, refused);
         }
         if !exist.is_empty() {
             topic.partitions = exist;
@@ -114,19 +117,38 @@ fn merge(
         response.topics = topics;
         return;
     }
-    for topic in topics {
-        put(response, topic, by_id);
+    let refused = take(&mut response.topics);
+    let mut places = Places { by_id, at: BTreeMap::new() };
+    for topic in refused.into_iter().chain(topics) {
+        places.put(response, topic);
     }
 }
 
-fn put(response: &mut OffsetCommitResponse<'static>, topic: OffsetCommitResponseTopic<'static>, by_id: bool) {
-    let is_same = |other: &&mut OffsetCommitResponseTopic<'_>| match by_id {
-        true => !topic.topic_id.is_zero() && other.topic_id == topic.topic_id,
-        false => other.name == topic.name,
-    };
-    match response.topics.iter_mut().find(is_same) {
-        Some(other) => other.partitions.extend(topic.partitions),
-        None => response.topics.push(topic),
+/// Where the topics stand in an answer: a map, since a hostile request names very many.
+struct Places {
+    by_id: bool,
+    at: BTreeMap<(Uuid, Cow<'static, str>), usize>,
+}
+
+impl Places {
+    /// Adds the partitions to those of the same topic, if it is there.
+    fn put(
+        &mut self,
+        response: &mut OffsetCommitResponse<'static>,
+        topic: OffsetCommitResponseTopic<'static>,
+    ) {
+        let key = match self.by_id {
+            true => (topic.topic_id, Cow::Borrowed("")),
+            false => (Uuid::ZERO, topic.name.clone()),
+        };
+        let end = response.topics.len();
+        // The zero id is no topic's: such topics are not the same.
+        let place =
+            if self.by_id && topic.topic_id.is_zero() { end } else { *self.at.entry(key).or_insert(end) };
+        match response.topics.get_mut(place) {
+            Some(other) => other.partitions.extend(topic.partitions),
+            None => response.topics.push(topic),
+        }
     }
 }
 
