@@ -1,5 +1,6 @@
 //! OffsetDelete (key 47): an administrator takes back what a group has stored for some partitions.
 
+use std::collections::BTreeMap;
 use std::mem::take;
 
 use metadata::MetadataImage;
@@ -64,8 +65,14 @@ fn merge(
     topics: &mut Vec<OffsetDeleteResponseTopic<'static>>,
     further: Vec<OffsetDeleteResponseTopic<'static>>,
 ) {
+    // A map, since a hostile request names very many.
+    let mut places = BTreeMap::new();
+    for (place, topic) in topics.iter().enumerate() {
+        places.entry(topic.name.clone()).or_insert(place);
+    }
     for topic in further {
-        match topics.iter_mut().find(|other| other.name == topic.name) {
+        let place = *places.entry(topic.name.clone()).or_insert(topics.len());
+        match topics.get_mut(place) {
             Some(other) => other.partitions.extend(topic.partitions),
             None => topics.push(topic),
         }
