@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::proof::PROOF_FILE;
+
 /// Identity of the log directory: cluster, node and directory id.
 pub(crate) const META_PROPERTIES: &str = "meta.properties";
 /// Held by the process that uses the directory; its content is that process's id.
@@ -28,6 +30,8 @@ pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 
 /// Per partition directory, once its log was cut: how often. Ours, not Kafka's, which passes over it.
 pub(crate) const GENERATION: &str = "klamm-generation";
+/// Per partition directory of a log that was found damaged: what is wrong, a line of JSON for each place. Ours.
+pub(crate) const DAMAGE: &str = "klamm-damage";
 /// The topic of the metadata log, which belongs to the quorum and not to the topics.
 pub(crate) const METADATA_TOPIC: &str = "__cluster_metadata";
 
@@ -213,7 +217,9 @@ pub(crate) fn file_kind(name: &str) -> FileKind {
         return FileKind::Known;
     }
     let base = name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name);
-    if [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT, GENERATION, "quorum-state"].contains(&base) {
+    if [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT, GENERATION, PROOF_FILE, DAMAGE, "quorum-state"]
+        .contains(&base)
+    {
         return if base == name { FileKind::Known } else { FileKind::Temporary };
     }
     let Some((offset, suffix)) = offset_prefix(name) else { return FileKind::Foreign };

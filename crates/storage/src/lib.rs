@@ -24,6 +24,7 @@ mod marker_files;
 mod meta_properties;
 mod open_files;
 mod producer_state;
+mod proof;
 mod recovery_report;
 mod scan;
 mod segment;
@@ -46,6 +47,10 @@ pub use log_dirs::{Entry, Formatting, LockedLogDirs, LogDirs, LogDirsConfig, Rec
 pub use marker_files::is_rotten_topic_id;
 pub use meta_properties::MetaProperties;
 pub use producer_state::{PRODUCERS_MAX, RETAINED_BATCHES};
+pub use proof::{
+    PROOF_FILE, PROOF_SLOT_BYTES, ProofEntry, ProofIdentity, ProofKind, ProofSlot, RUN_BYTES, batch_crc,
+    proof_entries, proof_of_segment, proof_slots,
+};
 pub use recovery_report::{Cut, DamagedLog, Rebuilt, RecoveryReport};
 pub use scan::BadBatch;
 pub use segment::TimestampOffset;
