@@ -60,6 +60,9 @@ impl OffsetsLog for OffsetsPartitions {
         let slice = found.read(|view| view.read(offset, bytes_max, view.log_end_offset(), true));
         let slice = slice.map_err(|error| error.code())?;
         let Some(slice) = slice else { return Ok(Bytes::new()) };
+        // A start finds what the last process appended and nobody made durable: who were told of it now would be told of
+        // something that a loss of power may still take away.
+        committed(&found, slice.next_offset).await?;
         let bytes = slice.to_vec().map_err(|error| {
             tracing::error!(partition, %error, "group state could not be read");
             ErrorCode::KAFKA_STORAGE_ERROR
@@ -74,24 +77,27 @@ impl OffsetsLog for OffsetsPartitions {
         }
         let info = partition.append_own(&batch, self.clock.wall_ms()).await.map_err(code)?;
         let end_offset = info.last_offset + 1;
-        if partition.view().high_watermark() < end_offset {
-            let waiter = Waiter::new(0);
-            partition.waiters().add(&waiter);
-            let may_come = || !partition.is_closed() && !partition.is_offline();
-            while partition.view().high_watermark() < end_offset && may_come() {
-                waiter.woken().await;
-            }
-            partition.waiters().remove(&waiter);
-            if partition.view().high_watermark() < end_offset {
-                let is_lost = partition.is_offline();
-                return Err(if is_lost {
-                    ErrorCode::KAFKA_STORAGE_ERROR
-                } else {
-                    ErrorCode::NOT_LEADER_OR_FOLLOWER
-                });
-            }
-        }
+        committed(&partition, end_offset).await?;
         Ok(info.first_offset)
+    }
+}
+
+/// Waits until everything before `end_offset` is committed.
+async fn committed(partition: &Partition, end_offset: i64) -> Result<(), ErrorCode> {
+    let is_committed = || partition.view().high_watermark() >= end_offset;
+    if is_committed() {
+        return Ok(());
+    }
+    let waiter = Waiter::new(0);
+    partition.waiters().add(&waiter);
+    while !is_committed() && !partition.is_closed() && !partition.is_offline() {
+        waiter.woken().await;
+    }
+    partition.waiters().remove(&waiter);
+    match () {
+        () if is_committed() => Ok(()),
+        () if partition.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+        () => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
     }
 }
 
@@ -102,3 +108,6 @@ fn code(error: PartitionError) -> ErrorCode {
         PartitionError::Invalid(error) => ErrorCode(error.kind().code()),
     }
 }
+
+#[cfg(test)]
+mod tests;

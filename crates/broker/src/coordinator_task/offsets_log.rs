@@ -54,7 +54,8 @@ pub trait OffsetsLog: Send + Sync + 'static {
     /// The node does not lead the partition any more.
     fn range(&self, partition: i32) -> Result<Range<i64>, ErrorCode>;
 
-    /// Reads whole batches from `offset` on, at least one, about `bytes_max` bytes.
+    /// Reads whole batches from `offset` on, at least one, about `bytes_max` bytes. Gives them once they are committed:
+    /// what is read is told to clients.
     ///
     /// # Errors
     /// The node does not lead the partition any more, or the log cannot be read.
