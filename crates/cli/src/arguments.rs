@@ -4,7 +4,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{applets, cluster, completion, consume, dev, group, produce, server, topic};
+use crate::commands::{applets, cluster, completion, consume, dev, group, produce, segment, server, topic};
 use crate::connection::ConnectionArguments;
 
 const EXAMPLES: &str = "Examples:
@@ -46,6 +46,9 @@ pub enum Command {
     Group(group::GroupArguments),
     /// The cluster as a whole
     Cluster(cluster::ClusterArguments),
+    /// The files of logs, while no node runs on them: check, show, mend
+    #[command(visible_alias = "segments")]
+    Segment(segment::SegmentArguments),
     /// Kafka's own tools (kafka-topics, …) by their own names
     Applets(applets::AppletsArguments),
     /// Write a completion script for a shell

@@ -7,5 +7,6 @@ pub mod consume;
 pub mod dev;
 pub mod group;
 pub mod produce;
+pub mod segment;
 pub mod server;
 pub mod topic;

@@ -52,6 +52,7 @@ fn run(arguments: &Arguments, began: Instant) -> Result<(), Failure> {
         Command::Server(arguments) => commands::server::run(arguments, began),
         Command::Completion(arguments) => commands::completion::run(arguments),
         Command::Applets(arguments) => commands::applets::run(arguments),
+        Command::Segment(arguments) => commands::segment::run(arguments),
         Command::Topic(arguments) => block_on(commands::topic::run(arguments, connection)),
         Command::Produce(arguments) => block_on(commands::produce::run(arguments, connection)),
         Command::Consume(arguments) => block_on(commands::consume::run(arguments, connection)),

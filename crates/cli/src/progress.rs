@@ -1,4 +1,4 @@
-//! The bar that shows how far a file has been read; only on a terminal.
+//! The bar that shows how far files have been read; only on a terminal.
 
 use std::io::{self, IsTerminal, Read};
 
@@ -26,6 +26,11 @@ impl Progress {
     /// Counts what is read through it.
     pub fn watch<R: Read>(&self, input: R) -> impl Read + use<R> {
         self.bar.wrap_read(input)
+    }
+
+    /// So many bytes more were read.
+    pub fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
     }
 
     /// Says how many records there are so far.

@@ -51,6 +51,12 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// `ResourceBusy`, naming the holder, if somebody has it.
     fn lock(&self, path: &Path) -> io::Result<DiskLock>;
+    /// Takes the same lock of a file that is there, and leaves the file as it is: for those who only look. Who is refused
+    /// meanwhile may be told the id of a process that had the lock before.
+    ///
+    /// # Errors
+    /// `ResourceBusy`, naming the holder, if somebody has it; `NotFound` if there is no such file.
+    fn hold(&self, path: &Path) -> io::Result<DiskLock>;
     /// Bytes that an ordinary process may still write on the file system of `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
     /// Size of the file system of `path` in bytes; what is free, where a size is not known.

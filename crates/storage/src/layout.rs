@@ -244,6 +244,14 @@ fn swap_kind(offset: i64, suffix: &str) -> FileKind {
     known.map_or(FileKind::Foreign, |known| FileKind::Swap(offset, known))
 }
 
+/// The base offset of the segment whose records a file of this name holds.
+pub(crate) fn log_file_base(name: &str) -> Option<i64> {
+    match file_kind(name) {
+        FileKind::Log(base) => Some(base),
+        _ => None,
+    }
+}
+
 /// Splits `00000000000000000042.log` into its offset and the rest.
 fn offset_prefix(name: &str) -> Option<(i64, &str)> {
     let digits = name.get(..OFFSET_DIGITS)?;

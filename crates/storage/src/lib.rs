@@ -14,6 +14,7 @@ mod directory_survey;
 mod epoch_cache;
 mod error;
 mod index;
+pub mod inspect;
 mod layout;
 mod loader;
 mod log;

@@ -190,7 +190,8 @@ impl<'a> BatchScan<'a> {
     }
 }
 
-fn classify(error: BatchError, bytes: &[u8], available: u64) -> BadBatch {
+/// What is wrong with bytes that are no header; `available` bytes follow in the file.
+pub(crate) fn classify(error: BatchError, bytes: &[u8], available: u64) -> BadBatch {
     if bytes.len() == HEADER_BYTES && bytes.iter().all(|b| *b == 0) {
         return BadBatch::Zeros;
     }

@@ -7,7 +7,7 @@ mod concurrent;
 mod crash;
 mod directory;
 mod faults;
-mod fixture;
+pub(crate) mod fixture;
 mod flush;
 mod log_dirs;
 mod moves;

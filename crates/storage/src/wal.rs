@@ -23,10 +23,10 @@ mod replay;
 mod ring;
 mod ticket;
 
-pub(crate) use frame::{FrameHead, FrameKind, encode_reference};
+pub(crate) use frame::{BLOCK_BYTES, FileHead, FrameHead, FrameKind, ReadGroup, encode_reference};
 use group::{End, Group};
 pub use replay::WalReplay;
-pub(crate) use replay::{FoundWal, replay};
+pub(crate) use replay::{BlockReader, FoundWal, replay};
 use ring::{Place, Ring};
 pub use ticket::WalTicket;
 

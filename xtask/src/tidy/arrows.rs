@@ -69,7 +69,7 @@ pub(crate) static ROOMS: &[Room] = &[
             "storage",
         ],
     ),
-    room("cli", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records"]),
+    room("cli", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "storage"]),
     room("testkit", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records"]),
     room("sim", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),
     room("bench", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),

@@ -92,19 +92,16 @@ impl Disk for OsDisk {
         let mut options = fs::OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(path).map_err(wrap)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(wrap(held_by_another(&file))),
-            Err(fs::TryLockError::Error(e)) => return Err(wrap(e)),
-        }
-        if let Err(e) = lock_as_java(&file) {
-            return Err(wrap(match e.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::PermissionDenied => held_by_another(&file),
-                _ => e,
-            }));
-        }
+        take_lock(&file).map_err(wrap)?;
         file.set_len(0).map_err(wrap)?;
         writeln!(file, "{}", std::process::id()).map_err(wrap)?;
+        Ok(DiskLock::new(file))
+    }
+
+    fn hold(&self, path: &Path) -> io::Result<DiskLock> {
+        let wrap = |e| PathError::wrap("lock", path, e);
+        let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(wrap)?;
+        take_lock(&file).map_err(wrap)?;
         Ok(DiskLock::new(file))
     }
 
@@ -138,6 +135,19 @@ fn open_direct(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::Fil
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => options.custom_flags(flags(synced)).open(path),
         other => other,
     }
+}
+
+/// Takes both kinds of lock.
+fn take_lock(file: &fs::File) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Err(held_by_another(file)),
+        Err(fs::TryLockError::Error(e)) => return Err(e),
+    }
+    lock_as_java(file).map_err(|e| match e.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::PermissionDenied => held_by_another(file),
+        _ => e,
+    })
 }
 
 /// Takes the record lock of the whole file, which is what a JVM's `FileChannel.tryLock` takes and knows nothing of the

@@ -269,6 +269,41 @@ impl SimDisk {
     }
 }
 
+impl SimDisk {
+    /// Opens a file, takes its lock and lets `note` leave something in it.
+    fn take_lock(
+        &self,
+        path: &Path,
+        mode: OpenMode,
+        note: impl FnOnce(&mut State, InodeId, u64) -> Result<(), Errno>,
+    ) -> io::Result<DiskLock> {
+        let process = match &self.caller {
+            Caller::Process(incarnation) => incarnation.number(),
+            Caller::Harness | Caller::Owner => 0,
+        };
+        let locked = self.simple(DiskAction::Lock, path, |state| {
+            let inode = state.store.open(path, mode)?;
+            if let Some((_, holder)) = state.store.locks.get(&inode) {
+                return Ok(Err(*holder));
+            }
+            let number = state.next_lock;
+            state.next_lock += 1;
+            state.store.locks.insert(inode, (number, process));
+            note(state, inode, process)?;
+            Ok(Ok((inode, number)))
+        })?;
+        match locked {
+            Ok((inode, number)) => {
+                Ok(DiskLock::new(SimLock { shared: Arc::clone(&self.shared), inode, number }))
+            }
+            Err(holder) => {
+                let cause = format!("it is held by process {holder}");
+                Err(PathError::wrap("lock", path, io::Error::new(io::ErrorKind::ResourceBusy, cause)))
+            }
+        }
+    }
+}
+
 impl fmt::Debug for SimDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SimDisk({})", self.shared.ip)
@@ -323,32 +358,15 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<DiskLock> {
-        let process = match &self.caller {
-            Caller::Process(incarnation) => incarnation.number(),
-            Caller::Harness | Caller::Owner => 0,
-        };
-        let locked = self.simple(DiskAction::Lock, path, |state| {
-            let inode = state.store.open(path, OpenMode::Create)?;
-            if let Some((_, holder)) = state.store.locks.get(&inode) {
-                return Ok(Err(*holder));
-            }
-            let number = state.next_lock;
-            state.next_lock += 1;
-            state.store.locks.insert(inode, (number, process));
+        self.take_lock(path, OpenMode::Create, |state, inode, process| {
             let text = format!("{process}\n");
             state.store.resize(inode, 0)?;
-            state.store.write(inode, 0, text.as_bytes())?;
-            Ok(Ok((inode, number)))
-        })?;
-        match locked {
-            Ok((inode, number)) => {
-                Ok(DiskLock::new(SimLock { shared: Arc::clone(&self.shared), inode, number }))
-            }
-            Err(holder) => {
-                let cause = format!("it is held by process {holder}");
-                Err(PathError::wrap("lock", path, io::Error::new(io::ErrorKind::ResourceBusy, cause)))
-            }
-        }
+            state.store.write(inode, 0, text.as_bytes()).map(|_| ())
+        })
+    }
+
+    fn hold(&self, path: &Path) -> io::Result<DiskLock> {
+        self.take_lock(path, OpenMode::Read, |_, _, _| Ok(()))
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {

@@ -471,7 +471,7 @@ enum Applied {
 }
 
 /// Reads a file in large steps.
-struct BlockReader {
+pub(crate) struct BlockReader {
     file: Arc<dyn File>,
     size: u64,
     buffer: super::ticket::Aligned,
@@ -480,13 +480,16 @@ struct BlockReader {
 }
 
 impl BlockReader {
-    fn new(file: Arc<dyn File>, size: u64) -> Self {
+    pub(crate) fn new(file: Arc<dyn File>, size: u64) -> Self {
         let buffer = super::ticket::Aligned::zeros(READ_BYTES.min(size as usize).max(BLOCK_BYTES));
         Self { file, size, buffer, at: 0, filled: 0 }
     }
 
     /// The bytes of what may be a group at this position; `None` if there is none.
-    fn group_at(&mut self, position: u64, sequence: u64) -> Result<Option<&[u8]>, StorageError> {
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn group_at(&mut self, position: u64, sequence: u64) -> Result<Option<&[u8]>, StorageError> {
         let head = self.bytes_at(position, GROUP_HEAD_BYTES)?;
         let Some(len) = head.and_then(|head| ReadGroup::claimed_bytes(head, sequence)) else {
             return Ok(None);

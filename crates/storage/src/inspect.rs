@@ -1,0 +1,29 @@
+//! Looking at log directories on which no node runs, and mending them.
+//!
+//! Owns what `klamm segment` does with files: reading everything there is to read, judging it, and rewriting what is
+//! damaged. Looking never changes a byte, nor does it trust one: a batch counts only by its checksum, its place among its
+//! neighbours and the log's proof. Nothing here prints or asks.
+
+mod batch_reader;
+mod directory;
+mod epochs;
+mod facts;
+mod finding;
+mod indexes;
+mod log;
+mod proofs;
+mod segment;
+mod small_files;
+mod target;
+mod wal;
+
+pub use directory::{DirectoryInspection, bytes_to_read, inspect};
+pub use facts::DirectoryFacts;
+pub use finding::{Damage, Finding, Level};
+pub use log::LogInspection;
+pub use segment::SegmentInspection;
+pub use target::{Target, TargetLock};
+pub use wal::{WalContents, WalRange};
+
+#[cfg(test)]
+mod tests;

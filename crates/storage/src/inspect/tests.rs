@@ -1,0 +1,260 @@
+//! What an inspection says of logs that are whole, damaged in one place, or not closed.
+
+use std::path::Path;
+
+use platform::OpenMode;
+use records::{BatchHeader, Compression};
+
+use super::{DirectoryInspection, Level, LogInspection, Target, inspect};
+use crate::checkpoint_file::{PartitionOffsets, encode_offsets};
+use crate::proof::{PROOF_FILE, ProofEntry, ProofIdentity, ProofKind};
+use crate::tests::fixture::*;
+
+const FIRST: &str = "00000000000000000000.log";
+const EPOCHS: &str = "leader-epoch-checkpoint";
+
+/// Twenty batches of two records, ten to a segment, closed cleanly; the second half in epoch 1.
+fn closed() -> Home {
+    let home = Home::simulated();
+    let (dir, _) = home.open();
+    let bytes = 10 * batch(&["value-a", "value-b"]).len() as u32;
+    let mut log = create(&dir, small(bytes));
+    for number in 0..20 {
+        append_in(&mut log, &batch(&["value-a", "value-b"]), i32::from(number >= 10));
+    }
+    close(dir, log);
+    home
+}
+
+fn look(home: &Home, path: &Path) -> DirectoryInspection {
+    let disk = home.platform.disk.as_ref();
+    let before = files(home);
+    let target = Target::of(disk, path).expect("a target");
+    let lock = target.hold(disk).expect("nobody has it");
+    let inspection = inspect(disk, &target, &mut |_| {}).expect("readable");
+    drop(lock);
+    assert_eq!(files(home), before, "looking changes nothing");
+    inspection
+}
+
+fn files(home: &Home) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for dir in [home.path.clone(), home.path.join("t-0")] {
+        for entry in home.platform.disk.list(&dir).expect("listed").iter().filter(|entry| !entry.is_dir) {
+            let path = dir.join(&entry.name);
+            files.push((path.display().to_string(), home.platform.disk.read(&path).expect("read")));
+        }
+    }
+    files
+}
+
+fn look_at_log(home: &Home) -> LogInspection {
+    let mut inspection = look(home, &home.path);
+    assert_eq!(inspection.logs.len(), 1);
+    inspection.logs.remove(0)
+}
+
+/// Changes a file of the log.
+fn change(home: &Home, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    let path = home.log_path(name);
+    let mut bytes = home.platform.disk.read(&path).expect("read");
+    change(&mut bytes);
+    let file = home.platform.disk.open(&path, OpenMode::Create).expect("opens");
+    file.set_len(bytes.len() as u64).expect("cut");
+    file.write_at(&bytes, 0).expect("written");
+}
+
+/// Positions of the batches in a segment.
+fn positions(home: &Home, name: &str) -> Vec<usize> {
+    let bytes = home.platform.disk.read(&home.log_path(name)).expect("read");
+    let (mut at, mut found) = (0, Vec::new());
+    while at < bytes.len() {
+        found.push(at);
+        at += BatchHeader::parse(&bytes[at..]).expect("a header").size_bytes();
+    }
+    found
+}
+
+/// The only damage of a log: bytes, offsets, whether it can be mended.
+fn sole_damage(log: &LogInspection) -> ((u64, u64), (i64, i64), bool) {
+    assert_eq!(log.damages.len(), 1, "{:?}", log.damages);
+    let damage = &log.damages[0];
+    ((damage.from, damage.to), (damage.first_offset, damage.end_offset), damage.is_mendable())
+}
+
+#[test]
+fn a_closed_log_is_whole() {
+    let home = closed();
+    let log = look_at_log(&home);
+    assert_eq!(log.worst(), None, "{log:?}");
+    let segments: Vec<_> =
+        log.segments.iter().map(|s| (s.base_offset, s.batches, s.records, s.end_offset)).collect();
+    assert_eq!(segments, [(0, 10, 20, 20), (20, 10, 20, 40)]);
+    assert_eq!((log.start_offset, log.end_offset, log.topic_id), (0, 40, Some(TOPIC_ID)));
+    let one = look(&home, &home.log_path(FIRST));
+    assert_eq!((one.logs[0].segments.len(), one.logs[0].end_offset), (1, 20));
+}
+
+#[test]
+fn every_flipped_bit_of_a_segment_is_found_where_it_is() {
+    let home = closed();
+    let places = positions(&home, FIRST);
+    let (from, to) = (places[4], places[5]);
+    for at in from..to {
+        for bit in [0, 3, 7] {
+            change(&home, FIRST, |bytes| bytes[at] ^= 1 << bit);
+            let (bytes, offsets, mendable) = sole_damage(&look_at_log(&home));
+            assert_eq!((bytes, offsets), ((from as u64, to as u64), (8, 10)), "byte {} bit {bit}", at - from);
+            let is_uncovered = at - from < 17;
+            assert_eq!(mendable, is_uncovered, "byte {} bit {bit}", at - from);
+            change(&home, FIRST, |bytes| bytes[at] ^= 1 << bit);
+        }
+    }
+    assert_eq!(look_at_log(&home).worst(), None);
+}
+
+#[test]
+fn damage_at_either_end_has_its_offsets() {
+    let home = closed();
+    let second = "00000000000000000020.log";
+    change(&home, FIRST, |bytes| bytes[70] ^= 1);
+    let at = positions(&home, second)[9];
+    change(&home, second, |bytes| bytes[at + 70] ^= 1);
+    let log = look_at_log(&home);
+    let offsets: Vec<_> = log.damages.iter().map(|d| (d.segment, d.first_offset, d.end_offset)).collect();
+    assert_eq!(offsets, [(0, 0, 2), (20, 38, 40)]);
+    assert_eq!(log.end_offset, 40, "what is lost keeps its offsets");
+}
+
+#[test]
+fn what_is_missing_is_found() {
+    let home = closed();
+    let places = positions(&home, FIRST);
+    let len = home.platform.disk.read(&home.log_path(FIRST)).expect("read").len();
+    change(&home, FIRST, |bytes| bytes.truncate(places[9]));
+    assert_eq!(sole_damage(&look_at_log(&home)).1, (18, 20), "the end of a sealed segment");
+    let home = closed();
+    change(&home, FIRST, |bytes| _ = bytes.drain(places[3]..places[5]));
+    let (bytes, offsets, _) = sole_damage(&look_at_log(&home));
+    assert_eq!((bytes, offsets), ((places[3] as u64, places[3] as u64), (6, 10)), "two batches");
+    let home = closed();
+    home.platform.disk.remove_file(&home.log_path("00000000000000000020.log")).expect("removed");
+    let (bytes, offsets, _) = sole_damage(&look_at_log(&home));
+    assert_eq!((bytes, offsets), ((len as u64, len as u64), (20, 40)), "the last segment");
+}
+
+#[test]
+fn where_holes_are_allowed_only_what_cannot_be_is_damage() {
+    let home = closed();
+    let cleaned = PartitionOffsets::from([(("t".to_owned(), 0), 20)]);
+    let checkpoint = home.path.join("cleaner-offset-checkpoint");
+    home.platform.disk.write_atomic(&checkpoint, &encode_offsets(&cleaned)).expect("written");
+    let places = positions(&home, FIRST);
+    change(&home, FIRST, |bytes| _ = bytes.drain(places[3]..places[5]));
+    let log = look_at_log(&home);
+    assert!(log.damages.is_empty(), "{:?}", log.damages);
+    // A batch that claims an offset among those of the next.
+    change(&home, FIRST, |bytes| bytes[places[2] + 7] += 7);
+    assert_eq!(sole_damage(&look_at_log(&home)).1, (4, 10));
+}
+
+#[test]
+fn what_the_next_start_makes_anew_is_a_warning() {
+    for name in [
+        "00000000000000000000.index",
+        "00000000000000000000.timeindex",
+        EPOCHS,
+        "00000000000000000040.snapshot",
+    ] {
+        let home = closed();
+        change(&home, name, |bytes| {
+            let last = bytes.len() - 2;
+            bytes[last] ^= 0x30;
+        });
+        let log = look_at_log(&home);
+        assert_eq!(log.worst(), Some(Level::Warning), "{name}: {log:?}");
+        assert!(log.findings[0].path.ends_with(name), "{name}: {log:?}");
+    }
+}
+
+#[test]
+fn what_was_not_flushed_is_no_damage() {
+    let home = Home::simulated();
+    let (dir, _) = home.open();
+    let mut log = create(&dir, small(1 << 20));
+    fill(&mut log, 0, 4);
+    log.flush_now().expect("flushed");
+    dir.checkpoint().expect("written");
+    fill(&mut log, 4, 6);
+    drop((dir, log));
+    change(&home, FIRST, |bytes| {
+        let last = bytes.len() - 3;
+        bytes[last] ^= 1;
+    });
+    let log = look_at_log(&home);
+    assert_eq!(log.worst(), Some(Level::Note), "{log:?}");
+    assert_eq!((log.flushed_offset, log.end_offset), (Some(4), 9));
+    assert!(log.segments[0].unflushed_bytes > 0);
+    // Before the flushed offset it is.
+    change(&home, FIRST, |bytes| bytes[70] ^= 1);
+    assert_eq!(sole_damage(&look_at_log(&home)).1, (0, 1));
+}
+
+#[test]
+fn a_directory_in_use_is_left_alone() {
+    let home = Home::simulated();
+    let (dir, _) = home.open();
+    let disk = home.platform.disk.as_ref();
+    let target = Target::of(disk, &home.path).expect("a target");
+    let refused = target.hold(disk).expect_err("in use").to_string();
+    assert!(refused.contains("it is held by process"), "{refused}");
+    drop(dir);
+    target.hold(disk).expect("free");
+}
+
+#[test]
+fn a_proof_finds_what_nothing_else_does_and_brings_it_back() {
+    let home = closed();
+    let bytes = home.platform.disk.read(&home.log_path(FIRST)).expect("read");
+    let identity = ProofIdentity { topic_id: TOPIC_ID.0, partition: 0 };
+    let entry = ProofEntry {
+        kind: ProofKind::Run,
+        content: 0,
+        base_offset: 0,
+        end_offset: 20,
+        from: 0,
+        to: bytes.len() as u32,
+        crc: crc32c::crc32c(&bytes),
+        last_epoch: 0,
+    };
+    let file = [identity.encode(), entry.encode(&identity)].concat();
+    home.platform.disk.write_atomic(&home.log_path(PROOF_FILE), &file).expect("written");
+    assert_eq!(look_at_log(&home).segments[0].proven_bytes, bytes.len() as u64);
+    let places = positions(&home, FIRST);
+    // Even the stored checksum.
+    for at in places[4]..places[4] + 21 {
+        change(&home, FIRST, |bytes| bytes[at] ^= 4);
+        let (range, offsets, mendable) = sole_damage(&look_at_log(&home));
+        assert_eq!((range, offsets), ((places[4] as u64, places[5] as u64), (8, 10)));
+        assert!(mendable, "byte {}", at - places[4]);
+        change(&home, FIRST, |bytes| bytes[at] ^= 4);
+    }
+    // All batches of another epoch, and the checkpoint with them.
+    change(&home, FIRST, |bytes| places.iter().for_each(|at| bytes[at + 15] = 1));
+    change(&home, EPOCHS, |bytes| *bytes = b"0\n1\n1 0\n".to_vec());
+    let (range, offsets, mendable) = sole_damage(&look_at_log(&home));
+    assert_eq!((range, offsets, mendable), ((0, bytes.len() as u64), (0, 20), false));
+}
+
+#[test]
+fn compressed_batches_are_opened() {
+    let home = Home::simulated();
+    let (dir, _) = home.open();
+    let mut log = create(&dir, small(1 << 20));
+    for compression in [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
+        append(&mut log, &compressed(compression, NOW, &["one", "two", "three"]));
+    }
+    close(dir, log);
+    let log = look_at_log(&home);
+    assert_eq!((log.worst(), log.segments[0].records), (None, 12), "{log:?}");
+}
