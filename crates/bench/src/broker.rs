@@ -48,19 +48,62 @@ rootLogger.appenderRef.c.ref = C
 pub enum Kind {
     /// Ours.
     Klamm,
+    /// Ours with Kafka's promise: it acknowledges from the page cache.
+    KlammReplicated,
     /// Apache Kafka 4.4.0 with a heap of 1 GiB.
     Kafka,
+    /// The same with our promise: it flushes before it acknowledges.
+    KafkaSynced,
     /// Our null broker.
     Null,
+    /// The same with one log past the page cache, written before it acknowledges.
+    NullDirect,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 6] =
+        [Kind::Klamm, Kind::KlammReplicated, Kind::Kafka, Kind::KafkaSynced, Kind::Null, Kind::NullDirect];
+
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Klamm => "klamm",
+            Kind::KlammReplicated => "klamm-replicated",
+            Kind::Kafka => "kafka",
+            Kind::KafkaSynced => "kafka-synced",
+            Kind::Null => "null",
+            Kind::NullDirect => "null-direct",
+        }
+    }
+
+    /// Whether it is Klamm.
+    pub fn is_klamm(self) -> bool {
+        matches!(self, Kind::Klamm | Kind::KlammReplicated)
+    }
+
+    /// Whether it is Apache Kafka.
+    pub fn is_kafka(self) -> bool {
+        matches!(self, Kind::Kafka | Kind::KafkaSynced)
+    }
+
+    /// Whether it is the null broker.
+    pub fn is_null(self) -> bool {
+        matches!(self, Kind::Null | Kind::NullDirect)
+    }
+
+    /// What it is told beside the settings of all brokers.
+    fn settings(self) -> &'static str {
+        match self {
+            Kind::KlammReplicated => "log.durability.mode=replicated\n",
+            Kind::KafkaSynced => "log.flush.interval.messages=1\n",
+            _ => "",
+        }
+    }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Klamm => "klamm",
-            Kind::Kafka => "kafka",
-            Kind::Null => "null",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -68,12 +111,8 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Kind, String> {
-        match text {
-            "klamm" => Ok(Kind::Klamm),
-            "kafka" => Ok(Kind::Kafka),
-            "null" => Ok(Kind::Null),
-            _ => Err("brokers are klamm, kafka and null".to_owned()),
-        }
+        let known = || format!("brokers are {}", Kind::ALL.map(Kind::name).join(", "));
+        Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(known)
     }
 }
 
@@ -119,15 +158,16 @@ impl Broker {
         fs::write(
             directory.join("server.properties"),
             format!(
-                "{SETTINGS}{settings}listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\n\
+                "{SETTINGS}{}{settings}listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\n\
                  advertised.listeners=PLAINTEXT://{address}\n\
                  controller.quorum.bootstrap.servers=127.0.0.1:{controller}\nlog.dirs={}\n",
+                kind.settings(),
                 data.display()
             ),
         )?;
         fs::write(directory.join("log4j2.properties"), LOG4J)?;
         let began = Instant::now();
-        if kind == Kind::Kafka {
+        if kind.is_kafka() {
             format_kafka(programs, directory)?;
         }
         let child = spawn(kind, programs, directory, address)?;
@@ -264,21 +304,24 @@ fn format_kafka(programs: &Programs, directory: &Path) -> Result<(), Failure> {
 fn spawn(kind: Kind, programs: &Programs, directory: &Path, address: SocketAddr) -> Result<Child, Failure> {
     let properties = directory.join("server.properties");
     let mut command = match kind {
-        Kind::Kafka => {
+        Kind::Kafka | Kind::KafkaSynced => {
             let mut command = java(programs, directory);
             command.arg("kafka.Kafka").arg(properties);
             command
         }
-        Kind::Klamm => {
+        Kind::Klamm | Kind::KlammReplicated => {
             let mut command = Command::new(&programs.klamm);
             command.args(["server", "-c"]).arg(properties);
             programs.klamm_settings.iter().for_each(|setting| _ = command.args(["--set", setting]));
             command
         }
-        Kind::Null => {
+        Kind::Null | Kind::NullDirect => {
             let mut command = Command::new(std::env::current_exe()?);
             command.args(["null-broker", "--port", &address.port().to_string(), "--directory"]);
             command.arg(directory.join("data"));
+            if kind == Kind::NullDirect {
+                command.arg("--direct");
+            }
             command
         }
     };

@@ -15,17 +15,34 @@ pub struct Figure {
     pub more_is_better: bool,
     /// What Klamm is to reach, for people.
     pub goal: &'static str,
+    /// What Klamm is to reach, to be judged.
+    pub bounds: &'static [Bound],
+}
+
+/// What a figure of Klamm has to be at least (if more is better) or at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// So many times what another broker has.
+    Times(f64, Kind),
+    /// So much.
+    Value(f64),
 }
 
 impl Figure {
     /// A figure of which less is better.
     pub const fn less(name: &'static str, unit: &'static str, goal: &'static str) -> Figure {
-        Figure { name, unit, more_is_better: false, goal }
+        Figure { name, unit, more_is_better: false, goal, bounds: &[] }
     }
 
     /// A figure of which more is better.
     pub const fn more(name: &'static str, unit: &'static str, goal: &'static str) -> Figure {
-        Figure { name, unit, more_is_better: true, goal }
+        Figure { name, unit, more_is_better: true, goal, bounds: &[] }
+    }
+
+    /// The same figure with bounds for Klamm.
+    pub const fn within(mut self, bounds: &'static [Bound]) -> Figure {
+        self.bounds = bounds;
+        self
     }
 }
 
@@ -67,6 +84,48 @@ impl Row {
     pub fn ratio(&self, kind: Kind, other: Kind) -> Option<f64> {
         let divisor = self.median(other)?;
         (divisor != 0.0).then_some(self.median(kind)? / divisor)
+    }
+}
+
+/// How a bound was kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The bound.
+    pub bound: Bound,
+    /// Klamm's median over what it is compared with.
+    pub ratio: f64,
+    /// Whether that is within the bound.
+    pub is_met: bool,
+    /// The same for each round by itself: the broker's turns in a round follow each other. (kept, all)
+    pub rounds: (usize, usize),
+}
+
+impl Row {
+    /// How Klamm keeps a bound; `None` if a side of it was not measured.
+    pub fn judge(&self, bound: Bound) -> Option<Verdict> {
+        let ours = self.samples.get(&Kind::Klamm)?;
+        let (limits, limit) = match bound {
+            Bound::Times(times, kind) => {
+                let limits: Vec<f64> = self.samples.get(&kind)?.iter().map(|value| value * times).collect();
+                (limits, self.median(kind)? * times)
+            }
+            Bound::Value(value) => (vec![value; ours.len()], value),
+        };
+        let keeps = |value: f64, limit: f64| {
+            if self.figure.more_is_better { value >= limit } else { value <= limit }
+        };
+        let kept = ours.iter().zip(&limits).filter(|(value, limit)| keeps(**value, **limit)).count();
+        let median = self.median(Kind::Klamm)?;
+        let base = match bound {
+            Bound::Times(times, _) => limit / times,
+            Bound::Value(value) => value,
+        };
+        Some(Verdict {
+            bound,
+            ratio: median / base,
+            is_met: keeps(median, limit),
+            rounds: (kept, ours.len().min(limits.len())),
+        })
     }
 }
 

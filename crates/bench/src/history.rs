@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Failure;
 use crate::broker::Kind;
-use crate::figures::Figures;
+use crate::figures::{Bound, Figures, Verdict};
 
 /// Appends the run.
 pub fn append(repository: &Path, figures: &Figures, kinds: &[Kind], quick: bool) -> Result<(), Failure> {
@@ -23,7 +23,13 @@ pub fn append(repository: &Path, figures: &Figures, kinds: &[Kind], quick: bool)
             }
         }
         let name = format!("{}/{}", row.scenario, row.figure.name);
-        scenarios.insert(name, json!({"unit": row.figure.unit, "brokers": brokers}));
+        let mut entry = json!({"unit": row.figure.unit, "brokers": brokers});
+        let verdicts = row.figure.bounds.iter().filter_map(|bound| row.judge(*bound));
+        let verdicts: Vec<Value> = verdicts.map(|verdict| verdict_of(&verdict)).collect();
+        if !verdicts.is_empty() {
+            entry["bounds"] = Value::Array(verdicts);
+        }
+        scenarios.insert(name, entry);
     }
     let line = json!({
         "time": said_by("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"], repository),
@@ -37,6 +43,20 @@ pub fn append(repository: &Path, figures: &Figures, kinds: &[Kind], quick: bool)
     let mut file = File::options().create(true).append(true).open(directory.join("history.jsonl"))?;
     writeln!(file, "{line}")?;
     Ok(())
+}
+
+fn verdict_of(verdict: &Verdict) -> Value {
+    let (times, of) = match verdict.bound {
+        Bound::Times(times, kind) => (times, json!(kind.to_string())),
+        Bound::Value(value) => (value, Value::Null),
+    };
+    json!({
+        "bound": times,
+        "of": of,
+        "ratio": round(verdict.ratio),
+        "met": verdict.is_met,
+        "rounds": [verdict.rounds.0, verdict.rounds.1],
+    })
 }
 
 fn said_by(program: &str, arguments: &[&str], directory: &Path) -> String {

@@ -34,6 +34,8 @@ struct Arguments {
 enum Command {
     /// Measure and print ratios.
     Run(RunArguments),
+    /// Measure what it costs to acknowledge from stable storage, beside brokers that do and brokers that do not.
+    Durability(RunArguments),
     /// Serve as the null broker, the kernel's own cost.
     #[command(hide = true)]
     NullBroker {
@@ -43,14 +45,18 @@ enum Command {
         /// Port on 127.0.0.1.
         #[arg(long)]
         port: u16,
+        /// One log past the page cache, durable before it is acknowledged.
+        #[arg(long)]
+        direct: bool,
     },
 }
 
 /// Options of `bench run`.
 #[derive(clap::Args, Clone)]
 pub struct RunArguments {
-    /// Brokers to measure, in the order of each round.
-    #[arg(long, value_delimiter = ',', default_values_t = [Kind::Klamm, Kind::Kafka, Kind::Null])]
+    /// Brokers to measure, in the order of each round (klamm, klamm-replicated, kafka, kafka-synced, null, null-direct);
+    /// those that the scenarios are for when left out.
+    #[arg(long, value_delimiter = ',')]
     brokers: Vec<Kind>,
     /// Scenarios by name or beginning of a name; all when left out.
     #[arg(long, value_delimiter = ',')]
@@ -77,9 +83,10 @@ pub struct RunArguments {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Run(arguments) => scenarios::run(&arguments),
-        Command::NullBroker { directory, port } => {
-            null_broker::serve(&directory, port).map_err(Failure::from)
+        Command::Run(arguments) => scenarios::run(&arguments, &scenarios::GENERAL),
+        Command::Durability(arguments) => scenarios::run(&arguments, &scenarios::DURABILITY),
+        Command::NullBroker { directory, port, direct } => {
+            null_broker::serve(&directory, port, direct).map_err(Failure::from)
         }
     };
     match done {

@@ -5,6 +5,7 @@
 //! it serves the load generator of this crate and no other client.
 
 mod answers;
+mod direct_log;
 mod peer;
 mod store;
 
@@ -15,23 +16,30 @@ use std::path::Path;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
+use direct_log::DirectLog;
 use peer::Peer;
 use store::Store;
 
 /// The listener's number in the poll set; peers are numbered from 0.
 const LISTENER: u64 = u64::MAX;
+/// The number of the log's wake-up.
+const LOG: u64 = u64::MAX - 1;
 /// Read at once, from one peer.
 const SCRATCH_BYTES: usize = 512 << 10;
 
-/// Serves on 127.0.0.1 until killed.
-pub fn serve(directory: &Path, port: u16) -> io::Result<()> {
+/// Serves on 127.0.0.1 until killed: each partition in a file of its own, or all in one log past the page cache.
+pub fn serve(directory: &Path, port: u16, direct: bool) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
+    let log = if direct { Some(DirectLog::create(directory)?) } else { None };
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     listener.set_nonblocking(true)?;
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-    let mut server =
-        Server { epoll, listener, port, store: Store::new(directory), peers: BTreeMap::new(), next: 0 };
+    if let Some(log) = &log {
+        epoll::add(&epoll, &log.wake, EventData::new_u64(LOG), EventFlags::IN)?;
+    }
+    let store = Store::new(directory, log);
+    let mut server = Server { epoll, listener, port, store, peers: BTreeMap::new(), next: 0 };
     let mut events: Vec<Event> = Vec::with_capacity(1024);
     let mut scratch = vec![0; SCRATCH_BYTES];
     loop {
@@ -43,8 +51,12 @@ pub fn serve(directory: &Path, port: u16) -> io::Result<()> {
         for event in &events {
             match event.data.u64() {
                 LISTENER => server.accept()?,
+                LOG => server.answer_written()?,
                 number => server.serve_peer(number, event.flags, &mut scratch)?,
             }
+        }
+        if let Some(log) = &mut server.store.log {
+            log.send()?;
         }
     }
 }
@@ -97,6 +109,22 @@ impl Server {
                 answers::fetch_again(&mut self.store, &mut peer);
                 if self.send(sleeper, &mut peer).is_ok() {
                     self.peers.insert(sleeper, peer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers those whose batches are durable.
+    fn answer_written(&mut self) -> io::Result<()> {
+        let Some(log) = &mut self.store.log else { return Ok(()) };
+        let answers = log.written()?;
+        log.send()?;
+        for (number, answer) in answers {
+            if let Some(mut peer) = self.peers.remove(&number) {
+                peer.out().extend_from_slice(&answer);
+                if self.send(number, &mut peer).is_ok() {
+                    self.peers.insert(number, peer);
                 }
             }
         }

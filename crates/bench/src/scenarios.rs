@@ -4,6 +4,7 @@
 //! Owns the long-lived brokers. What is measured is in the modules below.
 
 mod compaction;
+mod durability;
 mod fetch;
 mod footprint;
 mod latency;
@@ -31,6 +32,21 @@ struct Scenario {
     about: &'static str,
     run: fn(&mut Bench, &'static str) -> Result<(), Failure>,
 }
+
+/// Scenarios that are run together, and the brokers that they are for.
+pub struct Group {
+    scenarios: &'static [Scenario],
+    kinds: &'static [Kind],
+}
+
+/// What a broker costs and how fast it is.
+pub const GENERAL: Group = Group { scenarios: &SCENARIOS, kinds: &[Kind::Klamm, Kind::Kafka, Kind::Null] };
+
+/// What it costs to acknowledge from stable storage.
+pub const DURABILITY: Group = Group {
+    scenarios: &durability::SCENARIOS,
+    kinds: &[Kind::Klamm, Kind::KlammReplicated, Kind::Kafka, Kind::KafkaSynced, Kind::NullDirect],
+};
 
 const SCENARIOS: [Scenario; 12] = [
     Scenario { name: "start", about: "start, recovery after kill -9, clean stop", run: start::run },
@@ -90,9 +106,10 @@ pub struct Bench {
 }
 
 /// Runs what was asked for, prints the table and appends to the history.
-pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
+pub fn run(arguments: &RunArguments, group: &Group) -> Result<(), Failure> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let chosen: Vec<&Scenario> = SCENARIOS
+    let chosen: Vec<&Scenario> = group
+        .scenarios
         .iter()
         .filter(|scenario| {
             arguments.scenario.is_empty()
@@ -100,13 +117,14 @@ pub fn run(arguments: &RunArguments) -> Result<(), Failure> {
         })
         .collect();
     if chosen.is_empty() {
-        let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        let names: Vec<&str> = group.scenarios.iter().map(|scenario| scenario.name).collect();
         return Err(format!("no such scenario; there are {}", names.join(", ")).into());
     }
-    let programs = programs(arguments, &repository)?;
+    let kinds = if arguments.brokers.is_empty() { group.kinds.to_vec() } else { arguments.brokers.clone() };
+    let programs = programs(arguments, &kinds, &repository)?;
     let base = arguments.directory.clone().unwrap_or_else(std::env::temp_dir);
     let mut bench = Bench {
-        kinds: arguments.brokers.clone(),
+        kinds,
         brokers: Vec::new(),
         programs,
         directory: base.join(format!("klamm-bench-{}", std::process::id())),
@@ -141,7 +159,7 @@ impl Bench {
         for round in 0..=self.rounds {
             for broker in &mut self.brokers {
                 // Only Kafka's just-in-time compiler needs warming; a quick run spares the others the round.
-                if round == 0 && self.quick && broker.kind != Kind::Kafka {
+                if round == 0 && self.quick && !broker.kind.is_kafka() {
                     continue;
                 }
                 broker.resume()?;
@@ -222,7 +240,7 @@ impl Turn<'_> {
 }
 
 /// Finds the programs, and fetches Apache Kafka's jars when they are wanted and not there.
-fn programs(arguments: &RunArguments, repository: &Path) -> Result<Programs, Failure> {
+fn programs(arguments: &RunArguments, kinds: &[Kind], repository: &Path) -> Result<Programs, Failure> {
     let klamm = match &arguments.klamm {
         Some(path) => path.clone(),
         None => {
@@ -231,7 +249,7 @@ fn programs(arguments: &RunArguments, repository: &Path) -> Result<Programs, Fai
             target.join("release/klamm")
         }
     };
-    if arguments.brokers.contains(&Kind::Klamm) && !klamm.is_file() {
+    if kinds.iter().any(|kind| kind.is_klamm()) && !klamm.is_file() {
         return Err(format!(
             "no klamm at {}: run `cargo build --release -p cli` or give --klamm (or --brokers kafka,null)",
             klamm.display()
@@ -239,7 +257,7 @@ fn programs(arguments: &RunArguments, repository: &Path) -> Result<Programs, Fai
         .into());
     }
     let kafka_class_path =
-        if arguments.brokers.contains(&Kind::Kafka) { kafka_class_path(repository)? } else { String::new() };
+        if kinds.iter().any(|kind| kind.is_kafka()) { kafka_class_path(repository)? } else { String::new() };
     Ok(Programs { klamm, klamm_settings: arguments.set.clone(), kafka_class_path })
 }
 

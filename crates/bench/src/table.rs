@@ -1,7 +1,7 @@
 //! The table for people: one line per figure, medians with their spread, and ratios.
 
 use crate::broker::Kind;
-use crate::figures::{Figures, Row};
+use crate::figures::{Bound, Figures, Row, Verdict};
 
 /// Prints all figures.
 pub fn print(figures: &Figures, kinds: &[Kind]) {
@@ -18,6 +18,37 @@ pub fn print(figures: &Figures, kinds: &[Kind]) {
         line.push(row.figure.goal.to_owned());
         lines.push(line);
     }
+    print_lines(&lines);
+    print_verdicts(figures);
+}
+
+/// Whether Klamm is where it should be, one line per bound.
+fn print_verdicts(figures: &Figures) {
+    let mut lines = vec![["bound", "", "is", "rounds within", ""].map(String::from).to_vec()];
+    for row in &figures.rows {
+        for verdict in row.figure.bounds.iter().filter_map(|bound| row.judge(*bound)) {
+            let Verdict { bound, ratio, is_met, rounds: (kept, rounds) } = verdict;
+            let sign = if row.figure.more_is_better { ">=" } else { "<=" };
+            let (bound, is) = match bound {
+                Bound::Times(times, kind) => {
+                    (format!("{sign} {times} x {kind}"), format!("{} x", number(ratio)))
+                }
+                Bound::Value(value) => {
+                    let unit = row.figure.unit;
+                    (format!("{sign} {value} {unit}"), format!("{} {unit}", number(ratio * value)))
+                }
+            };
+            let name = format!("{} {}", row.scenario, row.figure.name);
+            let word = if is_met { "met" } else { "NOT MET" };
+            lines.push(vec![name, bound, is, format!("{kept} of {rounds}"), word.to_owned()]);
+        }
+    }
+    if lines.len() > 1 {
+        print_lines(&lines);
+    }
+}
+
+fn print_lines(lines: &[Vec<String>]) {
     let widths: Vec<usize> = (0..lines[0].len())
         .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
         .collect();
@@ -37,8 +68,7 @@ pub fn print(figures: &Figures, kinds: &[Kind]) {
 /// Which ratios are printed: Klamm over the others, or else Kafka over the null broker.
 fn pairs(kinds: &[Kind]) -> Vec<(Kind, Kind)> {
     let first = if kinds.contains(&Kind::Klamm) { Kind::Klamm } else { Kind::Kafka };
-    let others = [Kind::Kafka, Kind::Null];
-    others
+    Kind::ALL
         .into_iter()
         .filter(|other| *other != first && kinds.contains(&first) && kinds.contains(other))
         .map(|other| (first, other))

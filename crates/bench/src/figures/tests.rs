@@ -45,3 +45,17 @@ fn figures_of_different_scenarios_stay_apart() {
     assert_eq!(figures.rows.len(), 2);
     assert_eq!(figures.rows[1].median(Kind::Klamm), Some(7.0));
 }
+
+#[test]
+fn bounds_are_judged_by_medians_and_by_rounds() {
+    let figures = figures(&[1.0, 3.0, 2.0], &[2.0, 2.0, 5.0]);
+    let judged = figures.rows[0].judge(Bound::Times(1.0, Kind::Kafka));
+    let expected =
+        Verdict { bound: Bound::Times(1.0, Kind::Kafka), ratio: 1.0, is_met: true, rounds: (2, 3) };
+    assert_eq!(judged, Some(expected));
+    let judged = figures.rows[0].judge(Bound::Value(1.5));
+    assert!(judged.is_some_and(|verdict| !verdict.is_met && verdict.rounds == (1, 3)));
+    assert_eq!(figures.rows[0].judge(Bound::Times(1.0, Kind::Null)), None);
+    let more = Row { figure: Figure::more("rate", "1/s", ""), ..figures.rows.into_iter().next().unwrap() };
+    assert!(more.judge(Bound::Times(2.0, Kind::Kafka)).is_some_and(|verdict| !verdict.is_met));
+}

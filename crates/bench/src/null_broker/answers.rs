@@ -15,6 +15,9 @@ use protocol::{
 use super::peer::Peer;
 use super::store::{Store, TopicId};
 
+/// Bytes of an answer to Produce, its length included.
+pub const PRODUCED_BYTES: usize = 66;
+
 const PRODUCE: i16 = 0;
 const FETCH: i16 = 1;
 const API_VERSIONS: i16 = 18;
@@ -61,7 +64,7 @@ pub fn answer(
         PRODUCE => {
             let client_bytes = i16::from_be_bytes(cursor.array()?);
             cursor.take(usize::try_from(client_bytes).unwrap_or(0) + 1)?;
-            produce(store, peer, correlation, cursor, woken)
+            produce(store, number, peer, correlation, cursor, woken)
         }
         FETCH => {
             if !fetch(store, peer, frame, Some(number))? {
@@ -83,6 +86,7 @@ pub fn answer(
 /// Transactional id, acks, time-out, one topic by id, one partition.
 fn produce(
     store: &mut Store,
+    peer_number: u64,
     peer: &mut Peer,
     correlation: [u8; 4],
     mut cursor: Cursor<'_>,
@@ -94,23 +98,31 @@ fn produce(
     let number = cursor.i32()?;
     let length = cursor.varint()?.saturating_sub(1);
     let batch = cursor.take(length)?;
+    if store.log.is_some() {
+        let base = store.partition(&id, number).ok_or(ErrorKind::NotFound)?.take_offsets(batch);
+        let answer = (peer_number, produced(correlation, &id, number, base));
+        return store.log.as_mut().map_or(Ok(()), |log| log.push(base, batch, answer));
+    }
     let partition = store.partition(&id, number).ok_or(ErrorKind::NotFound)?;
     let base = partition.append(batch)?;
     woken.append(&mut partition.sleepers);
-    let out = peer.out();
-    out.extend_from_slice(&62_u32.to_be_bytes());
-    out.extend_from_slice(&correlation);
-    out.extend_from_slice(&[0, 2]);
-    out.extend_from_slice(&id);
-    out.push(2);
-    out.extend_from_slice(&number.to_be_bytes());
-    out.extend_from_slice(&[0; 2]);
-    out.extend_from_slice(&base.to_be_bytes());
-    out.extend_from_slice(&(-1_i64).to_be_bytes());
-    out.extend_from_slice(&[0; 8]);
-    // No record errors, no message; tags of partition and topic; throttle time; tags.
-    out.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    peer.out().extend_from_slice(&produced(correlation, &id, number, base));
     Ok(())
+}
+
+/// The answer: no record errors, no message, no throttle time, no tags.
+fn produced(correlation: [u8; 4], id: &TopicId, number: i32, base: i64) -> [u8; PRODUCED_BYTES] {
+    let mut answer = [0; PRODUCED_BYTES];
+    answer[..4].copy_from_slice(&62_u32.to_be_bytes());
+    answer[4..8].copy_from_slice(&correlation);
+    answer[9] = 2;
+    answer[10..26].copy_from_slice(id);
+    answer[26] = 2;
+    answer[27..31].copy_from_slice(&number.to_be_bytes());
+    answer[33..41].copy_from_slice(&base.to_be_bytes());
+    answer[41..49].copy_from_slice(&(-1_i64).to_be_bytes());
+    answer[57] = 1;
+    answer
 }
 
 /// Answers a fetch of one partition; false if there is nothing yet and the peer was noted as a sleeper.
@@ -129,6 +141,10 @@ fn fetch(store: &mut Store, peer: &mut Peer, frame: &[u8], sleeper: Option<u64>)
     let offset = i64::from_be_bytes(cursor.array()?);
     cursor.take(4 + 8)?;
     let max_bytes = u64::try_from(cursor.i32()?).unwrap_or(0);
+    if store.log.is_some() {
+        // What is in the one log is not found again.
+        return Err(ErrorKind::Unsupported.into());
+    }
     let partition = store.partition(&id, number).ok_or(ErrorKind::NotFound)?;
     let (position, length) = partition.read(offset, max_bytes);
     if length == 0

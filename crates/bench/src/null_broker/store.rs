@@ -7,12 +7,16 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::direct_log::DirectLog;
+
 /// A topic's id as it is on the wire.
 pub type TopicId = [u8; 16];
 
 /// See the module.
 pub struct Store {
     directory: PathBuf,
+    /// Where batches go, if not into the files of their partitions.
+    pub log: Option<DirectLog>,
     pub topics: BTreeMap<TopicId, Topic>,
     created: u64,
 }
@@ -33,8 +37,8 @@ pub struct Partition {
 }
 
 impl Store {
-    pub fn new(directory: &Path) -> Store {
-        Store { directory: directory.to_owned(), topics: BTreeMap::new(), created: 0 }
+    pub fn new(directory: &Path, log: Option<DirectLog>) -> Store {
+        Store { directory: directory.to_owned(), log, topics: BTreeMap::new(), created: 0 }
     }
 
     pub fn create(&mut self, name: &str, partitions: i32) -> io::Result<TopicId> {
@@ -81,8 +85,7 @@ impl Store {
 impl Partition {
     /// Appends one batch as it is, with its offset written into it; returns the offset.
     pub fn append(&mut self, batch: &[u8]) -> io::Result<i64> {
-        let base = self.next_offset;
-        let delta = batch.get(23..27).and_then(|bytes| bytes.try_into().ok()).map_or(0, i32::from_be_bytes);
+        let base = self.take_offsets(batch);
         // One system call, as a broker that patches the offset in place needs.
         let front = base.to_be_bytes();
         let parts = [io::IoSlice::new(&front), io::IoSlice::new(&batch[8..])];
@@ -92,8 +95,15 @@ impl Partition {
         }
         self.batches.push((base, self.end_position));
         self.end_position += batch.len() as u64;
-        self.next_offset += i64::from(delta) + 1;
         Ok(base)
+    }
+
+    /// The first offset of a batch; the next one begins behind it.
+    pub fn take_offsets(&mut self, batch: &[u8]) -> i64 {
+        let base = self.next_offset;
+        let delta = batch.get(23..27).and_then(|bytes| bytes.try_into().ok()).map_or(0, i32::from_be_bytes);
+        self.next_offset += i64::from(delta) + 1;
+        base
     }
 
     /// Position and length of whole batches from `offset` on, at least one and otherwise at most `max_bytes`.

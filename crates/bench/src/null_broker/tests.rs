@@ -11,12 +11,16 @@ use crate::{Failure, frames};
 
 /// A null broker in a thread that lives as long as the test process.
 fn start(name: &str) -> Result<(SocketAddr, PathBuf), Failure> {
+    start_with(name, false)
+}
+
+fn start_with(name: &str, direct: bool) -> Result<(SocketAddr, PathBuf), Failure> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let directory = std::env::temp_dir().join(format!("klamm-null-{}-{name}", std::process::id()));
     let files = directory.clone();
-    spawn(move || super::serve(&files, port).map_err(|reason| eprintln!("null broker: {reason}")));
+    spawn(move || super::serve(&files, port, direct).map_err(|reason| eprintln!("null broker: {reason}")));
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    for _ in 0..500 {
+    for _ in 0..15_000 {
         if std::net::TcpStream::connect(address).is_ok() {
             return Ok((address, directory));
         }
@@ -67,6 +71,27 @@ fn many_connections_are_all_answered() -> Result<(), Failure> {
         .map(|n| std::fs::metadata(directory.join(format!("topic-{n}.log"))).map_or(0, |meta| meta.len()))
         .sum();
     assert_eq!(stored, sent.requests * batch.len() as u64);
+    Ok(std::fs::remove_dir_all(directory)?)
+}
+
+#[test]
+fn batches_are_in_the_one_log_when_they_are_answered() -> Result<(), Failure> {
+    let (address, directory) = start_with("direct", true)?;
+    let topic = create(address, 4)?;
+    let batch = frames::batch(1)?;
+    let frames = (0..50).map(|n| frames::produce(&topic, n % 4, &batch)).collect::<Result<Vec<_>, _>>()?;
+    let sent = load::produce(address, &frames, 1, u64::MAX, Duration::from_millis(300))?;
+    let log = std::fs::read(directory.join("direct.log"))?;
+    // All fit: nothing has been written over yet. Groups begin at blocks.
+    let (mut found, mut at) = (0, 0);
+    while log[at..at + batch.len()].iter().any(|byte| *byte != 0) {
+        if log[at + 8..at + batch.len()] == batch[8..] {
+            (found, at) = (found + 1, at + batch.len());
+        } else {
+            at = at.next_multiple_of(4096);
+        }
+    }
+    assert_eq!(found, sent.requests);
     Ok(std::fs::remove_dir_all(directory)?)
 }
 

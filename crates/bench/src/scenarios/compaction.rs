@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Bench;
 use crate::admin::Admin;
-use crate::broker::{Broker, Kind};
+use crate::broker::Broker;
 use crate::figures::{Figure, Sample};
 use crate::{Failure, frames, load, process};
 
@@ -30,7 +30,7 @@ pub fn run(bench: &mut Bench, scenario: &'static str) -> Result<(), Failure> {
     let rounds = bench.choose(1, 3);
     let bytes = bench.choose(400_000_000, 2_000_000_000);
     for _ in 0..rounds {
-        for kind in bench.kinds.clone().into_iter().filter(|kind| *kind != Kind::Null) {
+        for kind in bench.kinds.clone().into_iter().filter(|kind| !kind.is_null()) {
             let broker = bench.fresh_broker_with(kind, SETTINGS)?;
             let sample =
                 sample(&broker, bytes).map_err(|reason| format!("{scenario} on {kind}: {reason}"))?;

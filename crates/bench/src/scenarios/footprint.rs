@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Bench;
 use crate::admin::Admin;
-use crate::broker::{Broker, Kind};
+use crate::broker::Broker;
 use crate::figures::{Figure, Sample};
 use crate::{Failure, process};
 
@@ -24,7 +24,7 @@ pub fn run(bench: &mut Bench, scenario: &'static str) -> Result<(), Failure> {
     let idle = bench.choose(Duration::from_secs(3), Duration::from_secs(10));
     for _ in 0..rounds {
         for kind in bench.kinds.clone() {
-            if kind == Kind::Null && bench.quick {
+            if kind.is_null() && bench.quick {
                 continue;
             }
             let broker = bench.fresh_broker(kind)?;

@@ -28,7 +28,7 @@ pub fn run(bench: &mut Bench, scenario: &'static str) -> Result<(), Failure> {
     let rounds = bench.choose(1, 3);
     for _ in 0..rounds {
         for kind in bench.kinds.clone() {
-            if kind != Kind::Null {
+            if !kind.is_null() {
                 let mut broker = bench.fresh_broker(kind)?;
                 let sample =
                     sample(&mut broker).map_err(|reason| format!("{scenario} on {kind}: {reason}"))?;
