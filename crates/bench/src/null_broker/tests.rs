@@ -82,14 +82,13 @@ fn batches_are_in_the_one_log_when_they_are_answered() -> Result<(), Failure> {
     let frames = (0..50).map(|n| frames::produce(&topic, n % 4, &batch)).collect::<Result<Vec<_>, _>>()?;
     let sent = load::produce(address, &frames, 1, u64::MAX, Duration::from_millis(300))?;
     let log = std::fs::read(directory.join("direct.log"))?;
-    // All fit: nothing has been written over yet. Groups begin at blocks.
+    // All fit: nothing has been written over yet. Groups begin at blocks, one behind the other.
     let (mut found, mut at) = (0, 0);
     while log[at..at + batch.len()].iter().any(|byte| *byte != 0) {
-        if log[at + 8..at + batch.len()] == batch[8..] {
+        while log[at + 8..at + batch.len()] == batch[8..] {
             (found, at) = (found + 1, at + batch.len());
-        } else {
-            at = at.next_multiple_of(4096);
         }
+        at = at.next_multiple_of(4096);
     }
     assert_eq!(found, sent.requests);
     Ok(std::fs::remove_dir_all(directory)?)
