@@ -62,7 +62,8 @@ impl DirectLog {
         let (to_main, done) = channel();
         std::thread::spawn(move || {
             let mut position = 0;
-            for buffer in from_main {
+            for mut buffer in from_main {
+                buffer.pad();
                 let len = buffer.blocks().len();
                 if position + len > FILE_BYTES {
                     position = 0;
@@ -137,6 +138,12 @@ impl Buffer {
         let at = self.start() + self.filled;
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
         self.filled += bytes.len();
+    }
+
+    /// Zeros up to the end of the last block, where an earlier group may have left something.
+    fn pad(&mut self) {
+        let end = self.start() + self.filled;
+        self.bytes[end..end + BLOCK_BYTES].fill(0);
     }
 
     /// What was pushed, up to the end of its last block.
