@@ -11,7 +11,7 @@ use platform::Platform;
 use protocol::Uuid;
 use storage::{
     FailureListener, Formatting, LogConfig, LogDirConfig, LogDirs, LogDirsConfig, RecoveryReport,
-    StorageError, UnifiedLog,
+    StorageError, UnifiedLog, WalConfig,
 };
 use tokio::task::JoinSet;
 
@@ -33,6 +33,7 @@ pub(crate) async fn open(
     failures: Arc<dyn FailureListener>,
 ) -> Result<(Arc<LogDirs>, RecoveryReport), StorageError> {
     let expiration_ms = config.transaction.producer_id_expiration_ms.into();
+    let wal = config.log_dir.wal;
     let options = LogDirsConfig {
         paths: config.log_dir.log_dirs.iter().map(|path| absolute(path)).collect(),
         metadata_path: config.metadata_log.metadata_log_dir.as_deref().map(absolute),
@@ -43,6 +44,12 @@ pub(crate) async fn open(
             compacted: Arc::new(takeover.compacted),
             failure_listener: Some(failures),
             full_percent: u8::try_from(config.log_dir.log_dir_full_percent).unwrap_or(100),
+            wal: WalConfig {
+                file_bytes_min: wal.file_bytes_min,
+                file_bytes_max: wal.file_bytes_max,
+                bytes_max: wal.bytes_max,
+                checkpoint_bytes: wal.checkpoint_bytes,
+            },
             ..LogDirConfig::new(config.node_id)
         },
     };

@@ -22,7 +22,7 @@ mod sections;
 pub use dynamic::DynamicTarget;
 pub use sections::{
     CleanerConfig, ConnectionConfig, GroupConfig, ListenerConnectionConfig, LogDirConfig, MetadataLogConfig,
-    QuorumConfig, QuotaConfig, StateTopicConfig, TransactionConfig,
+    QuorumConfig, QuotaConfig, StateTopicConfig, TransactionConfig, WalSizes,
 };
 
 /// Prefixes of keys that belong to plugins and are kept unchecked.

@@ -25,7 +25,7 @@ mod describe;
 pub use broker_config::{
     BrokerConfig, CleanerConfig, ConnectionConfig, DynamicTarget, GroupConfig, ListenerConnectionConfig,
     LoadedConfig, LogDirConfig, MetadataLogConfig, QuorumConfig, QuotaConfig, StateTopicConfig,
-    TransactionConfig,
+    TransactionConfig, WalSizes,
 };
 pub use config_def::{ConfigDef, ConfigType, DefaultValue, Effect, Importance, UpdateMode, find};
 pub use config_error::{ConfigError, ConfigErrorKind};

@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use platform::Rng;
-
 use crate::Failure;
-use crate::device::{Call, Survival, Trigger, Trouble};
+use crate::device::{Survival, Trouble};
+use crate::flavor::{End, Flavor};
 use crate::judge::{Kind, Violation};
 use crate::machine::{Machine, run};
 use crate::node::{NodeProcess, NodeSettings, Start};
+use crate::traces::Traces;
 use crate::world::World;
 
 /// How long a node whose disk fails is watched.
@@ -29,6 +29,8 @@ pub struct Order {
     pub seed: u64,
     /// Ends the campaign, whatever is left.
     pub until: Option<Instant>,
+    /// Of which flavor all worlds are; each takes one by chance otherwise.
+    pub flavor: Option<Flavor>,
     /// Properties that every node gets on top.
     pub properties: Vec<(String, String)>,
     /// Where what is left of a failure goes.
@@ -72,26 +74,10 @@ pub struct Tally {
     pub other: u64,
     /// The node did not start.
     pub start_failures: u64,
+    /// The most memory that a node took, KiB.
+    pub memory_kib: u64,
     /// Worlds that failed: how to repeat them.
     pub failures: Vec<String>,
-}
-
-/// How a life is to end.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    CutAtStart(Trigger),
-    CutAfter(Duration),
-    CutAt(Trigger),
-    Kill,
-    StopThenCut,
-    Fail(Trigger, Trouble),
-}
-
-impl End {
-    /// Whether the node should soon be told that its disk fails.
-    fn tells_the_node(self) -> bool {
-        matches!(self, Self::Fail(Trigger { call: Call::Flush, .. }, Trouble::FailFromHere))
-    }
 }
 
 /// How one life went.
@@ -122,7 +108,8 @@ pub fn run_campaign(order: &Order, machine: &mut Machine) -> Result<Tally, Failu
     while !order.is_due(&tally) {
         let seed = order.seed + tally.worlds;
         tally.worlds += 1;
-        let mut world = World::new(seed);
+        let mut world = World::new(seed, order.flavor);
+        let mut traces = Traces::new(&machine.room().path)?;
         world.properties.extend(order.properties.iter().cloned());
         machine.format();
         let lives = 6 + world.rng.below(30);
@@ -132,16 +119,17 @@ pub fn run_campaign(order: &Order, machine: &mut Machine) -> Result<Tally, Failu
             if order.is_due(&tally) {
                 break;
             }
-            let end = choose_end(&world.rng);
+            let end = world.flavor.choose_end(&world.rng);
             ends.push(format!("{end:?}"));
-            let outcome = live(order, machine, &mut world, end, &mut tally)?;
+            let outcome = live(order, machine, &mut world, end, &mut traces, &mut tally)?;
             if matches!(outcome, Outcome::Gone) {
                 break;
             }
             if let Outcome::Wrong(violations) = outcome {
                 let cuts = tally.cuts - cuts_before + 1;
-                let story = Story { seed, life, cuts, ends: ends.join(", "), violations };
-                story.tell(order, machine, &mut tally)?;
+                let flavor = world.flavor;
+                let story = Story { seed, life, cuts, flavor, ends: ends.join(", "), violations };
+                story.tell(order, machine, &traces, &mut tally)?;
                 break;
             }
             if !order.is_quiet && told.elapsed() > Duration::from_secs(10) {
@@ -157,38 +145,21 @@ pub fn run_campaign(order: &Order, machine: &mut Machine) -> Result<Tally, Failu
     Ok(tally)
 }
 
-fn choose_end(rng: &Rng) -> End {
-    let flush = |bound| Trigger { call: Call::Flush, number: 1 + rng.below(bound) };
-    let write = |bound| Trigger { call: Call::Write, number: 1 + rng.below(bound) };
-    match rng.below(100) {
-        0..=9 => End::CutAtStart(flush(15)),
-        10..=17 => End::CutAtStart(write(40)),
-        18..=54 => End::CutAfter(Duration::from_millis(20 + rng.below(600))),
-        55..=74 => End::CutAt(flush(250)),
-        75..=84 => End::CutAt(write(500)),
-        85..=88 => End::Kill,
-        89..=92 => End::StopThenCut,
-        93..=94 => End::Fail(flush(100), Trouble::FailOnce),
-        95..=97 => End::Fail(flush(100), Trouble::FailFromHere),
-        98 => End::Fail(write(300), Trouble::FailOnce),
-        _ => End::Fail(write(300), Trouble::FailFromHere),
-    }
-}
-
 /// One life of the machine: from power on to power off.
 fn live(
     order: &Order,
     machine: &mut Machine,
     world: &mut World,
-    end: End,
+    mut end: End,
+    traces: &mut Traces,
     tally: &mut Tally,
 ) -> Result<Outcome, Failure> {
     let at_start = if let End::CutAtStart(trigger) = end { Some((trigger, Trouble::Cut)) } else { None };
-    let settings = NodeSettings {
+    let mut settings = NodeSettings {
         klamm: order.klamm.clone(),
         data: machine.data().join("data"),
         properties: world.properties.clone(),
-        log: machine.room().path.join("node.log"),
+        log: PathBuf::new(),
         pid_file: machine.room().pid_file(),
         wrapper: Vec::new(),
     };
@@ -205,6 +176,7 @@ fn live(
     }
     // A kill leaves the file system as it is; then the next process starts on it.
     loop {
+        settings.log = traces.before_start(&settings.data)?;
         let node = match settings.start(Some(&machine.device)) {
             Ok(Start::Ready(node)) => node,
             Ok(Start::PowerLost) => {
@@ -245,6 +217,7 @@ fn live(
         if let Some(outcome) = spend(machine, world, end, node, tally)? {
             return Ok(outcome);
         }
+        end = world.flavor.choose_end_after_kill(&world.rng);
     }
 }
 
@@ -261,7 +234,8 @@ fn spend(
     tally: &mut Tally,
 ) -> Result<Option<Outcome>, Failure> {
     let is_flood = world.rng.one_in(12);
-    let longest = Duration::from_millis(30 + world.rng.below(if is_flood { 2_500 } else { 900 }));
+    let longest = world.flavor.longest(&world.rng, is_flood);
+    machine.device.slow_down(world.flavor.flush_delay(&world.rng));
     let lingers = Duration::from_millis(if world.rng.one_in(3) { world.rng.below(60) } else { 0 });
     match end {
         End::CutAt(trigger) => machine.device.arm(Some((trigger, Trouble::Cut))),
@@ -296,6 +270,7 @@ fn spend(
         {
             scene.end();
         }
+        tally.memory_kib = tally.memory_kib.max(node.memory_kib().unwrap_or(0));
         if !matches!(end, End::StopThenCut) {
             node.kill();
         }
@@ -303,16 +278,17 @@ fn spend(
             machine.give_errors();
         }
     });
+    machine.device.slow_down(Duration::ZERO);
     if let Some(what) = misbehaviour(machine, end, died.is_some(), lost, tally) {
         return Ok(Some(wrong(format!("{what}:\n{}", node.log_tail()))));
     }
     match end {
-        End::Kill if world.rng.one_in(2) => {
+        End::Kill { restarts: true } => {
             node.wait();
             tally.kills += 1;
             return Ok(None);
         }
-        End::Kill => tally.kills += 1,
+        End::Kill { .. } => tally.kills += 1,
         End::StopThenCut => {
             if let Err(error) = node.stop() {
                 return Ok(Some(wrong(error.to_string())));
@@ -368,13 +344,20 @@ struct Story {
     seed: u64,
     life: u64,
     cuts: u64,
+    flavor: Flavor,
     /// How all lives were to end.
     ends: String,
     violations: Vec<Violation>,
 }
 
 impl Story {
-    fn tell(&self, order: &Order, machine: &Machine, tally: &mut Tally) -> Result<(), Failure> {
+    fn tell(
+        &self,
+        order: &Order,
+        machine: &Machine,
+        traces: &Traces,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
         for violation in &self.violations {
             match violation.kind {
                 Kind::Lost | Kind::Offline => tally.lost += 1,
@@ -382,14 +365,16 @@ impl Story {
                 _ => tally.other += 1,
             }
         }
-        let repeat = format!("cargo xtask crash --cuts {} --seed {}", self.cuts, self.seed);
+        let focus =
+            order.flavor.map_or_else(String::new, |_| format!(" --focus {:?}", self.flavor).to_lowercase());
+        let repeat = format!("cargo xtask crash --cuts {} --seed {}{focus}", self.cuts, self.seed);
         let kept = order.evidence.join(self.seed.to_string());
         let mut text = format!(
-            "world {}, life {}; lives end with: {}\nrepeat: {repeat}\n",
-            self.seed, self.life, self.ends
+            "world {} ({:?}), life {}; lives end with: {}\nrepeat: {repeat}\n",
+            self.seed, self.flavor, self.life, self.ends
         );
         self.violations.iter().for_each(|violation| text.push_str(&format!("  {violation}\n")));
-        keep(&kept, machine, &text)?;
+        keep(&kept, machine, traces, &text)?;
         eprintln!("crash: FAILED: {text}  what is left lies in {}", kept.display());
         tally.failures.push(repeat);
         Ok(())
@@ -397,11 +382,11 @@ impl Story {
 }
 
 /// Copies what the node left, as it lies there.
-fn keep(kept: &Path, machine: &Machine, text: &str) -> Result<(), Failure> {
+fn keep(kept: &Path, machine: &Machine, traces: &Traces, text: &str) -> Result<(), Failure> {
     _ = fs::remove_dir_all(kept);
     fs::create_dir_all(kept)?;
     fs::write(kept.join("story"), text)?;
-    fs::copy(machine.room().path.join("node.log"), kept.join("node.log"))?;
+    traces.keep(kept)?;
     if !machine.device.is_cut() {
         let copied = run(std::process::Command::new("cp")
             .args(["-a", "--sparse=always"])
@@ -445,6 +430,7 @@ impl Tally {
         row("  of these gone", self.sectors.1.to_string());
         row("records acknowledged", self.acked.to_string());
         row("records read and compared", self.read.to_string());
+        row("most memory of a node, MiB", (self.memory_kib >> 10).to_string());
         row("lost", self.lost.to_string());
         row("duplicated", self.duplicated.to_string());
         row("otherwise wrong", self.other.to_string());

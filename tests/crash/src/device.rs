@@ -25,6 +25,10 @@ pub enum Call {
     Write,
     /// All that was written before is to be on the platter.
     Flush,
+    /// A write of nothing but zeros, and not a short one: a file of the write-ahead log is being made.
+    Zeros,
+    /// A write that begins with the header of such a file: it is used, or used again.
+    Header,
 }
 
 /// Something that happens at the n-th call of a kind, counted from the moment it was armed.
@@ -34,7 +38,15 @@ pub struct Trigger {
     pub call: Call,
     /// Which one of them, from 1.
     pub number: u64,
+    /// A cut comes so many calls of any kind later.
+    pub later: u64,
 }
+
+/// How a write-ahead log's files begin.
+const HEADER_MAGIC: &[u8] = b"KLAMMWAL";
+
+/// Shorter writes of zeros are too many to mean anything.
+const ZEROS_BYTES_MIN: usize = 32 << 10;
 
 /// How an armed device misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +86,10 @@ pub struct Counts {
     pub writes: u64,
     /// Flushes since it was armed.
     pub flushes: u64,
+    /// Long writes of zeros since it was armed.
+    pub zeros: u64,
+    /// Headers of the write-ahead log since it was armed.
+    pub headers: u64,
     /// Calls that failed on purpose since it was armed.
     pub failed: u64,
 }
@@ -102,7 +118,10 @@ struct State {
     pending: Vec<PendingWrite>,
     power: Power,
     armed: Option<(Trigger, Trouble)>,
+    /// The trigger was met, and the cut comes after so many calls.
+    cut_in: Option<u64>,
     counts: Counts,
+    flush_delay: Duration,
 }
 
 /// The disk. Shared by the file system that offers it and the rig that cuts its power.
@@ -121,7 +140,9 @@ impl Device {
             pending: Vec::new(),
             power: Power::On,
             armed: None,
+            cut_in: None,
             counts: Counts::default(),
+            flush_delay: Duration::ZERO,
         };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
@@ -135,7 +156,18 @@ impl Device {
     pub fn arm(&self, trouble: Option<(Trigger, Trouble)>) {
         let mut state = self.lock();
         state.armed = trouble;
+        state.cut_in = None;
         state.counts = Counts::default();
+    }
+
+    /// Every flush takes so long from now on.
+    pub fn slow_down(&self, flush_delay: Duration) {
+        self.lock().flush_delay = flush_delay;
+    }
+
+    /// How long a flush takes now.
+    pub fn flush_delay(&self) -> Duration {
+        self.lock().flush_delay
     }
 
     /// Calls since the device was armed.
@@ -178,6 +210,7 @@ impl Device {
         let report = state.settle(survival, rng);
         state.power = Power::On;
         state.armed = None;
+        state.flush_delay = Duration::ZERO;
         self.changed.notify_all();
         report
     }
@@ -214,7 +247,7 @@ impl Device {
     /// Takes whole sectors into the cache.
     pub fn write(&self, position: u64, bytes: &[u8]) -> Answer<()> {
         let mut state = self.lock();
-        let answer = state.call(Call::Write);
+        let answer = state.call(Call::Write, bytes);
         if answer == Answer::Done(()) {
             state.write(position, bytes);
         }
@@ -225,7 +258,7 @@ impl Device {
     /// Brings the cache to the platter.
     pub fn flush(&self) -> Answer<()> {
         let mut state = self.lock();
-        let answer = state.call(Call::Flush);
+        let answer = state.call(Call::Flush, &[]);
         if answer == Answer::Done(()) {
             state.platter.clear();
             state.pending.clear();
@@ -239,29 +272,81 @@ impl Device {
     }
 }
 
+impl Trigger {
+    /// The n-th call of a kind itself.
+    pub fn at(call: Call, number: u64) -> Self {
+        Self { call, number, later: 0 }
+    }
+
+    fn is_met_by(&self, call: Call, bytes: &[u8]) -> bool {
+        match self.call {
+            Call::Write | Call::Flush => self.call == call,
+            Call::Zeros => is_zeros(call, bytes),
+            Call::Header => is_header(call, bytes),
+        }
+    }
+}
+
+fn is_zeros(call: Call, bytes: &[u8]) -> bool {
+    call == Call::Write && bytes.len() >= ZEROS_BYTES_MIN && bytes.iter().all(|byte| *byte == 0)
+}
+
+fn is_header(call: Call, bytes: &[u8]) -> bool {
+    call == Call::Write && bytes.starts_with(HEADER_MAGIC)
+}
+
+impl Counts {
+    fn note(&mut self, call: Call, bytes: &[u8]) {
+        match call {
+            Call::Flush => self.flushes += 1,
+            _ => self.writes += 1,
+        }
+        self.zeros += u64::from(is_zeros(call, bytes));
+        self.headers += u64::from(is_header(call, bytes));
+    }
+
+    fn of(&self, call: Call) -> u64 {
+        match call {
+            Call::Write => self.writes,
+            Call::Flush => self.flushes,
+            Call::Zeros => self.zeros,
+            Call::Header => self.headers,
+        }
+    }
+}
+
 impl State {
     /// Counts a call and says what becomes of it.
-    fn call(&mut self, call: Call) -> Answer<()> {
+    fn call(&mut self, call: Call, bytes: &[u8]) -> Answer<()> {
         match self.power {
             Power::On => {}
             Power::Off => return Answer::Held,
             Power::Dead => return Answer::Failed,
         }
-        let count = match call {
-            Call::Write => &mut self.counts.writes,
-            Call::Flush => &mut self.counts.flushes,
-        };
-        *count += 1;
-        let count = *count;
-        let Some((trigger, trouble)) = self.armed.filter(|(trigger, _)| trigger.call == call) else {
-            return Answer::Done(());
-        };
-        let fails = match trouble {
-            Trouble::Cut if count >= trigger.number => {
+        if let Some(left) = self.cut_in.as_mut() {
+            if *left == 0 {
                 self.cut();
                 return Answer::Held;
             }
-            Trouble::Cut => false,
+            *left -= 1;
+        }
+        self.counts.note(call, bytes);
+        let Some((trigger, trouble)) = self.armed.filter(|(trigger, _)| trigger.is_met_by(call, bytes))
+        else {
+            return Answer::Done(());
+        };
+        let count = self.counts.of(trigger.call);
+        let fails = match trouble {
+            Trouble::Cut if count >= trigger.number && trigger.later == 0 => {
+                self.cut();
+                return Answer::Held;
+            }
+            Trouble::Cut => {
+                if count >= trigger.number && self.cut_in.is_none() {
+                    self.cut_in = Some(trigger.later - 1);
+                }
+                false
+            }
             Trouble::FailOnce => count == trigger.number,
             Trouble::FailFromHere => count >= trigger.number,
         };

@@ -95,7 +95,7 @@ pub fn run_flips(order: &FlipOrder, room: &Room) -> Result<FlipTally, Failure> {
 
 /// A small directory, left by a node that was killed or stopped.
 fn template(order: &FlipOrder, room: &Room, how: &str, rng: &Rng) -> Result<Template, Failure> {
-    let mut world = World::new(rng.next_u64());
+    let mut world = World::new(rng.next_u64(), Some(crate::flavor::Flavor::Plain));
     let path = room.path.join(how);
     for life in 0..3 {
         let settings = settings(order, room, &path, &world.properties);

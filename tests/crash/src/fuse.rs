@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use fuser::{
@@ -197,6 +198,15 @@ impl Filesystem for DiskFile {
     }
 
     fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _datasync: bool, reply: ReplyEmpty) {
-        self.finish_flush(self.device.flush(), reply);
+        let delay = self.device.flush_delay();
+        if delay.is_zero() {
+            return self.finish_flush(self.device.flush(), reply);
+        }
+        // Other calls go on meanwhile.
+        let disk = Self { device: Arc::clone(&self.device), waiting: Arc::clone(&self.waiting) };
+        thread::spawn(move || {
+            disk.device.wait_for_cut(delay);
+            disk.finish_flush(disk.device.flush(), reply);
+        });
     }
 }

@@ -66,7 +66,7 @@ pub fn run_kills(order: &KillOrder, room: &Room) -> Result<KillTally, Failure> {
         worlds += 1;
         let data = room.path.join("kills");
         _ = fs::remove_dir_all(&data);
-        let mut world = World::new(seed);
+        let mut world = World::new(seed, None);
         for life in 0..LIVES_PER_WORLD {
             let is_late = order.until.is_some_and(|until| Instant::now() >= until);
             if is_late || tally.kills + tally.faults >= order.kills + order.faults {

@@ -5,6 +5,7 @@
 mod campaign;
 mod clients;
 mod device;
+mod flavor;
 mod flips;
 mod fuse;
 mod history;
@@ -13,6 +14,7 @@ mod kills;
 mod machine;
 mod node;
 mod rig_check;
+mod traces;
 mod value;
 mod wire;
 mod world;
@@ -58,6 +60,9 @@ struct Arguments {
     /// Flips no bit in files whose path has this in it.
     #[arg(long, value_name = "TEXT")]
     spare: Option<String>,
+    /// What all worlds of power cuts are about. [default: each something else]
+    #[arg(long, value_enum)]
+    focus: Option<flavor::Flavor>,
     /// The program under test.
     #[arg(long)]
     klamm: PathBuf,
@@ -125,6 +130,7 @@ fn cut_power(arguments: &Arguments, klamm: PathBuf, cuts: u64, seed: u64) -> Res
         cuts,
         seed,
         until: until(arguments),
+        flavor: arguments.focus,
         properties,
         evidence: arguments.evidence.clone(),
         failures_max: arguments.failures,

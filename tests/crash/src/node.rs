@@ -178,6 +178,13 @@ impl NodeProcess {
         }
     }
 
+    /// The most memory that it took so far, KiB.
+    pub fn memory_kib(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().trim_end_matches("kB").trim().parse().ok()
+    }
+
     /// The end of its log.
     pub fn log_tail(&self) -> String {
         tail(&self.log)

@@ -85,7 +85,7 @@ fn errors_are_passed_on(machine: &mut Machine) -> Result<(), Failure> {
     machine.mount("defaults", None)?;
     let mut file = File::create(machine.data().join("file"))?;
     file.write_all(&[7; BYTES])?;
-    machine.device.arm(Some((Trigger { call: Call::Flush, number: 1 }, Trouble::FailOnce)));
+    machine.device.arm(Some((Trigger::at(Call::Flush, 1), Trouble::FailOnce)));
     expect(file.sync_all().is_err(), "a flush that fails is an error of fsync")?;
     expect(machine.device.counts().failed == 1, "one call fails when one is asked for")?;
     drop(file);

@@ -11,6 +11,7 @@ use protocol::{ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, Uuid}
 
 use crate::clients::reader::Reader;
 use crate::clients::{Administrator, Client, Committer, Producer, Scene, create, play};
+use crate::flavor::Flavor;
 use crate::history::{Event, History, Topic};
 use crate::judge::{PATIENCE, Verdict, judge};
 use crate::wire::{Lost, Wire};
@@ -39,6 +40,8 @@ pub struct World {
     pub rng: Rng,
     /// What is known.
     pub history: History,
+    /// What it is about.
+    pub flavor: Flavor,
     /// How its file system is mounted.
     pub mount_options: &'static str,
     /// The node's properties.
@@ -51,9 +54,11 @@ pub struct World {
 }
 
 impl World {
-    /// A world that has not begun.
-    pub fn new(seed: u64) -> Self {
+    /// A world that has not begun, of this flavor or of one by chance.
+    pub fn new(seed: u64, flavor: Option<Flavor>) -> Self {
         let rng = Rng::seeded(seed);
+        let chosen = Flavor::choose(&rng);
+        let flavor = flavor.unwrap_or(chosen);
         let mut history = History::default();
         let lasting = (0..2 + u32::try_from(rng.below(2)).unwrap_or(0)).map(|number| Topic {
             number,
@@ -72,7 +77,8 @@ impl World {
             })
             .collect();
         let mount_options = MOUNT_OPTIONS[usize::try_from(rng.below(5)).unwrap_or(0)];
-        let properties = properties(&rng);
+        let mut properties = properties(&rng);
+        properties.extend(flavor.properties(&rng));
         let committers = GROUPS.map(|group| Committer::new(group, rng.fork()));
         let readers = (0..1 + rng.below(2)).map(|_| Reader::new(rng.fork())).collect();
         let administrator = Administrator::new(FIRST_PASSING_TOPIC, rng.fork());
@@ -80,6 +86,7 @@ impl World {
         Self {
             rng,
             history,
+            flavor,
             mount_options,
             properties,
             lasting,

@@ -139,6 +139,34 @@ pub struct LogDirConfig {
     pub num_replica_alter_log_dirs_threads: Option<i32>,
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub replica_high_watermark_checkpoint_interval_ms: i64,
+    /// `internal.wal.*`.
+    pub wal: WalSizes,
+}
+
+/// Sizes of a directory's write-ahead log, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalSizes {
+    /// `internal.wal.file.bytes.min`.
+    pub file_bytes_min: u64,
+    /// `internal.wal.file.bytes.max`; never less than that.
+    pub file_bytes_max: u64,
+    /// `internal.wal.bytes.max`; never less than two of the smallest files.
+    pub bytes_max: u64,
+    /// `internal.wal.checkpoint.bytes`.
+    pub checkpoint_bytes: u64,
+}
+
+impl WalSizes {
+    fn read(read: &mut LayerReader<'_>) -> WalSizes {
+        let mut bytes = |key| u64::try_from(read.long(key)).unwrap_or(0);
+        let file_bytes_min = bytes("internal.wal.file.bytes.min");
+        WalSizes {
+            file_bytes_min,
+            file_bytes_max: bytes("internal.wal.file.bytes.max").max(file_bytes_min),
+            bytes_max: bytes("internal.wal.bytes.max").max(2 * file_bytes_min),
+            checkpoint_bytes: bytes("internal.wal.checkpoint.bytes"),
+        }
+    }
 }
 
 impl LogDirConfig {
@@ -156,6 +184,7 @@ impl LogDirConfig {
             num_replica_alter_log_dirs_threads: read.int_if_set("num.replica.alter.log.dirs.threads"),
             replica_high_watermark_checkpoint_interval_ms: read
                 .long("replica.high.watermark.checkpoint.interval.ms"),
+            wal: WalSizes::read(read),
         }
     }
 }

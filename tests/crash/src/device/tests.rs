@@ -82,7 +82,7 @@ fn the_same_seed_leaves_the_same_bytes() {
 #[test]
 fn trouble_comes_at_the_call_it_is_armed_for() {
     let device = Device::new(vec![0; DISK_BYTES]);
-    let second_flush = Trigger { call: Call::Flush, number: 2 };
+    let second_flush = Trigger::at(Call::Flush, 2);
     device.arm(Some((second_flush, Trouble::FailOnce)));
     write(&device, 1, 1);
     assert_eq!(device.flush(), Answer::Done(()));
@@ -90,7 +90,7 @@ fn trouble_comes_at_the_call_it_is_armed_for() {
     assert_eq!(device.flush(), Answer::Failed);
     assert_eq!(device.counts().failed, 1);
     assert_eq!(device.flush(), Answer::Done(()), "a disk that failed once takes the next flush");
-    device.arm(Some((Trigger { call: Call::Write, number: 1 }, Trouble::FailFromHere)));
+    device.arm(Some((Trigger::at(Call::Write, 1), Trouble::FailFromHere)));
     assert_eq!(device.write(0, &sector(9)), Answer::Failed);
     assert_eq!(device.write(0, &sector(9)), Answer::Failed);
     assert_eq!(written(&device, 0), 0);
@@ -104,4 +104,29 @@ fn trouble_comes_at_the_call_it_is_armed_for() {
     assert_eq!(device.read(0, 1), Answer::Failed);
     device.power_on(Survival::Nothing, &Rng::seeded(0));
     assert_eq!(written(&device, 4), 0);
+}
+
+#[test]
+fn a_cut_comes_some_calls_after_a_file_of_the_log_is_used() {
+    let device = Device::new(vec![0; DISK_BYTES]);
+    device.arm(Some((Trigger { call: Call::Header, number: 2, later: 2 }, Trouble::Cut)));
+    let mut header = sector(0);
+    header[..HEADER_MAGIC.len()].copy_from_slice(HEADER_MAGIC);
+    write(&device, 1, 1);
+    assert_eq!(device.write(0, &header), Answer::Done(()));
+    write(&device, 2, 1);
+    write(&device, 3, 1);
+    assert_eq!(device.write(0, &header), Answer::Done(()));
+    write(&device, 2, 1);
+    assert_eq!(device.flush(), Answer::Held);
+    assert_eq!(device.counts().headers, 2);
+}
+
+#[test]
+fn long_zeros_are_known() {
+    let device = Device::new(vec![1; 2 * ZEROS_BYTES_MIN]);
+    device.arm(Some((Trigger::at(Call::Zeros, 1), Trouble::Cut)));
+    assert_eq!(device.write(0, &sector(0)), Answer::Done(()));
+    assert_eq!(device.write(0, &vec![1; ZEROS_BYTES_MIN]), Answer::Done(()));
+    assert_eq!(device.write(0, &vec![0; ZEROS_BYTES_MIN]), Answer::Held);
 }
