@@ -24,6 +24,8 @@ pub struct FlushTicket {
     dir: PathBuf,
     /// Which log it is of: one that came back to this directory may have its name.
     view_number: u64,
+    /// Of the log when the ticket was made: a truncation since leaves nothing to be said of offsets.
+    generation: u32,
     offset: i64,
     /// Segment files; they stay open so that their write errors are seen.
     files: Vec<Arc<dyn File>>,
@@ -170,6 +172,7 @@ impl UnifiedLog {
             directory: Arc::clone(self.directory()),
             dir: self.view.dir().to_path_buf(),
             view_number: self.view.number(),
+            generation: self.view.generation(),
             offset,
             files,
             paths,
@@ -197,9 +200,10 @@ impl UnifiedLog {
         names.durable = names.durable.max(ticket.names_made);
         let dir = &mut self.unflushed.dir;
         dir.durable = dir.durable.max(ticket.dir_made);
-        // A truncation may have cut below the ticket meanwhile.
-        let offset = ticket.offset.min(self.end_offset());
-        self.view.raise_recovery_point(offset);
+        // A truncation may have cut below the ticket meanwhile. What it left is durable, what came after it may not be.
+        if ticket.generation == self.view.generation() {
+            self.view.raise_recovery_point(ticket.offset.min(self.end_offset()));
+        }
         let durable = self.view.recovery_point();
         let segments = self.segments();
         for (number, segment) in segments.iter().enumerate() {

@@ -101,6 +101,21 @@ fn a_truncation_outruns_a_ticket() {
 }
 
 #[test]
+fn a_ticket_says_nothing_of_the_branch_after_a_truncation() {
+    let home = Home::new();
+    let (dir, _) = home.open();
+    let mut log = create(&dir, LogConfig::default());
+    fill(&mut log, 0, 5);
+    let ticket = log.flush().expect("prepared").expect("due");
+    ticket.run().expect("flushed");
+    log.truncate_to(2, &dir, NOW).expect("cut");
+    fill(&mut log, 2, 6);
+    log.mark_durable(&ticket);
+    assert_eq!(durable(&log), 2, "what came after the cut was not there when the ticket ran");
+    assert_eq!(log.view().log_end_offset(), 8);
+}
+
+#[test]
 fn a_ticket_of_a_deleted_log_ends_quietly() {
     let home = Home::new();
     let (dir, _) = home.open();
