@@ -32,6 +32,8 @@ pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 pub(crate) const GENERATION: &str = "klamm-generation";
 /// Per partition directory of a log that was found damaged: what is wrong, a line of JSON for each place. Ours.
 pub(crate) const DAMAGE: &str = "klamm-damage";
+/// At the top of a log directory whose owner decided to go on with a loss: a line of JSON for each. Ours.
+pub(crate) const DATA_LOSS: &str = "klamm-data-loss.jsonl";
 /// The topic of the metadata log, which belongs to the quorum and not to the topics.
 pub(crate) const METADATA_TOPIC: &str = "__cluster_metadata";
 
@@ -56,6 +58,8 @@ pub(crate) const CLEANED_SUFFIX: &str = ".cleaned";
 pub(crate) const SWAP_SUFFIX: &str = ".swap";
 /// Added to bytes that recovery took out of a log instead of throwing them away. Ours, not Kafka's.
 pub(crate) const CUT_SUFFIX: &str = ".cut";
+/// Added to damaged bytes that a repair took out of a segment. Ours, not Kafka's.
+pub(crate) const QUARANTINE_SUFFIX: &str = ".quarantine";
 /// Added to a file that is being written and will replace the one without the suffix.
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 
@@ -75,6 +79,7 @@ const TOP_LEVEL_FILES: &[&str] = &[
     LOG_START_CHECKPOINT,
     HIGH_WATERMARK_CHECKPOINT,
     CLEANER_CHECKPOINT,
+    DATA_LOSS,
     "bootstrap.checkpoint",
     "remote-log-index-cache",
 ];
@@ -229,7 +234,7 @@ pub(crate) fn file_kind(name: &str) -> FileKind {
         TIME_INDEX_SUFFIX => FileKind::TimeIndex(offset),
         TXN_INDEX_SUFFIX => FileKind::TxnIndex(offset),
         SNAPSHOT_SUFFIX => FileKind::Snapshot(offset),
-        _ if suffix.ends_with(CUT_SUFFIX) => FileKind::Known,
+        _ if suffix.ends_with(CUT_SUFFIX) || suffix.ends_with(QUARANTINE_SUFFIX) => FileKind::Known,
         _ if suffix.ends_with(DELETED_SUFFIX) => FileKind::Deleted,
         _ if suffix.ends_with(CLEANED_SUFFIX) => FileKind::Cleaned(offset),
         _ if suffix.ends_with(SWAP_SUFFIX) => swap_kind(offset, suffix),

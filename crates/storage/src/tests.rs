@@ -15,7 +15,7 @@ mod read;
 mod recovery;
 mod retention;
 mod roll;
-mod stops;
+pub(crate) mod stops;
 mod timestamps;
 mod truncate;
 mod write_ahead;

@@ -2,6 +2,7 @@
 //!
 //! Owns what the verbs share: which paths are meant, and keeping nodes away meanwhile. No verb starts a node.
 
+mod repair;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ enum Verb {
     /// Read everything and say what is damaged; changes nothing
     #[command(visible_alias = "check")]
     Verify(verify::VerifyArguments),
+    /// Make a damaged log whole again; gives records up only if told to
+    Repair(repair::RepairArguments),
 }
 
 /// Runs the verb.
@@ -35,6 +38,7 @@ enum Verb {
 pub fn run(arguments: &SegmentArguments) -> Result<(), Failure> {
     match &arguments.verb {
         Verb::Verify(arguments) => verify::run(arguments),
+        Verb::Repair(arguments) => repair::run(arguments),
     }
 }
 

@@ -5,6 +5,7 @@ mod groups;
 mod json_shapes;
 mod node;
 mod records;
+mod segments;
 mod server;
 mod storage;
 mod topics;

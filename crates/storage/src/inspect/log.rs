@@ -17,8 +17,8 @@ use super::segment::{Out, Rules, SegmentInspection, judge};
 use super::small_files::SmallFiles;
 use super::wal::WalRange;
 use crate::layout::{
-    DirKind, LEADER_EPOCH_CHECKPOINT, METADATA_TOPIC, PARTITION_METADATA, SNAPSHOT_SUFFIX, dir_kind,
-    segment_path,
+    DirKind, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, METADATA_TOPIC, PARTITION_METADATA, SNAPSHOT_SUFFIX,
+    dir_kind, segment_path,
 };
 use crate::proof::ProofIdentity;
 
@@ -41,6 +41,8 @@ pub struct LogInspection {
     pub flushed_offset: Option<i64>,
     /// What the write-ahead log holds of it, if the next start has to look there.
     pub wal: Option<WalRange>,
+    /// Leader epochs and their first offsets, as the batches tell.
+    pub(super) found_epochs: Vec<(i32, i64)>,
     /// Damaged ranges, in the order of their offsets.
     pub damages: Vec<Damage>,
     /// Everything else that was found.
@@ -79,11 +81,13 @@ impl LogInspection {
             end_offset: 0,
             flushed_offset: (!facts.is_clean).then_some(known.recovery_point),
             wal: wal.and_then(|id| facts.wal.of_log(id, partition, files.generation)),
+            found_epochs: Vec::new(),
             damages: Vec::new(),
             findings,
         };
         let mut epochs = Epochs::new(files.epochs.clone());
         log.judge_segments(disk, &files, known, facts.is_clean, only, (&mut epochs, progress))?;
+        log.found_epochs = epochs.found.entries().iter().map(|e| (e.epoch, e.start_offset)).collect();
         if only.is_none() {
             log.judge_whole(&files, &known, &epochs);
             log.judge_snapshots_of_metadata(disk, &topic)?;
@@ -135,8 +139,19 @@ impl LogInspection {
     fn judge_whole(&mut self, files: &SmallFiles, known: &LogFacts, epochs: &Epochs) {
         if self.segments.is_empty() && known.recovery_point > self.start_offset {
             let (from, to) = (self.start_offset, known.recovery_point);
-            let text = format!("has no segment, and everything from {from} to {to} had been flushed");
-            self.findings.push(Finding::damage(&self.path, text));
+            let reason =
+                format!("the log has no segment, and everything from {from} to {to} had been flushed");
+            self.damages.push(Damage {
+                segment: from,
+                path: segment_path(&self.path, from, LOG_SUFFIX),
+                from: 0,
+                to: 0,
+                first_offset: from,
+                end_offset: to,
+                reason,
+                mended_header: None,
+            });
+            self.end_offset = to;
         }
         if files.topic_id.is_none() && !self.segments.is_empty() {
             let path = self.path.join(PARTITION_METADATA);

@@ -5,13 +5,13 @@
 use platform::sim::{DiskConfig, NameOrder, SimDisk};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     Kill,
     Power,
 }
 
 /// Operations that may be broken off, and a check of what is left.
-pub(super) trait Stoppable: Sized {
+pub(crate) trait Stoppable: Sized {
     type Op;
 
     fn new(seed: u64, disk: DiskConfig, durable: bool) -> Self;
@@ -21,7 +21,7 @@ pub(super) trait Stoppable: Sized {
 }
 
 /// Runs the operations with a stop at the `halt`-th changing call; `None` once there is no such call any more.
-pub(super) fn stop_at<R: Stoppable>(
+pub(crate) fn stop_at<R: Stoppable>(
     ops: &[R::Op],
     seed: u64,
     disk: DiskConfig,
@@ -42,7 +42,7 @@ pub(super) fn stop_at<R: Stoppable>(
 }
 
 /// Stops the operations at each of their calls, and checks what is left.
-pub(super) fn every_stop<R: Stoppable>(ops: &[R::Op], seeds: u64) {
+pub(crate) fn every_stop<R: Stoppable>(ops: &[R::Op], seeds: u64) {
     let kill = [(Stop::Kill, NameOrder::InOrder, 1)];
     let power =
         [NameOrder::Any, NameOrder::InOrder, NameOrder::Journaled].map(|names| (Stop::Power, names, seeds));

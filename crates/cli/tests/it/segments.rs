@@ -1,0 +1,163 @@
+//! Damaged logs: looked at, shown and mended on a stopped node, which then serves everything but what is lost.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::node::NodeProcess;
+use crate::{klamm, printed, shown};
+
+/// Records of one line each, enough of them for several segments.
+const RECORDS: usize = 3000;
+
+/// A stopped node with one log, `t-0`, of which the first segment is sealed.
+struct Stopped {
+    _folder: tempfile::TempDir,
+    data: PathBuf,
+}
+
+impl Stopped {
+    fn new() -> Stopped {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let node = NodeProcess::dev(&data);
+        printed(&node.klamm(&["topic", "create", "t", "--config", "segment.bytes=1048576"]));
+        for part in 0..10 {
+            let lines: String = (part * RECORDS / 10..(part + 1) * RECORDS / 10).map(line).collect();
+            printed(&node.klamm_with_input(&["produce", "t", "-f", "lines"], lines.as_bytes()));
+        }
+        assert_eq!(node.terminate(), Some(0));
+        Stopped { _folder: folder, data }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.data.join("t-0")
+    }
+
+    fn segment(&self, base: i64) -> PathBuf {
+        self.log().join(format!("{base:020}.log"))
+    }
+
+    fn verify(&self) -> (i32, Value) {
+        let output = klamm(&["segment", "verify", &text(&self.data), "-o", "json"]);
+        let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let logs = shown[0]["logs"].as_array().expect("logs").clone();
+        let log = logs.into_iter().find(|log| log["log"] == "t-0").expect("the log");
+        (output.status.code().expect("it ends"), log)
+    }
+
+    fn consumed(&self) -> String {
+        let node = NodeProcess::dev(&self.data);
+        let values = printed(&node.klamm(&["consume", "t", "-o", "start", "--exit", "-f", "%o %v\\n"]));
+        assert_eq!(node.terminate(), Some(0));
+        values
+    }
+}
+
+fn line(number: usize) -> String {
+    format!("{number:05}-{}\n", "x".repeat(1000))
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// What a consumer gets of the offsets outside a range.
+fn all_but(lost: std::ops::Range<i64>) -> String {
+    (0..RECORDS)
+        .filter(|number| !lost.contains(&(*number as i64)))
+        .map(|number| format!("{number} {}", line(number)))
+        .collect()
+}
+
+/// Start of each batch of a file.
+fn batches(bytes: &[u8]) -> Vec<usize> {
+    let (mut at, mut starts) = (0, Vec::new());
+    while at < bytes.len() {
+        starts.push(at);
+        at += 12 + i32::from_be_bytes(bytes[at + 8..at + 12].try_into().expect("four bytes")) as usize;
+    }
+    starts
+}
+
+fn base_offset(bytes: &[u8], at: usize) -> i64 {
+    i64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).expect("read");
+    bytes[at] ^= 4;
+    std::fs::write(path, bytes).expect("written");
+}
+
+#[test]
+fn a_rotten_batch_is_named_given_up_and_everything_else_is_served() {
+    let stopped = Stopped::new();
+    let (code, log) = stopped.verify();
+    assert_eq!((code, &log["state"], log["end_offset"].as_i64()), (0, &"ok".into(), Some(RECORDS as i64)));
+    let first = stopped.segment(0);
+    let bytes = std::fs::read(&first).expect("read");
+    let starts = batches(&bytes);
+    assert!(log["segments"].as_array().expect("segments").len() > 1 && starts.len() > 3, "{log}");
+    let middle = starts.len() / 2;
+    let (from, to) = (starts[middle], starts[middle + 1]);
+    let (lost, end) = (base_offset(&bytes, from), base_offset(&bytes, to));
+    flip(&first, from + 300);
+
+    let (code, log) = stopped.verify();
+    assert_eq!((code, &log["state"]), (1, &"damaged".into()));
+    let damage = &log["damages"][0];
+    let number = |key: &str| damage[key].as_i64().expect("a number");
+    assert_eq!((number("from"), number("to")), (from as i64, to as i64));
+    assert_eq!((number("first_offset"), number("end_offset")), (lost, end));
+    assert_eq!(damage["mendable"], false);
+
+    let log_dir = text(&stopped.log());
+    let refused = shown(&klamm(&["segment", "repair", &log_dir]));
+    assert!(refused.starts_with("1\nwould be lost: t-0 of "), "{refused}");
+    assert!(refused.contains("--accept-data-loss"), "{refused}");
+    let unasked = shown(&klamm(&["segment", "repair", &log_dir, "--accept-data-loss"]));
+    assert!(unasked.starts_with("2\n") && unasked.contains("--yes"), "{unasked}");
+    assert_eq!(stopped.verify().0, 1, "nothing was changed");
+
+    printed(&klamm(&["segment", "repair", &log_dir, "--accept-data-loss", "--yes"]));
+    let audit = std::fs::read_to_string(stopped.data.join("klamm-data-loss.jsonl")).expect("written down");
+    let audit: Value = serde_json::from_str(audit.trim_end()).expect("one line of JSON");
+    assert_eq!((audit["first_offset"].as_i64(), audit["end_offset"].as_i64()), (Some(lost), Some(end)));
+    let kept = std::fs::read(audit["kept_in"].as_str().expect("a path")).expect("kept");
+    assert_eq!(kept.len(), to - from);
+    let (code, log) = stopped.verify();
+    assert_eq!((code, &log["state"], log["end_offset"].as_i64()), (0, &"ok".into(), Some(RECORDS as i64)));
+    assert!(stopped.consumed() == all_but(lost..end), "everything else is there, at its offset");
+}
+
+#[test]
+fn a_rotten_base_offset_is_mended_without_a_loss() {
+    let stopped = Stopped::new();
+    let first = stopped.segment(0);
+    let bytes = std::fs::read(&first).expect("read");
+    flip(&first, batches(&bytes)[2] + 7);
+    let (code, log) = stopped.verify();
+    assert_eq!((code, &log["damages"][0]["mendable"]), (1, &true.into()), "{log}");
+    let repaired = printed(&klamm(&["segment", "repair", &text(&stopped.log())]));
+    assert!(repaired.starts_with("mended "), "{repaired}");
+    assert!(std::fs::read(&first).expect("read") == bytes, "to the byte");
+    assert!(!stopped.data.join("klamm-data-loss.jsonl").exists());
+    assert!(stopped.consumed() == all_but(0..0));
+}
+
+#[test]
+fn a_node_that_runs_keeps_its_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = NodeProcess::dev(folder.path());
+    printed(&node.klamm(&["produce", "t", "one"]));
+    let data = text(folder.path());
+    let pid = node.pid().to_string();
+    for arguments in [["segment", "verify", data.as_str()], ["segment", "repair", &format!("{data}/t-0")]] {
+        let refused = shown(&klamm(&arguments));
+        assert!(refused.starts_with("2\n") && refused.contains(&pid), "{refused}");
+    }
+    printed(&klamm(&["segment", "verify", &data, "--unlocked"]));
+    let missing = shown(&klamm(&["segment", "verify", &format!("{data}/nothing-0")]));
+    assert!(missing.starts_with("2\n"), "{missing}");
+}
