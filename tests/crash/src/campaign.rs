@@ -74,6 +74,10 @@ pub struct Tally {
     pub other: u64,
     /// The node did not start.
     pub start_failures: u64,
+    /// Records of compacted topics that were acknowledged, and those of them that compaction took, over all judgements.
+    pub kept: u64,
+    /// See there.
+    pub compacted: u64,
     /// The most memory that a node took, KiB.
     pub memory_kib: u64,
     /// Worlds that failed: how to repeat them.
@@ -199,7 +203,11 @@ fn live(
             }
         };
         match world.welcome(node.address) {
-            Ok(verdict) if verdict.violations.is_empty() => tally.read += verdict.records,
+            Ok(verdict) if verdict.violations.is_empty() => {
+                tally.read += verdict.records;
+                tally.compacted += world.history.kept_records.saturating_sub(verdict.kept);
+                tally.kept += world.history.kept_records;
+            }
             Ok(verdict) => {
                 let log = node.log_tail();
                 let mut violations = verdict.violations;
@@ -430,6 +438,8 @@ impl Tally {
         row("  of these gone", self.sectors.1.to_string());
         row("records acknowledged", self.acked.to_string());
         row("records read and compared", self.read.to_string());
+        row("  of compacted topics", self.kept.to_string());
+        row("  of these compacted away", self.compacted.to_string());
         row("most memory of a node, MiB", (self.memory_kib >> 10).to_string());
         row("lost", self.lost.to_string());
         row("duplicated", self.duplicated.to_string());

@@ -5,6 +5,8 @@
 
 mod admin;
 mod committer;
+pub mod keeper;
+pub mod member;
 mod producer;
 pub mod reader;
 
@@ -16,7 +18,7 @@ use std::time::Duration;
 
 use platform::Rng;
 
-use crate::history::{Event, Topic};
+use crate::history::{Event, Topic, TopicKind};
 use crate::wire::Lost;
 
 pub use admin::{Administrator, create};
@@ -55,11 +57,18 @@ impl Scene {
         self.lost.load(Ordering::Acquire)
     }
 
-    /// A topic that may be used, by chance.
+    /// A topic that may be used, by chance; what is compacted has a client of its own.
     fn any_topic(&self, rng: &Rng) -> Option<Topic> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        let index = usize::try_from(rng.below(topics.len() as u64)).unwrap_or(0);
-        topics.get(index).cloned()
+        let plain = || topics.iter().filter(|topic| topic.kind != TopicKind::Compacted);
+        let index = usize::try_from(rng.below(plain().count() as u64)).unwrap_or(0);
+        plain().nth(index).cloned()
+    }
+
+    /// The first topic of a kind.
+    fn topic_of(&self, kind: TopicKind) -> Option<Topic> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.iter().find(|topic| topic.kind == kind).cloned()
     }
 
     fn is_used(&self, number: u32) -> bool {

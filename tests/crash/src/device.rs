@@ -210,6 +210,7 @@ impl Device {
         let report = state.settle(survival, rng);
         state.power = Power::On;
         state.armed = None;
+        state.cut_in = None;
         state.flush_delay = Duration::ZERO;
         self.changed.notify_all();
         report
@@ -229,6 +230,7 @@ impl Device {
         state.pending.clear();
         state.power = Power::On;
         state.armed = None;
+        state.cut_in = None;
     }
 
     /// Reads `len` bytes, fewer at the end of the disk.

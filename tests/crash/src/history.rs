@@ -42,8 +42,52 @@ pub enum Event {
     Committing(Commit),
     /// It did.
     Committed(Commit),
+    /// A record of the compacted topic is about to be sent.
+    Keeping(Kept),
+    /// It is acknowledged at an offset.
+    Kept(Kept, i64),
+    /// The member of the group is this one; none while it joins or leaves.
+    Member(Option<Membership>),
     /// Something that must not happen on a machine that has power.
     Wrong(String),
+}
+
+/// A record of the compacted topic; without a version it deletes its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kept {
+    /// Its key.
+    pub key: u32,
+    /// Versions rise over all keys.
+    pub version: Option<u32>,
+}
+
+/// A member of the group of members, as it was acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Member id.
+    pub id: String,
+    /// Generation.
+    pub generation: i32,
+}
+
+/// What is known of a key.
+#[derive(Clone, Debug, Default)]
+pub struct KeyFacts {
+    /// What was acknowledged last, or found at a start; `None` inside is a deletion.
+    pub acked: Option<Option<u32>>,
+    /// What was asked for since.
+    pub asked: Vec<Option<u32>>,
+}
+
+/// How a topic's log grows shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicKind {
+    /// Only when records are deleted.
+    Plain,
+    /// By retention, too.
+    Shrinking,
+    /// By compaction; it has one partition.
+    Compacted,
 }
 
 /// An offset of a group.
@@ -68,6 +112,8 @@ pub struct Topic {
     pub id: Uuid,
     /// Partitions.
     pub partitions: i32,
+    /// How its log grows shorter.
+    pub kind: TopicKind,
 }
 
 /// How far a topic's life is known.
@@ -121,6 +167,14 @@ pub struct History {
     pub fates: BTreeMap<Value, Fate>,
     /// By group and place: the acknowledged offset, and those asked for since.
     pub commits: BTreeMap<(String, Place), (i64, BTreeSet<i64>)>,
+    /// By key of the compacted topic.
+    pub keys: BTreeMap<u32, KeyFacts>,
+    /// The end of the compacted topic at least.
+    pub keys_end: i64,
+    /// Records of the compacted topic that were acknowledged.
+    pub kept_records: u64,
+    /// The member that the group has for sure.
+    pub member: Option<Membership>,
     /// All producer ids.
     pub producer_ids: BTreeSet<i64>,
     /// Producers that promise to write each record once.
@@ -184,6 +238,18 @@ impl History {
                 entry.0 = entry.0.max(commit.offset);
                 entry.1.retain(|asked| *asked > commit.offset);
             }
+            Event::Keeping(kept) => self.keys.entry(kept.key).or_default().asked.push(kept.version),
+            Event::Kept(kept, offset) => {
+                let facts = self.keys.entry(kept.key).or_default();
+                // Whoever sends one at a time has his answers in turn.
+                if let Some(at) = facts.asked.iter().position(|asked| *asked == kept.version) {
+                    facts.asked.drain(..=at);
+                }
+                facts.acked = Some(kept.version);
+                self.keys_end = self.keys_end.max(offset + 1);
+                self.kept_records += 1;
+            }
+            Event::Member(member) => self.member = member,
             Event::Wrong(what) => self.wrong.push(what),
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Owns the rules. After a judgement the history holds what was found, which from then on must stay.
 
+mod compacted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,8 +13,9 @@ use std::time::{Duration, Instant};
 use protocol::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::{ErrorCode, MetadataRequest, MetadataResponse, OffsetFetchRequest, OffsetFetchResponse, Uuid};
 
+use crate::clients::member::heartbeat;
 use crate::clients::reader::{EARLIEST, Fetched, LATEST, fetch, offset_of};
-use crate::history::{History, Life, PartitionFacts, Topic};
+use crate::history::{History, Life, PartitionFacts, Topic, TopicKind};
 use crate::value::{Place, Value};
 use crate::wire::{Lost, Wire};
 
@@ -65,6 +68,8 @@ impl fmt::Display for Violation {
 pub struct Verdict {
     /// Records that were read.
     pub records: u64,
+    /// Records that compaction left of those it may take.
+    pub kept: u64,
     /// How long the node may refuse to answer.
     patience: Duration,
     /// What is wrong.
@@ -91,18 +96,23 @@ pub fn judge(history: &mut History, address: SocketAddr, patience: Duration) -> 
     }
     let topics = topics(history, &mut wire, &mut verdict)?;
     for topic in topics {
+        if topic.kind == TopicKind::Compacted {
+            compacted::judge(history, &topic, &mut wire, &mut verdict)?;
+            continue;
+        }
         for partition in 0..topic.partitions {
             let place = Place { topic: topic.number, partition };
             let expected = history.partitions.get(&place).map_or(0, PartitionFacts::end_expected);
             if let Some((start, end, found)) = read(&topic, place, expected, &mut wire, &mut verdict)? {
                 verdict.records += found.len() as u64;
-                compare(history, place, start, end, &found, &mut verdict);
+                compare(history, &topic, place, start, end, &found, &mut verdict);
                 let facts = history.partitions.entry(place).or_default();
                 (facts.known, facts.end) = (found.into_iter().collect(), end);
             }
         }
     }
     groups(history, &mut wire, &mut verdict)?;
+    member(history, &mut wire, &mut verdict)?;
     Ok(verdict)
 }
 
@@ -236,6 +246,7 @@ fn read(
 /// The rules about a partition's records.
 fn compare(
     history: &History,
+    topic: &Topic,
     place: Place,
     start: i64,
     end: i64,
@@ -244,7 +255,7 @@ fn compare(
 ) {
     let facts = history.partitions.get(&place).cloned().unwrap_or_default();
     let bounds = format!("{place} {start}..{end}");
-    if start > facts.start_highest {
+    if start > facts.start_highest && topic.kind == TopicKind::Plain {
         verdict.add(Kind::Lost, format!("{bounds}: deleted was up to {}", facts.start_highest));
     }
     if end < facts.end {
@@ -327,6 +338,25 @@ fn groups(history: &mut History, wire: &mut Wire, verdict: &mut Verdict) -> Resu
         }
     }
     Ok(())
+}
+
+/// A member that was acknowledged is one still: a start ends no session.
+fn member(history: &mut History, wire: &mut Wire, verdict: &mut Verdict) -> Result<(), Lost> {
+    let Some(member) = &history.member else { return Ok(()) };
+    let began = Instant::now();
+    loop {
+        let error = heartbeat(wire, member)?;
+        if error.is_retriable() && began.elapsed() < verdict.patience {
+            thread::sleep(Duration::from_millis(20));
+            continue;
+        }
+        match error {
+            ErrorCode::NONE | ErrorCode::REBALANCE_IN_PROGRESS => {}
+            _ if error.is_retriable() => verdict.add(Kind::Offline, format!("{member:?} is told {error}")),
+            _ => verdict.add(Kind::Lost, format!("{member:?} was acknowledged and is told {error}")),
+        }
+        return Ok(());
+    }
 }
 
 fn committed(

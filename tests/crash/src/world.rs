@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use platform::Rng;
 use protocol::{ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, Uuid};
 
+use crate::clients::keeper::Keeper;
+use crate::clients::member::{MEMBERS_GROUP, Member};
 use crate::clients::reader::Reader;
 use crate::clients::{Administrator, Client, Committer, Producer, Scene, create, play};
 use crate::flavor::Flavor;
-use crate::history::{Event, History, Topic};
+use crate::history::{Event, History, Topic, TopicKind};
 use crate::judge::{PATIENCE, Verdict, judge};
 use crate::wire::{Lost, Wire};
 
@@ -21,6 +23,9 @@ const GROUPS: [&str; 2] = ["group-a", "group-b"];
 
 /// Longest wait for the coordinators; what is wrong then shows when they are asked.
 const COORDINATOR_LONGEST: Duration = Duration::from_secs(10);
+
+/// Number of the compacted topic.
+const COMPACTED_TOPIC: u32 = 50;
 
 /// Numbers of topics that come and go begin here.
 const FIRST_PASSING_TOPIC: u32 = 100;
@@ -50,6 +55,8 @@ pub struct World {
     producers: Vec<Producer>,
     committers: Vec<Committer>,
     readers: Vec<Reader>,
+    keeper: Keeper,
+    member: Member,
     administrator: Administrator,
 }
 
@@ -65,8 +72,16 @@ impl World {
             name: format!("lasting-{number}"),
             id: Uuid::ZERO,
             partitions: 1 + i32::try_from(rng.below(3)).unwrap_or(0),
+            kind: if number == 2 { TopicKind::Shrinking } else { TopicKind::Plain },
         });
-        let lasting = lasting.collect();
+        let compacted = Topic {
+            number: COMPACTED_TOPIC,
+            name: "compacted".to_owned(),
+            id: Uuid::ZERO,
+            partitions: 1,
+            kind: TopicKind::Compacted,
+        };
+        let lasting = lasting.chain([compacted]).collect();
         let producers: Vec<_> = (0..3 + u16::try_from(rng.below(3)).unwrap_or(0))
             .map(|number| {
                 let is_idempotent = number < 2 || rng.one_in(2);
@@ -82,6 +97,7 @@ impl World {
         let committers = GROUPS.map(|group| Committer::new(group, rng.fork()));
         let readers = (0..1 + rng.below(2)).map(|_| Reader::new(rng.fork())).collect();
         let administrator = Administrator::new(FIRST_PASSING_TOPIC, rng.fork());
+        let (keeper, member) = (Keeper::new(rng.fork()), Member::new(rng.fork()));
         let committers = Vec::from(committers);
         Self {
             rng,
@@ -93,6 +109,8 @@ impl World {
             producers,
             committers,
             readers,
+            keeper,
+            member,
             administrator,
         }
     }
@@ -110,8 +128,10 @@ impl World {
             let exists = self.history.topics_to_use().iter().any(|known| known.name == topic.name);
             if !exists && verdict.violations.is_empty() {
                 // Under a number of its own, should a creation that nobody answered have come to nothing.
-                let number = self.history.topics.keys().filter(|n| **n < FIRST_PASSING_TOPIC).count();
-                let topic = Topic { number: u32::try_from(number).unwrap_or(0), ..topic };
+                let number = self.history.topics.keys().filter(|n| **n < COMPACTED_TOPIC).count();
+                let number = u32::try_from(number).unwrap_or(0);
+                let is_compacted = topic.kind == TopicKind::Compacted;
+                let topic = Topic { number: if is_compacted { COMPACTED_TOPIC } else { number }, ..topic };
                 let mut events = Vec::new();
                 let created = create(&mut wire, &topic, &self.rng, &mut events);
                 self.history.add(events);
@@ -129,6 +149,8 @@ impl World {
         clients.extend(self.producers.iter_mut().map(|client| client as &mut dyn Client));
         clients.extend(self.committers.iter_mut().map(|client| client as &mut dyn Client));
         clients.extend(self.readers.iter_mut().map(|client| client as &mut dyn Client));
+        clients.push(&mut self.keeper);
+        clients.push(&mut self.member);
         clients.push(&mut self.administrator);
         let mut events: Vec<Event> = play(&scene, &mut clients, || course(&scene));
         // What was asked for is known before what was answered to somebody else.
@@ -140,7 +162,7 @@ impl World {
 
 /// Makes the topic of committed offsets, as the first consumer does, and waits for it.
 fn find_coordinators(wire: &mut Wire) -> Result<(), Lost> {
-    let coordinator_keys = GROUPS.iter().map(|group| (*group).into()).collect();
+    let coordinator_keys = GROUPS.iter().chain([&MEMBERS_GROUP]).map(|group| (*group).into()).collect();
     let request = FindCoordinatorRequest { coordinator_keys, ..FindCoordinatorRequest::default() };
     let began = Instant::now();
     loop {
@@ -159,6 +181,8 @@ fn properties(rng: &Rng) -> Vec<(String, String)> {
     let mut set = |key: &str, value: String| properties.push((key.to_owned(), value));
     set("offsets.topic.num.partitions", (1 + rng.below(3)).to_string());
     set("offsets.topic.replication.factor", "1".to_owned());
+    set("group.initial.rebalance.delay.ms", "0".to_owned());
+    set("log.cleaner.backoff.ms", (20 + rng.below(200)).to_string());
     set("offsets.topic.segment.bytes", (1 << 20).to_string());
     set("log.segment.bytes", (1 << 20).to_string());
     set("log.retention.check.interval.ms", (200 + rng.below(400)).to_string());

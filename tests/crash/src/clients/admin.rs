@@ -11,7 +11,7 @@ use protocol::{
 
 use super::reader::{EARLIEST, LATEST, offset_of};
 use super::{Client, Scene};
-use crate::history::{Event, Topic};
+use crate::history::{Event, Topic, TopicKind};
 use crate::value::Place;
 use crate::wire::{Lost, Wire};
 
@@ -52,7 +52,8 @@ impl Administrator {
             return self.delete_one(scene, wire, events);
         }
         let partitions = 1 + i32::try_from(self.rng.below(3)).unwrap_or(0);
-        let topic = Topic { number: self.next_topic, name, id: Uuid::ZERO, partitions };
+        let kind = if self.rng.one_in(2) { TopicKind::Shrinking } else { TopicKind::Plain };
+        let topic = Topic { number: self.next_topic, name, id: Uuid::ZERO, partitions, kind };
         self.next_topic += 1;
         self.passing.push(topic.clone());
         match create(wire, &topic, &self.rng, events)? {
@@ -134,8 +135,10 @@ pub fn create(
         name: name.into(),
         value: Some(value.into()),
     };
-    let configs = vec![
-        config("segment.ms", [60, 400, 3_600_000][usize::try_from(rng.below(3)).unwrap_or(0)].to_string()),
+    let segment_ms = [60, 400, 3_600_000][usize::try_from(rng.below(3)).unwrap_or(0)];
+    let is_plain = topic.kind == TopicKind::Plain;
+    let mut configs = vec![
+        config("segment.ms", if is_plain { segment_ms } else { 60 }.to_string()),
         config(
             "segment.index.bytes",
             [800, 10_485_760][usize::try_from(rng.below(2)).unwrap_or(0)].to_string(),
@@ -145,6 +148,16 @@ pub fn create(
         config("retention.ms", "-1".to_owned()),
         config("file.delete.delay.ms", (rng.below(2) * 200).to_string()),
     ];
+    match topic.kind {
+        TopicKind::Plain => {}
+        TopicKind::Shrinking => configs.push(config("retention.bytes", (20_000 << rng.below(5)).to_string())),
+        TopicKind::Compacted => configs.extend([
+            config("cleanup.policy", "compact".to_owned()),
+            config("min.cleanable.dirty.ratio", "0.001".to_owned()),
+            config("internal.segment.bytes", (4_096 << rng.below(4)).to_string()),
+            config("delete.retention.ms", (rng.below(3) * 300).to_string()),
+        ]),
+    }
     let creatable = CreatableTopic {
         name: topic.name.clone().into(),
         num_partitions: topic.partitions,

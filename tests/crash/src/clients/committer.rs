@@ -7,7 +7,7 @@ use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommit
 use protocol::{ErrorCode, OffsetCommitRequest, OffsetCommitResponse};
 
 use super::{Client, Scene};
-use crate::history::{Commit, Event, Topic};
+use crate::history::{Commit, Event, Membership, Topic};
 use crate::value::Place;
 use crate::wire::{Lost, Wire};
 
@@ -27,9 +27,27 @@ impl Committer {
         Self { group: group.to_owned(), rng, next: BTreeMap::new() }
     }
 
+    /// Commits for a topic by chance, as this member if there is one.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn commit_one(
+        &mut self,
+        member: Option<&Membership>,
+        scene: &Scene,
+        wire: &mut Wire,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Lost> {
+        match scene.any_topic(&self.rng) {
+            Some(topic) => self.commit(&topic, member, wire, scene, events),
+            None => Ok(()),
+        }
+    }
+
     fn commit(
         &mut self,
         topic: &Topic,
+        member: Option<&Membership>,
         wire: &mut Wire,
         scene: &Scene,
         events: &mut Vec<Event>,
@@ -48,7 +66,8 @@ impl Committer {
         };
         let request = OffsetCommitRequest {
             group_id: self.group.clone().into(),
-            generation_id_or_member_epoch: -1,
+            generation_id_or_member_epoch: member.map_or(-1, |member| member.generation),
+            member_id: member.map_or_else(String::new, |member| member.id.clone()).into(),
             topics: vec![OffsetCommitRequestTopic {
                 topic_id: topic.id,
                 partitions: vec![asked],
@@ -72,9 +91,7 @@ impl Client for Committer {
     fn play(&mut self, scene: &Scene, events: &mut Vec<Event>) -> Result<(), Lost> {
         let mut wire = Wire::connect(scene.address)?;
         while !scene.is_over() {
-            if let Some(topic) = scene.any_topic(&self.rng) {
-                self.commit(&topic, &mut wire, scene, events)?;
-            }
+            self.commit_one(None, scene, &mut wire, events)?;
             std::thread::sleep(std::time::Duration::from_millis(self.rng.below(PAUSE_LONGEST_MS)));
         }
         Ok(())

@@ -66,6 +66,24 @@ pub fn fetch(
     position: i64,
     bytes_max: i32,
 ) -> Result<Fetched, Lost> {
+    let place = Place { topic: topic.number, partition };
+    Ok(match fetch_bytes(wire, topic, partition, position, bytes_max)? {
+        Ok(bytes) => take_apart(place, position, &bytes),
+        Err(error) => Fetched::Refused(error),
+    })
+}
+
+/// Reads the batches of a partition from a position on.
+///
+/// # Errors
+/// The connection is gone.
+pub fn fetch_bytes(
+    wire: &mut Wire,
+    topic: &Topic,
+    partition: i32,
+    position: i64,
+    bytes_max: i32,
+) -> Result<Result<Vec<u8>, ErrorCode>, Lost> {
     let asked = FetchPartition {
         partition,
         fetch_offset: position,
@@ -82,15 +100,14 @@ pub fn fetch(
     };
     let answer: FetchResponse<'_> = wire.call(&request)?;
     if answer.error_code != ErrorCode::NONE {
-        return Ok(Fetched::Refused(answer.error_code));
+        return Ok(Err(answer.error_code));
     }
     let data = answer.responses.iter().flat_map(|topic| &topic.partitions).next();
     let data = data.ok_or_else(|| Lost("Fetch tells nothing".to_owned()))?;
     if data.error_code != ErrorCode::NONE {
-        return Ok(Fetched::Refused(data.error_code));
+        return Ok(Err(data.error_code));
     }
-    let place = Place { topic: topic.number, partition };
-    Ok(take_apart(place, position, data.records.as_slice().unwrap_or_default()))
+    Ok(Ok(data.records.as_slice().unwrap_or_default().to_vec()))
 }
 
 fn take_apart(place: Place, mut position: i64, bytes: &[u8]) -> Fetched {
