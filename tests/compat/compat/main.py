@@ -13,11 +13,11 @@ import time
 
 from . import brokers, clients, serve, toolchain
 from .report import Report
-from .suites import applets, compaction, directories, dump, flights, formatted, hostile, kill9, smoke, swap, telemetry
+from .suites import applets, compaction, directories, dump, flights, formatted, hostile, kill9, segments, smoke, swap, telemetry
 
 SUITES = {"smoke": smoke, "flights": flights, "kill9": kill9, "dump": dump, "applets": applets, "formatted": formatted,
           "hostile": hostile, "directories": directories, "telemetry": telemetry, "compaction": compaction,
-          "swap": swap}
+          "segments": segments, "swap": swap}
 
 
 class Context:
@@ -75,7 +75,7 @@ def install(wanted):
             clients.command(name)
     if wanted("flights"):
         toolchain.flights()
-    if wanted("kill9") or wanted("dump") or wanted("flights"):
+    if wanted("kill9") or wanted("dump") or wanted("flights") or wanted("segments"):
         toolchain.python()
     if wanted("dump") or wanted("swap"):
         toolchain.kafka_tools()
@@ -90,7 +90,7 @@ def install(wanted):
         toolchain.java()
     if wanted("compaction"):
         toolchain.kafka_tools()
-    if wanted("formatted") or wanted("compaction"):
+    if wanted("formatted") or wanted("compaction") or wanted("segments"):
         toolchain.apache_kafka()
         toolchain.klamm()
 

@@ -30,12 +30,13 @@ struct Entries<E> {
 }
 
 impl IndexCheck {
-    /// Reads both index files. A file may end in zeros if its writer was killed, since Kafka makes it large at once.
-    pub(super) fn read(disk: &dyn Disk, dir: &Path, base: i64, is_clean: bool) -> io::Result<Self> {
+    /// Reads both index files. Kafka makes a file large at once, and leaves it so if it is killed, and that of the metadata
+    /// log's last segment always: `has_room` says that zeros at the end are no entries.
+    pub(super) fn read(disk: &dyn Disk, dir: &Path, base: i64, has_room: bool) -> io::Result<Self> {
         Ok(Self {
             base,
-            offsets: Entries::read(disk, segment_path(dir, base, INDEX_SUFFIX), is_clean)?,
-            times: Entries::read(disk, segment_path(dir, base, TIME_INDEX_SUFFIX), is_clean)?,
+            offsets: Entries::read(disk, segment_path(dir, base, INDEX_SUFFIX), has_room)?,
+            times: Entries::read(disk, segment_path(dir, base, TIME_INDEX_SUFFIX), has_room)?,
             last_offset: -1,
             max_timestamp: -1,
         })
@@ -82,12 +83,12 @@ impl IndexCheck {
 }
 
 impl<E: IndexEntry> Entries<E> {
-    fn read(disk: &dyn Disk, path: PathBuf, is_clean: bool) -> io::Result<Self> {
+    fn read(disk: &dyn Disk, path: PathBuf, has_room: bool) -> io::Result<Self> {
         if !disk.exists(&path) {
             return Ok(Self { path, entries: Vec::new(), next: 0, wrong: Some(String::new()) });
         }
         let mut bytes = disk.read(&path)?;
-        if !is_clean {
+        if has_room {
             let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
             bytes.truncate(used.next_multiple_of(E::BYTES));
         }

@@ -128,7 +128,7 @@ pub(super) fn judge(
         proven_bytes: proof.verified_bytes(),
         unflushed_bytes: 0,
     };
-    let indexes = IndexCheck::read(disk, dir, rules.base, rules.is_clean)?;
+    let indexes = IndexCheck::read(disk, dir, rules.base, !rules.is_clean || rules.next.is_none())?;
     let mut walk = Walk {
         reader,
         rules,

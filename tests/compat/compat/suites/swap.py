@@ -13,6 +13,7 @@ import subprocess
 import time
 
 from .. import brokers, clients, wire
+from . import segments
 from .dump import Tools
 from .kill9 import wants_process
 
@@ -152,6 +153,7 @@ class ThereAndBack(Part):
         self.check("stop", self.kafka.stop)
         kept = transaction_files(self.kafka.data)
         if self.other.name == "klamm":
+            self.check("verified", self.verified)
             self.check("refused-untouched", self.refused_untouched)
         self.check("taken-over", lambda: self.start_on(self.kafka, self.other))
         self.check("same", lambda: same(before, self.state()))
@@ -167,6 +169,13 @@ class ThereAndBack(Part):
         text = refusal(self.other, [])
         assert "is used by another process" in text, text
         return self.client("continue 5")
+
+    def verified(self):
+        """Every file of Kafka's is as it should be, says klamm segment verify, and it touches none."""
+        before = files(self.kafka.data)
+        said = segments.whole(self.kafka.data)
+        assert files(self.kafka.data) == before, "verify changed something"
+        return said
 
     def refused_untouched(self):
         """Refusals that need no other directory than this one."""
