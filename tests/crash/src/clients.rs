@@ -24,6 +24,9 @@ use crate::wire::Lost;
 pub use admin::{Administrator, create};
 pub use producer::Producer;
 
+/// By how much the numbers of clients that begin anew on an old history go on.
+const SKIPPED: u32 = 1_000_000;
+
 /// What the clients of one life share.
 pub struct Scene {
     /// Where the node is.

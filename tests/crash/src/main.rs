@@ -14,6 +14,7 @@ mod kills;
 mod machine;
 mod node;
 mod rig_check;
+mod sites;
 mod traces;
 mod value;
 mod wire;
@@ -29,6 +30,7 @@ use crate::campaign::{Order, run_campaign};
 use crate::flips::{FlipOrder, run_flips};
 use crate::kills::{KillOrder, run_kills};
 use crate::machine::{Machine, Room};
+use crate::sites::{SiteOrder, run_sites};
 
 /// What can go wrong in a tool that a person watches: the text is the whole story.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -48,6 +50,9 @@ struct Arguments {
     /// System calls that fail, by strace.
     #[arg(long, default_value_t = 0)]
     faults: u64,
+    /// Lets every place that changes the disk fail once, by strace.
+    #[arg(long)]
+    sites: bool,
     /// Flipped bits.
     #[arg(long, default_value_t = 0)]
     flips: u64,
@@ -94,7 +99,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let klamm = arguments.klamm.canonicalize().map_err(|e| format!("{}: {e}", arguments.klamm.display()))?;
     let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_000);
-    let is_nothing = arguments.kills + arguments.faults + arguments.flips == 0;
+    let is_nothing = arguments.kills + arguments.faults + arguments.flips == 0 && !arguments.sites;
     let cuts = arguments.cuts.unwrap_or(if is_nothing { 100 } else { 0 });
     let mut is_fine = true;
     if cuts > 0 {
@@ -102,6 +107,9 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     }
     if arguments.kills + arguments.faults > 0 {
         is_fine &= kill(arguments, klamm.clone(), seed)?;
+    }
+    if arguments.sites {
+        is_fine &= fail_sites(arguments, klamm.clone(), seed)?;
     }
     if arguments.flips > 0 {
         is_fine &= flip(arguments, klamm, seed)?;
@@ -161,6 +169,27 @@ fn kill(arguments: &Arguments, klamm: PathBuf, seed: u64) -> Result<bool, Failur
         tally.read,
         tally.failures.len()
     );
+    tally.failures.iter().for_each(|failure| println!("  {failure}"));
+    Ok(tally.failures.is_empty())
+}
+
+fn fail_sites(arguments: &Arguments, klamm: PathBuf, seed: u64) -> Result<bool, Failure> {
+    if Command::new("strace").arg("--version").output().is_err() {
+        println!("crash: failing system calls are LEFT OUT on this machine: the program strace is missing");
+        return Ok(true);
+    }
+    let order = SiteOrder { klamm, seed, until: until(arguments) };
+    let tally = run_sites(&order, &Room::new(&std::env::temp_dir())?)?;
+    println!(
+        "failing places, seed {seed}: {} places, {} tried, {} met and failed, {} failing calls ({} fail stops), {} failures",
+        tally.sites,
+        tally.tried,
+        tally.hit,
+        tally.faults,
+        tally.fail_stops,
+        tally.failures.len()
+    );
+    tally.missed.iter().for_each(|missed| println!("  not met again: {missed}"));
     tally.failures.iter().for_each(|failure| println!("  {failure}"));
     Ok(tally.failures.is_empty())
 }

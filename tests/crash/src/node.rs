@@ -178,6 +178,13 @@ impl NodeProcess {
         }
     }
 
+    /// Asks it to stop (SIGTERM) and waits; whether it ended with success.
+    pub fn stop_within(&mut self, longest: Duration) -> bool {
+        let pid = self.child.id().to_string();
+        _ = crate::machine::run(Command::new("kill").args(["-TERM", &pid]));
+        self.exits_within(longest).is_some_and(|status| status.success())
+    }
+
     /// The most memory that it took so far, KiB.
     pub fn memory_kib(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;

@@ -115,6 +115,15 @@ impl World {
         }
     }
 
+    /// For clients that begin anew on a history: what they number goes on far behind what it knows.
+    pub fn skip_numbers(&mut self) {
+        self.producers.iter_mut().for_each(Producer::skip_numbers);
+        self.committers.iter_mut().for_each(Committer::skip_numbers);
+        self.keeper.skip_numbers();
+        self.member.resume(self.history.member.as_ref());
+        self.administrator.skip_numbers();
+    }
+
     /// Judges a node that has just started, and makes the topics that are still missing.
     ///
     /// # Errors

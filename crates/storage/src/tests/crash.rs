@@ -41,6 +41,10 @@ enum Op {
     DeleteRecords,
     Truncate,
     ReopenCleanly,
+    /// A kill and a start on the same page cache: what the disk has not flushed is still there, and may yet go.
+    Restart,
+    /// A flush of the segments, a checkpoint, and files freed, all while a group is written or a file is made.
+    CheckpointBeside,
     Recreate,
 }
 
@@ -139,6 +143,25 @@ impl Run {
                     self.close(&dir, &mut log)?;
                     drop((dir, log));
                     (dir, log) = self.open_log()?;
+                }
+                Op::Restart => {
+                    drop((dir, log));
+                    self.disk.release_locks();
+                    (dir, log) = self.open_log()?;
+                }
+                Op::CheckpointBeside => {
+                    let beside = dir.wal_ticket();
+                    if let Some(ticket) = log.flush()? {
+                        ticket.run()?;
+                        log.mark_durable(&ticket);
+                        self.model.durable = self.model.durable.max(log.view().durable_end_offset());
+                    }
+                    dir.checkpoint()?;
+                    dir.release_wal();
+                    beside.into_iter().for_each(WalTicket::run);
+                    if dir.offline_reason().is_some() {
+                        return Err(Box::new(StorageError::Unknown { log: log.view().name() }));
+                    }
                 }
                 Op::Recreate => {
                     // From here on nothing of the old incarnation is promised.
@@ -426,6 +449,41 @@ fn clean_stops_and_starts() {
     );
 }
 
+/// A file of the write-ahead log is being made, or its groups wait for old ones, and the segments' flush is faster.
+#[test]
+fn checkpoints_beside_the_write_ahead_log() {
+    let mut ops = Vec::new();
+    for round in 0..8 {
+        ops.extend([append(1, 2), Op::CheckpointBeside, append(0, 3), append(2, 1)]);
+        if round % 3 == 2 {
+            ops.push(Op::Restart);
+        }
+    }
+    every_stop::<Run>(&ops, 2);
+}
+
+#[test]
+fn kills_and_then_a_loss_of_power() {
+    every_stop::<Run>(
+        &[
+            append(1, 2),
+            append(0, 3),
+            Op::Restart,
+            append(2, 1),
+            Op::Restart,
+            Op::Restart,
+            append(1, 1),
+            Op::Flush,
+            append(0, 1),
+            Op::Restart,
+            Op::CheckpointBeside,
+            append(2, 2),
+            append(1, 1),
+        ],
+        3,
+    );
+}
+
 #[test]
 fn a_topic_deleted_and_made_again() {
     every_stop::<Run>(
@@ -473,7 +531,7 @@ fn any_operations_and_any_stop() {
 }
 
 fn random_op(rng: &Rng) -> Op {
-    match rng.below(20) {
+    match rng.below(22) {
         0..=9 => append(rng.below(PRODUCERS + 1), 1 + rng.below(4) as usize),
         10 | 11 => Op::Flush,
         12 | 13 => Op::Checkpoint,
@@ -482,6 +540,8 @@ fn random_op(rng: &Rng) -> Op {
         16 => Op::RemoveFiles,
         17 => Op::DeleteRecords,
         18 => Op::Truncate,
+        19 => Op::Restart,
+        20 => Op::CheckpointBeside,
         _ if rng.one_in(3) => Op::Recreate,
         _ => Op::ReopenCleanly,
     }

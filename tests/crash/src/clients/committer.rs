@@ -19,12 +19,18 @@ pub struct Committer {
     group: String,
     rng: Rng,
     next: BTreeMap<Place, i64>,
+    skipped: i64,
 }
 
 impl Committer {
     /// A group that has committed nothing.
     pub fn new(group: &str, rng: Rng) -> Self {
-        Self { group: group.to_owned(), rng, next: BTreeMap::new() }
+        Self { group: group.to_owned(), rng, next: BTreeMap::new(), skipped: 0 }
+    }
+
+    /// Offsets go on far behind those of an earlier one.
+    pub fn skip_numbers(&mut self) {
+        self.skipped += i64::from(super::SKIPPED);
     }
 
     /// Commits for a topic by chance, as this member if there is one.
@@ -54,7 +60,7 @@ impl Committer {
     ) -> Result<(), Lost> {
         let partition = i32::try_from(self.rng.below(topic.partitions.unsigned_abs().into())).unwrap_or(0);
         let place = Place { topic: topic.number, partition };
-        let next = self.next.entry(place).or_insert(0);
+        let next = self.next.entry(place).or_insert(self.skipped);
         *next += 1;
         let commit = Commit { group: self.group.clone(), place, offset: *next };
         events.push(Event::Committing(commit.clone()));

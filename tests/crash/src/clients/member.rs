@@ -27,13 +27,24 @@ pub struct Member {
     id: String,
     generation: Option<i32>,
     highest: i32,
+    is_away: bool,
 }
 
 impl Member {
     /// One that never joined.
     pub fn new(rng: Rng) -> Self {
         let committer = Committer::new(MEMBERS_GROUP, rng.fork());
-        Self { rng, committer, id: String::new(), generation: None, highest: 0 }
+        Self { rng, committer, id: String::new(), generation: None, highest: 0, is_away: false }
+    }
+
+    /// Goes on as an earlier member, or stays away if nobody knows what became of it.
+    pub fn resume(&mut self, earlier: Option<&Membership>) {
+        self.is_away = earlier.is_none();
+        if let Some(earlier) = earlier {
+            self.id.clone_from(&earlier.id);
+            (self.generation, self.highest) = (Some(earlier.generation), earlier.generation);
+        }
+        self.committer.skip_numbers();
     }
 
     /// Joins, anew or again; what the group was before counts no more as soon as it is asked for.
@@ -128,7 +139,7 @@ pub fn heartbeat(wire: &mut Wire, member: &Membership) -> Result<ErrorCode, Lost
 impl Client for Member {
     fn play(&mut self, scene: &Scene, events: &mut Vec<Event>) -> Result<(), Lost> {
         let mut wire = Wire::connect(scene.address)?;
-        while !scene.is_over() {
+        while !scene.is_over() && !self.is_away {
             match self.generation {
                 None => self.join(&mut wire, events)?,
                 Some(_) if self.rng.one_in(40) => self.leave(&mut wire, events)?,

@@ -62,6 +62,11 @@ impl Producer {
         }
     }
 
+    /// Numbers go on far behind those of an earlier one.
+    pub fn skip_numbers(&mut self) {
+        self.next_number += super::SKIPPED;
+    }
+
     fn in_flight_max(&self) -> usize {
         if self.is_idempotent { IN_FLIGHT_MAX } else { 1 }
     }
