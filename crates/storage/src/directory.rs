@@ -278,6 +278,10 @@ impl File for WatchedFile {
         self.file.reserve(len)
     }
 
+    fn forget_cached(&self) -> io::Result<()> {
+        self.file.forget_cached()
+    }
+
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.file.fd()
     }

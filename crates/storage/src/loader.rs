@@ -78,6 +78,7 @@ pub(crate) fn load(
         producers: ProducerState::default(),
         segments: Vec::new(),
         end: End::default(),
+        renewed: Vec::new(),
         report,
     };
     let topic_id = loader.read_topic_id()?;
@@ -94,6 +95,8 @@ struct Loader<'a, 'r> {
     producers: ProducerState,
     segments: Vec<Arc<Segment>>,
     end: End,
+    /// Snapshots written in this start.
+    renewed: Vec<i64>,
     report: &'r mut RecoveryReport,
 }
 
@@ -211,8 +214,13 @@ impl Loader<'_, '_> {
         self.end.offset = first;
         for (number, base) in bases.iter().copied().enumerate() {
             let next = bases.get(number + 1).copied();
-            if next.is_some_and(|next| next <= scan_from) && self.take_sealed(base) {
+            // One that ends where the last flush did may have been closed after it.
+            let is_closed = |next: i64| next <= scan_from && (self.request.clean || next < trusted);
+            if next.is_some_and(is_closed) && self.take_sealed(base) {
                 continue;
+            }
+            if base > trusted && base > first {
+                self.renew_snapshot(base)?;
             }
             let plan = ScanPlan { base, next, scan_from, trusted, producers_from };
             if self.scan(&plan, window)? {
@@ -408,6 +416,9 @@ impl Loader<'_, '_> {
         self.end.epochs_changed |= self.epochs.truncate_from_end(self.end.offset);
         self.end.epochs_changed |= self.epochs.truncate_from_start(log_start_offset);
         self.drop_snapshots_beyond(self.end.offset);
+        if !self.request.clean {
+            self.drop_untrusted_snapshots(self.request.recovery_point.max(first));
+        }
         let end_offset = self.end.offset;
         let durable_end_offset = if self.request.clean { end_offset } else { self.request.recovery_point };
         let view = LogView::new(ViewStart {

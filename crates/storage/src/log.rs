@@ -95,6 +95,8 @@ struct Unflushed {
     epochs: Change,
     /// A rolled segment waits for its flush.
     rolled: bool,
+    /// The active segment's files were written to. What is no batch of them, only a clean stop flushes.
+    touched: bool,
     /// Snapshot files written and not flushed.
     snapshots: Vec<i64>,
     /// Bytes appended since the last producer snapshot.
@@ -154,6 +156,11 @@ impl UnifiedLog {
             ..Unflushed::default()
         };
         if loaded.names_unsure {
+            unflushed.touched = true;
+            // The last process may not have come to flush those that it took last.
+            let flushed = view.recovery_point();
+            unflushed.snapshots =
+                loaded.snapshots.iter().copied().filter(|offset| *offset >= flushed).collect();
             unflushed.names.note();
             unflushed.dir.note();
         }

@@ -264,6 +264,11 @@ impl File for OsFile {
         }
     }
 
+    fn forget_cached(&self) -> io::Result<()> {
+        let forgotten = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+        forgotten.map_err(|e| PathError::wrap("drop cached pages of", &self.path, e.into()))
+    }
+
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.file.as_fd())
     }

@@ -139,6 +139,17 @@ impl SimDisk {
         crash::lose_power(&mut state.store, &self.shared.config, &state.rng);
     }
 
+    /// Has what a later crash keeps, and what failing calls leave, follow this seed: a history of which a part is left
+    /// out then meets the same choices.
+    pub fn reseed(&self, seed: u64) {
+        lock(&self.shared.state).rng = super::stream(seed, "disk");
+    }
+
+    /// How many injected errors were met so far.
+    pub fn failed_calls(&self) -> u64 {
+        lock(&self.shared.state).faults.failed
+    }
+
     /// Gives the locks of dead processes back and makes their open files inert; bytes and names stay.
     pub fn release_locks(&self) {
         lock(&self.shared.state).stop();
@@ -464,6 +475,20 @@ impl File for SimFile {
 
     fn reserve(&self, _len: u64) -> io::Result<()> {
         Ok(())
+    }
+
+    fn forget_cached(&self) -> io::Result<()> {
+        self.act(
+            DiskAction::Read,
+            || "from the disk".to_owned(),
+            |state, fault| match fault {
+                Some(errno) => Err(errno),
+                None => {
+                    state.store.file(self.inode)?.forget_cached();
+                    Ok(())
+                }
+            },
+        )
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

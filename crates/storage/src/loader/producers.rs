@@ -2,7 +2,7 @@
 //!
 //! Owns the choice of a snapshot and the replay of what came after it.
 
-use platform::File;
+use platform::{File, OpenMode};
 use records::BatchHeader;
 
 use super::Loader;
@@ -35,10 +35,36 @@ impl Loader<'_, '_> {
         Ok(None)
     }
 
+    /// Writes the snapshot at the beginning of a segment anew: the one that is there may be torn, or of a branch that was
+    /// cut, and once the segments before are gone nothing else tells of their producers. It is flushed with the segments.
+    pub(super) fn renew_snapshot(&mut self, base: i64) -> Result<(), StorageError> {
+        let file = self.disk().open(&segment_path(&self.dir, base, SNAPSHOT_SUFFIX), OpenMode::Create)?;
+        file.set_len(0)?;
+        file.write_at(&snapshot::encode(&self.producers), 0)?;
+        self.renewed.push(base);
+        if let Err(place) = self.files.snapshots.binary_search(&base) {
+            self.files.snapshots.insert(place, base);
+        }
+        Ok(())
+    }
+
+    /// Other snapshots beyond what was flushed may be torn, or of a branch that was cut.
+    pub(super) fn drop_untrusted_snapshots(&mut self, trusted: i64) {
+        let all = std::mem::take(&mut self.files.snapshots);
+        let (kept, gone) = all.into_iter().partition(|o| *o <= trusted || self.renewed.contains(o));
+        self.files.snapshots = kept;
+        self.remove_snapshots(gone);
+    }
+
     /// Snapshots beyond the end of the log speak of batches that are gone.
     pub(super) fn drop_snapshots_beyond(&mut self, end_offset: i64) {
         let kept = self.files.snapshots.partition_point(|offset| *offset <= end_offset);
-        for offset in self.files.snapshots.split_off(kept) {
+        let gone = self.files.snapshots.split_off(kept);
+        self.remove_snapshots(gone);
+    }
+
+    fn remove_snapshots(&self, gone: Vec<i64>) {
+        for offset in gone {
             let path = segment_path(&self.dir, offset, SNAPSHOT_SUFFIX);
             if let Err(error) = super::files::remove_if_there(self.disk(), &path) {
                 tracing::warn!(%error, "a producer snapshot could not be removed");

@@ -55,6 +55,10 @@ pub(super) fn scan_segment(
 ) -> Result<SegmentScan, StorageError> {
     let len = loader.files.logs[&plan.base];
     let file = loader.disk().open(&segment_path(&loader.dir, plan.base, LOG_SUFFIX), OpenMode::Read)?;
+    if !loader.request.clean {
+        // The last process may have ended because a flush had failed.
+        file.forget_cached()?;
+    }
     let entries = read_entries(loader, plan.base)?;
     let start = match choose_start(loader, file.as_ref(), plan, &entries, len, window)? {
         Some(start) => start,

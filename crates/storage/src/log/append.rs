@@ -184,6 +184,7 @@ impl UnifiedLog {
         if position == 0 {
             self.unflushed.names.note();
         }
+        self.unflushed.touched = true;
         segment.set_dirty(true);
         let file = segment.file(directory, true).map_err(|e| directory.write_failed(e))?;
         if position == 0 && self.config.preallocate {

@@ -31,6 +31,8 @@ pub struct FlushTicket {
     files: Vec<Arc<dyn File>>,
     /// Indexes of sealed segments, snapshots, the topic id.
     paths: Vec<PathBuf>,
+    /// Offsets of the snapshots among them.
+    snapshots: Vec<i64>,
     epochs: Option<Vec<u8>>,
     sync_names: bool,
     sync_dir: bool,
@@ -147,7 +149,9 @@ impl UnifiedLog {
         let mut files = Vec::new();
         let mut paths = Vec::new();
         let segments = self.segments();
-        let first = segments.partition_point(|s| s.base_offset() <= durable).saturating_sub(1);
+        // What was rolled since the last flush may end where that one did: its indexes were closed afterwards.
+        let is_before = |base: i64| if self.unflushed.rolled { base < durable } else { base <= durable };
+        let first = segments.partition_point(|s| is_before(s.base_offset())).saturating_sub(1);
         for segment in &segments[first..] {
             let is_active = Arc::ptr_eq(segment, &self.active.segment);
             if segment.size() > 0 {
@@ -157,9 +161,8 @@ impl UnifiedLog {
                 paths.extend([segment.path(INDEX_SUFFIX), segment.path(TIME_INDEX_SUFFIX)]);
             }
         }
-        paths.extend(self.unflushed.snapshots.drain(..).map(|offset| {
-            crate::layout::segment_path(self.view.dir(), offset, crate::layout::SNAPSHOT_SUFFIX)
-        }));
+        let snapshots = self.unflushed.snapshots.clone();
+        paths.extend(snapshots.iter().map(|offset| self.snapshot_path(*offset)));
         if self.unflushed.dir.is_pending() {
             paths.push(self.view.dir().join(PARTITION_METADATA));
         }
@@ -176,6 +179,7 @@ impl UnifiedLog {
             offset,
             files,
             paths,
+            snapshots,
             epochs: self.unflushed.epochs.is_pending().then(|| encode_epochs(&pairs())),
             sync_names: self.unflushed.names.is_pending(),
             sync_dir: self.unflushed.dir.is_pending(),
@@ -202,6 +206,7 @@ impl UnifiedLog {
         dir.durable = dir.durable.max(ticket.dir_made);
         // A truncation may have cut below the ticket meanwhile. What it left is durable, what came after it may not be.
         if ticket.generation == self.view.generation() {
+            self.unflushed.snapshots.retain(|offset| !ticket.snapshots.contains(offset));
             self.view.raise_recovery_point(ticket.offset.min(self.end_offset()));
         }
         let durable = self.view.recovery_point();
@@ -243,12 +248,18 @@ impl UnifiedLog {
             self.take_snapshot(end_offset)?;
         }
         self.seal_active()?;
-        if self.active.segment.size() == 0 {
-            self.disk_write(|directory| self.active.segment.file(directory, true).map(drop))?;
+        let active_file = self.disk_write(|directory| self.active.segment.file(directory, true))?;
+        if std::mem::take(&mut self.unflushed.touched) {
+            // Though every record may be flushed: the next start takes indexes, snapshot and the file's end as they are.
+            self.unflushed.names.note();
+            self.unflushed.rolled = true;
         }
         let ticket = self.flush()?;
         if let Some(mut ticket) = ticket {
             let active = &self.active.segment;
+            if active.size() == 0 {
+                ticket.files.push(active_file);
+            }
             ticket.paths.extend([active.path(INDEX_SUFFIX), active.path(TIME_INDEX_SUFFIX)]);
             return Ok(Some(ticket));
         }

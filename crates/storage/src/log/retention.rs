@@ -154,6 +154,9 @@ impl UnifiedLog {
         let bytes = gone.iter().map(|segment| segment.size()).sum();
         tracing::info!(log = %self.view.name(), segments = count, bytes, new_start, "old segments removed");
         self.retire(gone, now_ms)?;
+        // The next checkpoint says nothing of a log start that the first segment's name tells: so that name has to stay
+        // the first, or what was deleted on request would come back.
+        self.disk_write(|directory| directory.disk().sync_dir(self.view.dir()))?;
         let snapshots: Vec<i64> =
             self.snapshots.iter().copied().filter(|offset| *offset < new_start).collect();
         self.snapshots.retain(|offset| *offset >= new_start);

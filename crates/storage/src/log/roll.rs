@@ -74,7 +74,8 @@ impl UnifiedLog {
         self.seal_active()?;
         self.take_snapshot(base_offset)?;
         let segment = Arc::new(Segment::empty(Arc::clone(self.view.shared_dir()), base_offset, now_ms));
-        self.disk_write(|directory| create_file(directory, &segment))?;
+        self.disk_write(|directory| create_file(directory, &segment))
+            .inspect_err(|_| self.forget(&segment))?;
         let mut segments = self.segments().as_ref().clone();
         segments.push(Arc::clone(&segment));
         self.view.set_segments(segments);
@@ -85,6 +86,15 @@ impl UnifiedLog {
         Ok(true)
     }
 
+    /// A segment that could not be begun: its empty file would end the one before at the next start.
+    fn forget(&self, segment: &Segment) {
+        segment.close_file();
+        match self.directory().disk().remove_file(&segment.path(crate::layout::LOG_SUFFIX)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => _ = self.directory().take_offline(error),
+            _ => {}
+        }
+    }
+
     /// Makes a segment, which is the last of the list, the one to append to.
     pub(super) fn activate(&mut self, segment: Arc<Segment>) {
         self.active.bytes_since_index = 0;
@@ -92,6 +102,7 @@ impl UnifiedLog {
         self.active.jitter_ms = draw_jitter(self.view.directory(), &self.config);
         self.active.is_preallocated = false;
         self.active.segment = segment;
+        self.unflushed.touched = true;
         self.unflushed.names.note();
         self.view.publish_end(&self.active.segment, self.end_offset());
     }

@@ -96,16 +96,28 @@ impl UnifiedLog {
         now_ms: i64,
         is_new_branch: bool,
     ) -> Result<(), StorageError> {
-        self.lower_durable_end(offset.min(self.view.log_start_offset()), log_dir)?;
+        let log_start_offset = self.view.log_start_offset();
+        let gone = self.segments();
+        let segment = Arc::new(Segment::empty(Arc::clone(self.view.shared_dir()), offset, now_ms));
+        if gone.iter().all(|old| old.base_offset() != offset) {
+            // A stop in between must not leave a log without any segment.
+            self.disk_write(|directory| {
+                drop(segment.file(directory, true)?);
+                directory.disk().sync_dir(self.view.dir())
+            })?;
+        }
+        if !is_new_branch {
+            // The log start stays, and from here on no segment's name tells it.
+            self.view.set_segments(vec![Arc::clone(&segment)]);
+        }
+        self.lower_durable_end(offset.min(log_start_offset), log_dir)?;
         if is_new_branch {
             self.begin_generation()?;
         }
-        let gone = self.segments();
         self.retire_durably(&gone, now_ms)?;
-        let segment = Arc::new(Segment::empty(Arc::clone(self.view.shared_dir()), offset, now_ms));
         self.disk_write(|directory| segment.file(directory, true).map(drop))?;
         self.view.set_segments(vec![Arc::clone(&segment)]);
-        self.view.set_log_start_offset(offset);
+        self.view.set_log_start_offset(if is_new_branch { offset } else { log_start_offset });
         self.view.publish_end(&segment, offset);
         self.activate(segment);
         self.view.set_high_watermark(offset);

@@ -110,7 +110,8 @@ fn take_clean_marker(
     report: &mut RecoveryReport,
 ) -> Result<(), StorageError> {
     if !entries.iter().any(|entry| entry.name == CLEAN_SHUTDOWN) {
-        return Ok(());
+        // A start that was broken off may have removed it, and a loss of power would bring it back.
+        return Ok(disk.sync_dir(path)?);
     }
     let file = path.join(CLEAN_SHUTDOWN);
     report.previous_broker_epoch = decode_clean_shutdown(&disk.read(&file)?).filter(|epoch| *epoch >= 0);

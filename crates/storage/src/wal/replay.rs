@@ -79,6 +79,8 @@ impl FoundWal {
             let path = directory.path().join(name);
             let file = directory.disk().open(&path, OpenMode::Direct)?;
             let mut block = super::ticket::Aligned::zeros(BLOCK_BYTES);
+            // The last process may have ended because a write of it had failed.
+            file.forget_cached()?;
             let count = file.read_full_at(block.bytes_mut(), 0)?;
             match FileHead::decode(&block.bytes()[..count]).filter(|head| head.id == id) {
                 Some(head) => found.files.push(FoundFile {
@@ -148,6 +150,8 @@ pub(crate) struct Replay<'a> {
     now_ms: i64,
     ids: BTreeMap<([u8; 16], i32), LogKey>,
     last_number: Option<u64>,
+    /// A place where a group may have been could not be read.
+    passed_unreadable: bool,
     proven: u64,
     needed_from: u64,
     /// Groups that are missing between two that are there, until a proof says whether they were durable.
@@ -177,6 +181,7 @@ pub(crate) fn replay(
         now_ms,
         ids: log_dir.logs_by_id(),
         last_number: None,
+        passed_unreadable: false,
         proven: 0,
         needed_from: 0,
         missing: BTreeSet::new(),
@@ -237,6 +242,7 @@ impl Replay<'_> {
             let Some(group) = fits else {
                 // Groups lie at any block: one that cannot be read says nothing of those behind it.
                 position += BLOCK_BYTES as u64;
+                self.passed_unreadable = true;
                 continue;
             };
             position += group.block_bytes as u64;
@@ -252,11 +258,19 @@ impl Replay<'_> {
 
     fn note_group(&mut self, group: &ReadGroup<'_>) {
         let number = group.head.number;
-        if let Some(last) = self.last_number {
-            self.missing.extend(last + 1..number);
-            if last + 1 < number {
-                self.promised.extend(group.previous_ends().map(|end| (number - 1, end)));
+        match self.last_number {
+            Some(last) => {
+                self.missing.extend(last + 1..number);
+                if last + 1 < number {
+                    self.promised.extend(group.previous_ends().map(|end| (number - 1, end)));
+                }
             }
+            // Those on their way together with the first group that can be read may be lost. Those before were durable,
+            // and it was for their file to be used again that they are not there.
+            None if self.passed_unreadable => {
+                self.missing.extend(group.head.needed_from.max(group.head.proven + 1)..number);
+            }
+            None => {}
         }
         self.proven = self.proven.max(group.head.proven);
         self.needed_from = self.needed_from.max(group.head.needed_from);

@@ -148,6 +148,7 @@ pub(super) enum Effect {
 pub(super) struct Faults {
     pub(super) rules: Vec<DiskFault>,
     pub(super) effects: u64,
+    pub(super) failed: u64,
     pub(super) effects_until_halt: Option<u64>,
 }
 
@@ -175,6 +176,7 @@ impl Faults {
         if rule.times != u64::MAX {
             rule.times -= 1;
         }
+        self.failed += 1;
         Effect::Fail(rule.errno.into())
     }
 }

@@ -94,6 +94,16 @@ impl FileBody {
         }
     }
 
+    /// Has readers see the durable bytes with what is still pending. The length is the kernel's own, and stays.
+    pub(super) fn forget_cached(&mut self) {
+        let len = self.current.len();
+        self.current.clone_from(&self.durable);
+        for change in &self.pending {
+            apply(&mut self.current, change);
+        }
+        self.current.resize(len, 0);
+    }
+
     /// Changes the durable bytes too: damage is not undone by a crash.
     pub(super) fn damage(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
         change(&mut self.current);
