@@ -72,6 +72,7 @@ pub(crate) static ROOMS: &[Room] = &[
     room("cli", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "storage"]),
     room("testkit", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records"]),
     room("sim", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),
+    room("storage-sim", Kind::Tool, &["platform", "protocol", "records", "storage"]),
     room("bench", Kind::Tool, &["broker", "client", "config", "platform", "protocol", "records", "testkit"]),
     room("crash", Kind::Tool, &["platform", "protocol", "records"]),
     room("differential", Kind::Tool, &["records"]),
