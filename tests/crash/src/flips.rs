@@ -15,6 +15,7 @@ use crate::history::History;
 use crate::judge::{Kind, judge};
 use crate::machine::{Room, run};
 use crate::node::{NodeSettings, Start};
+use crate::sites::kind_of;
 use crate::world::World;
 
 /// All bits of files up to this size are flipped, in the end.
@@ -23,8 +24,28 @@ const SMALL_FILE_BYTES: u64 = 600;
 /// Bits of a larger file.
 const LARGE_FILE_BITS: u64 = 1_200;
 
+/// Bytes of a larger file of each kind that get a flipped bit when all small files get one in every byte.
+const LARGE_FILE_BYTES_TAKEN: u64 = 40;
+
 /// How long a damaged node may refuse to answer for a partition before it counts as offline.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How many bits are flipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flips {
+    /// So many, by chance.
+    Some(u64),
+    /// One in every byte of a small file of each kind, and in some bytes of a large one of each kind.
+    All,
+}
+
+impl std::str::FromStr for Flips {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "all" { Ok(Self::All) } else { text.parse().map(Self::Some) }
+    }
+}
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -32,7 +53,7 @@ pub struct FlipOrder {
     /// The program.
     pub klamm: PathBuf,
     /// Flips.
-    pub flips: u64,
+    pub flips: Flips,
     /// The seed.
     pub seed: u64,
     /// Files whose path has this in it are left as they are.
@@ -76,7 +97,19 @@ pub fn run_flips(order: &FlipOrder, room: &Room) -> Result<FlipTally, Failure> {
     let rng = Rng::seeded(order.seed);
     let templates = [template(order, room, "killed", &rng)?, template(order, room, "stopped", &rng)?];
     let mut tally = FlipTally::default();
-    while tally.flips < order.flips && order.until.is_none_or(|until| Instant::now() < until) {
+    if order.flips == Flips::All {
+        for template in &templates {
+            for (file, bit) in bits_of_all_kinds(template, &rng)? {
+                if order.until.is_some_and(|until| Instant::now() >= until) {
+                    return Ok(tally);
+                }
+                flip_one(order, room, template, &file, bit, &mut tally)?;
+            }
+        }
+        return Ok(tally);
+    }
+    let Flips::Some(flips) = order.flips else { return Ok(tally) };
+    while tally.flips < flips && order.until.is_none_or(|until| Instant::now() < until) {
         let template = &templates[usize::try_from(tally.flips % 2).unwrap_or(0)];
         // Chance takes a file first, so that many files count and not their sizes.
         let files: Vec<&PathBuf> = {
@@ -91,6 +124,30 @@ pub fn run_flips(order: &FlipOrder, room: &Room) -> Result<FlipTally, Failure> {
         flip_one(order, room, template, file, bit, &mut tally)?;
     }
     Ok(tally)
+}
+
+/// A bit of every byte of one small file of each kind, and of some bytes of one large file of each kind.
+fn bits_of_all_kinds(template: &Template, rng: &Rng) -> Result<Vec<(PathBuf, u64)>, Failure> {
+    let mut kinds: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for (file, _) in &template.bits {
+        // The longest of its kind tells most.
+        let kind = kind_of(file, &template.path);
+        let known = kinds.entry(kind).or_insert_with(|| file.clone());
+        if fs::metadata(&*known)?.len() < fs::metadata(file)?.len() {
+            known.clone_from(file);
+        }
+    }
+    let mut bits = Vec::new();
+    for file in kinds.into_values() {
+        let bytes = fs::metadata(&file)?.len();
+        let step = if bytes <= SMALL_FILE_BYTES { 1 } else { bytes.div_ceil(LARGE_FILE_BYTES_TAKEN) };
+        let steps = (0..bytes).step_by(usize::try_from(step)?);
+        bits.extend(steps.map(|at| {
+            let at = if step == 1 { at } else { (at + rng.below(step)).min(bytes - 1) };
+            (file.clone(), at * 8 + rng.below(8))
+        }));
+    }
+    Ok(bits)
 }
 
 /// A small directory, left by a node that was killed or stopped.

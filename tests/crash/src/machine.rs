@@ -25,6 +25,9 @@ static ROOMS: AtomicU32 = AtomicU32::new(0);
 /// Size of the disk, bytes. Only what is used takes memory.
 const DISK_BYTES: u64 = 384 << 20;
 
+/// The longest request of the block layer, KiB: what FUSE passes on as one write.
+const REQUEST_KIB_MAX: u32 = 128;
+
 /// Tries of an unmount that finds the file system busy: the kernel's work after a process ended.
 const UNMOUNT_TRIES: u32 = 200;
 
@@ -150,6 +153,9 @@ impl Machine {
         let attached = run(Command::new("losetup").args(["--find", "--show"]).arg(&file))?;
         let name = attached.trim().to_owned();
         self.loop_device = Some(name.clone());
+        // A longer request comes in pieces, and if a later one fails the loop driver takes the short count for success.
+        let queue = format!("/sys/block/{}/queue/max_sectors_kb", name.trim_start_matches("/dev/"));
+        fs::write(queue, REQUEST_KIB_MAX.to_string())?;
         self.device.arm(trouble);
         let mut command = Command::new("mount");
         command.args(["-t", "ext4", "-o", options, &name]).arg(self.data());

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::campaign::{Order, run_campaign};
-use crate::flips::{FlipOrder, run_flips};
+use crate::flips::{FlipOrder, Flips, run_flips};
 use crate::kills::{KillOrder, run_kills};
 use crate::machine::{Machine, Room};
 use crate::sites::{SiteOrder, run_sites};
@@ -53,9 +53,9 @@ struct Arguments {
     /// Lets every place that changes the disk fail once, by strace.
     #[arg(long)]
     sites: bool,
-    /// Flipped bits.
-    #[arg(long, default_value_t = 0)]
-    flips: u64,
+    /// Flipped bits; `all` flips one in every byte of every kind of small file.
+    #[arg(long, value_name = "N|all", default_value = "0")]
+    flips: Flips,
     /// Seed of the first directory; each one after it has the next. [default: from the clock]
     #[arg(long)]
     seed: Option<u64>,
@@ -99,7 +99,8 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let klamm = arguments.klamm.canonicalize().map_err(|e| format!("{}: {e}", arguments.klamm.display()))?;
     let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_000);
-    let is_nothing = arguments.kills + arguments.faults + arguments.flips == 0 && !arguments.sites;
+    let is_nothing =
+        arguments.kills + arguments.faults == 0 && arguments.flips == Flips::Some(0) && !arguments.sites;
     let cuts = arguments.cuts.unwrap_or(if is_nothing { 100 } else { 0 });
     let mut is_fine = true;
     if cuts > 0 {
@@ -111,7 +112,7 @@ fn run(arguments: &Arguments) -> Result<bool, Failure> {
     if arguments.sites {
         is_fine &= fail_sites(arguments, klamm.clone(), seed)?;
     }
-    if arguments.flips > 0 {
+    if arguments.flips != Flips::Some(0) {
         is_fine &= flip(arguments, klamm, seed)?;
     }
     Ok(is_fine)

@@ -13,6 +13,9 @@ use crate::machine::Machine;
 
 const BYTES: usize = 100_000;
 
+/// More than the kernel passes to a FUSE file at once.
+const LONG_BYTES: usize = 4 << 20;
+
 /// Runs all checks on a machine that is switched off, and leaves it so.
 ///
 /// # Errors
@@ -20,7 +23,8 @@ const BYTES: usize = 100_000;
 pub fn run(machine: &mut Machine) -> Result<(), Failure> {
     unsynced_is_lost(machine)?;
     everything_may_survive(machine)?;
-    errors_are_passed_on(machine)
+    errors_are_passed_on(machine)?;
+    errors_in_the_middle_are_passed_on(machine)
 }
 
 fn expect(is_so: bool, what: &str) -> Result<(), Failure> {
@@ -89,6 +93,33 @@ fn errors_are_passed_on(machine: &mut Machine) -> Result<(), Failure> {
     expect(file.sync_all().is_err(), "a flush that fails is an error of fsync")?;
     expect(machine.device.counts().failed == 1, "one call fails when one is asked for")?;
     drop(file);
+    machine.device.cut();
+    machine.take_apart()?;
+    machine.power_on(Survival::Nothing, &Rng::seeded(1));
+    Ok(())
+}
+
+/// The kernel cuts a long write into several; one of those that fails must not be lost on the way up.
+fn errors_in_the_middle_are_passed_on(machine: &mut Machine) -> Result<(), Failure> {
+    machine.format();
+    machine.mount("defaults", None)?;
+    let path = machine.data().join("long");
+    fs::write(&path, vec![1; LONG_BYTES])?;
+    File::open(&path)?.sync_all()?;
+    for number in [2, 3] {
+        machine.device.arm(Some((Trigger::at(Call::Write, number), Trouble::FailOnce)));
+        let written = crate::machine::run(
+            std::process::Command::new("dd")
+                .args(["if=/dev/zero", "count=1", "oflag=direct", "conv=notrunc", "status=none"])
+                .arg(format!("bs={LONG_BYTES}"))
+                .arg(format!("of={}", path.display())),
+        );
+        let counts = machine.device.counts();
+        expect(
+            counts.failed == 0 || written.is_err(),
+            "a part of a write that fails is an error of the write",
+        )?;
+    }
     machine.device.cut();
     machine.take_apart()?;
     machine.power_on(Survival::Nothing, &Rng::seeded(1));

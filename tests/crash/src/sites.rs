@@ -304,7 +304,7 @@ fn calls_in(trace: &str, data: &Path) -> Vec<(String, PathBuf)> {
 }
 
 /// The path without what differs from file to file of a kind.
-fn kind_of(path: &Path, data: &Path) -> String {
+pub fn kind_of(path: &Path, data: &Path) -> String {
     let inside = path.strip_prefix(data).unwrap_or(path).to_string_lossy();
     let mut kind = String::new();
     for part in inside.split('/') {
