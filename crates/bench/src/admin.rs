@@ -8,16 +8,20 @@ use std::time::{Duration, Instant};
 
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::delete_topics_request::DeleteTopicState;
+use protocol::fetch_request::{FetchPartition, FetchTopic};
 use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::metadata_request::MetadataRequestTopic;
+use protocol::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::{
     CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ListOffsetsRequest, ListOffsetsResponse,
-    Message, MetadataRequest, MetadataResponse, Request, Uuid,
+    FetchRequest, FetchResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    ListOffsetsRequest, ListOffsetsResponse, Message, MetadataRequest, MetadataResponse, ProduceRequest,
+    ProduceResponse, Records, Request, Uuid,
 };
 
 use crate::Failure;
+use crate::frames::{FETCH_VERSION, PRODUCE_VERSION};
 
 /// Versions that the null broker speaks too.
 pub const CREATE_TOPICS_VERSION: i16 = 7;
@@ -124,6 +128,62 @@ impl Admin {
             Some(result) => Err(format!("DeleteTopics {}: {}", topic.name, result.error_code.name()).into()),
             None => Err("DeleteTopics answered nothing".into()),
         }
+    }
+
+    /// Appends to several partitions by one request, and checks every answer. `pieces` are topics and partitions, in the
+    /// order of topics.
+    pub fn produce(&mut self, pieces: &[(&Topic, i32)], batch: &[u8]) -> Result<(), Failure> {
+        let data = |(_, index): &(&Topic, i32)| PartitionProduceData {
+            index: *index,
+            records: Records::Borrowed(batch),
+        };
+        let of_topic = |pieces: &[(&Topic, i32)]| TopicProduceData {
+            topic_id: pieces[0].0.id,
+            partition_data: pieces.iter().map(data).collect(),
+            ..TopicProduceData::default()
+        };
+        let topic_data = pieces.chunk_by(|one, next| one.0.id == next.0.id).map(of_topic).collect();
+        let request = ProduceRequest { transactional_id: None, acks: -1, timeout_ms: 60_000, topic_data };
+        let frame = self.request(PRODUCE_VERSION, &request)?;
+        let response: ProduceResponse<'_> = answer::<ProduceRequest<'_>, _>(&frame, PRODUCE_VERSION)?;
+        let answers = || response.responses.iter().flat_map(|topic| &topic.partition_responses);
+        if let Some(refused) = answers().find(|answer| answer.error_code != ErrorCode::NONE) {
+            return Err(format!("partition {}: {}", refused.index, refused.error_code.name()).into());
+        }
+        if answers().count() == pieces.len() { Ok(()) } else { Err("answers are missing".into()) }
+    }
+
+    /// Reads from the beginning of several partitions by one request; gives the bytes of the records.
+    pub fn fetch(&mut self, topic: &Topic, partitions: std::ops::Range<i32>) -> Result<u64, Failure> {
+        let ask = |partition| FetchPartition {
+            partition,
+            fetch_offset: 0,
+            partition_max_bytes: 1 << 20,
+            ..FetchPartition::default()
+        };
+        let asked =
+            FetchTopic { topic_id: topic.id, partitions: partitions.map(ask).collect(), ..FetchTopic::default() };
+        let request = FetchRequest {
+            max_wait_ms: 500,
+            min_bytes: 1,
+            max_bytes: 100 << 20,
+            topics: vec![asked],
+            ..FetchRequest::default()
+        };
+        let frame = self.request(FETCH_VERSION, &request)?;
+        let response: FetchResponse<'_> = answer::<FetchRequest<'_>, _>(&frame, FETCH_VERSION)?;
+        let mut bytes = 0;
+        for partition in response.responses.iter().flat_map(|topic| &topic.partitions) {
+            if partition.error_code != ErrorCode::NONE {
+                let code = partition.error_code.name();
+                return Err(format!("partition {}: {code}", partition.partition_index).into());
+            }
+            bytes += match &partition.records {
+                Records::Borrowed(records) => records.len() as u64,
+                _ => 0,
+            };
+        }
+        Ok(bytes)
     }
 
     fn wait_for_leaders(&mut self, name: &str, partitions: i32) -> Result<Topic, Failure> {

@@ -36,6 +36,8 @@ enum Command {
     Run(RunArguments),
     /// Measure what it costs to acknowledge from stable storage, beside brokers that do and brokers that do not.
     Durability(RunArguments),
+    /// Measure what a node costs that holds many GiB or very many partitions. Takes 12 GiB of disk.
+    Size(RunArguments),
     /// Serve as the null broker, the kernel's own cost.
     #[command(hide = true)]
     NullBroker {
@@ -51,7 +53,7 @@ enum Command {
     },
 }
 
-/// Options of `bench run`.
+/// Options of a run.
 #[derive(clap::Args, Clone)]
 pub struct RunArguments {
     /// Brokers to measure, in the order of each round (klamm, klamm-replicated, kafka, kafka-synced, null, null-direct);
@@ -67,6 +69,12 @@ pub struct RunArguments {
     /// Rounds for each scenario; the table shows medians over them.
     #[arg(long)]
     rounds: Option<usize>,
+    /// GiB of the scenario `recovery` of `bench size`; 10, or 1 in a quick run, when left out.
+    #[arg(long)]
+    gib: Option<u64>,
+    /// Partitions of the scenarios `recovery` (1,000 when left out) and `partitions` (10,000, or 1,000 in a quick run).
+    #[arg(long)]
+    partitions: Option<i32>,
     /// The klamm binary; target/release/klamm when left out.
     #[arg(long, env = "KLAMM_BIN")]
     klamm: Option<PathBuf>,
@@ -85,6 +93,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => scenarios::run(&arguments, &scenarios::GENERAL),
         Command::Durability(arguments) => scenarios::run(&arguments, &scenarios::DURABILITY),
+        Command::Size(arguments) => scenarios::run(&arguments, &scenarios::SIZE),
         Command::NullBroker { directory, port, direct } => {
             null_broker::serve(&directory, port, direct).map_err(Failure::from)
         }

@@ -1,4 +1,4 @@
-//! What the kernel knows of a process: CPU time and resident memory. Reads /proc and nothing else.
+//! What the kernel knows of a process: CPU time, resident memory, descriptors. Reads /proc and nothing else.
 
 use std::fs;
 
@@ -35,4 +35,14 @@ pub fn resident_mib(pid: u32) -> Result<f64, Failure> {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
     let kib: f64 = line.split_whitespace().nth(1).ok_or("empty VmRSS")?.parse()?;
     Ok(kib / 1024.0)
+}
+
+/// Descriptors that are open.
+pub fn descriptors(pid: u32) -> Result<usize, Failure> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
+/// Pieces of its address space, of which the kernel grants 65,530.
+pub fn maps(pid: u32) -> Result<usize, Failure> {
+    Ok(fs::read_to_string(format!("/proc/{pid}/maps"))?.lines().count())
 }

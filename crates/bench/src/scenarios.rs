@@ -8,7 +8,9 @@ mod durability;
 mod fetch;
 mod footprint;
 mod latency;
+mod partitions;
 mod produce;
+mod recovery;
 mod start;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +49,9 @@ pub const DURABILITY: Group = Group {
     scenarios: &durability::SCENARIOS,
     kinds: &[Kind::Klamm, Kind::KlammReplicated, Kind::Kafka, Kind::KafkaSynced, Kind::NullDirect],
 };
+
+/// What a node costs that holds much.
+pub const SIZE: Group = Group { scenarios: &SIZES, kinds: &[Kind::Klamm, Kind::Kafka] };
 
 const SCENARIOS: [Scenario; 12] = [
     Scenario { name: "start", about: "start, recovery after kill -9, clean stop", run: start::run },
@@ -91,6 +96,19 @@ const SCENARIOS: [Scenario; 12] = [
     },
 ];
 
+const SIZES: [Scenario; 2] = [
+    Scenario {
+        name: "recovery",
+        about: "many GiB in many partitions: starts after kill -9 and after a clean stop",
+        run: recovery::run,
+    },
+    Scenario {
+        name: "partitions",
+        about: "very many partitions: memory, CPU, descriptors, starts",
+        run: partitions::run,
+    },
+];
+
 /// A run.
 pub struct Bench {
     /// Brokers that are measured.
@@ -102,6 +120,8 @@ pub struct Bench {
     figures: Figures,
     quick: bool,
     rounds: usize,
+    gib: Option<u64>,
+    partitions: Option<i32>,
     topics: u64,
 }
 
@@ -131,6 +151,8 @@ pub fn run(arguments: &RunArguments, group: &Group) -> Result<(), Failure> {
         figures: Figures::default(),
         quick: arguments.quick,
         rounds: arguments.rounds.unwrap_or(if arguments.quick { 2 } else { 5 }),
+        gib: arguments.gib,
+        partitions: arguments.partitions,
         topics: 0,
     };
     let began = Instant::now();

@@ -61,7 +61,8 @@ impl Housekeeping {
             // A write-ahead log that fills within a second must not wait for the next one.
             let look_ms = if self.log_dir.is_wal_idle() { FLUSH_LOOK_MS } else { BUSY_LOOK_MS };
             tokio::time::sleep(Duration::from_millis(look_ms)).await;
-            let wal_is_full = self.log_dir.is_wal_checkpoint_due();
+            // Both want everything flushed: to use files again, and to be free to close them.
+            let wal_is_full = self.log_dir.take_crowded() | self.log_dir.is_wal_checkpoint_due();
             let flushed = self.flush_due(wal_is_full).await;
             self.log_dir.look_at_space();
             let now = Instant::now();

@@ -10,8 +10,8 @@ use config::BrokerConfig;
 use platform::Platform;
 use protocol::Uuid;
 use storage::{
-    FailureListener, Formatting, LogConfig, LogDirConfig, LogDirs, LogDirsConfig, RecoveryReport,
-    StorageError, UnifiedLog, WalConfig,
+    DEFAULT_MAX_OPEN_FILES, FailureListener, Formatting, LogConfig, LogDirConfig, LogDirs, LogDirsConfig,
+    RecoveryReport, StorageError, UnifiedLog, WalConfig,
 };
 use tokio::task::JoinSet;
 
@@ -19,6 +19,15 @@ use crate::takeover::Takeover;
 
 /// Logs of one node closed at the same time: their flushes share the file systems' commits.
 const CLOSING_COUNT: usize = 4;
+
+/// The part of the descriptors of a process that connections and everything else but segments may take.
+const DESCRIPTORS_KEPT_PART: usize = 4;
+
+/// Segment files that each of so many directories may have open.
+fn open_files_max(platform: &Platform, dirs: usize) -> usize {
+    let most = platform.disk.descriptors_max();
+    (most - most / DESCRIPTORS_KEPT_PART).min(DEFAULT_MAX_OPEN_FILES) / dirs.max(1)
+}
 
 /// Opens all directories that the configuration names.
 ///
@@ -43,6 +52,7 @@ pub(crate) async fn open(
             log_config: Arc::new(LogConfig::new(&config.topic_defaults, expiration_ms)),
             compacted: Arc::new(takeover.compacted),
             failure_listener: Some(failures),
+            max_open_files: open_files_max(platform, config.log_dir.log_dirs.len()),
             full_percent: u8::try_from(config.log_dir.log_dir_full_percent).unwrap_or(100),
             wal: WalConfig {
                 file_bytes_min: wal.file_bytes_min,

@@ -1,7 +1,7 @@
 //! Owns the place where calls that may block a thread are run (fdatasync, cold reads, deletes, index rebuilds).
 //! It never decides what blocks: the caller does.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
@@ -33,6 +33,41 @@ impl Blocking {
 
     pub(crate) fn sim(pool: SimBlocking) -> Self {
         Self { pool: Pool::Sim(pool) }
+    }
+
+    /// Does a piece of work for each item and gives the results in the order of the items. Blocks until all are done: the
+    /// caller is a blocking call itself. On the real machine a few threads share the items, which may be more than
+    /// there are cores, since such work waits for the disk.
+    ///
+    /// # Panics
+    /// If `work` panics.
+    pub fn side_by_side<T: Send, R: Send>(&self, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+        let threads = match &self.pool {
+            Pool::Threads { count, .. } => (*count as usize).min(items.len()),
+            Pool::Sim(_) => 1,
+        };
+        if threads <= 1 {
+            return items.into_iter().map(work).collect();
+        }
+        let total = items.len();
+        let queue = Mutex::new(items.into_iter().enumerate());
+        let run = || {
+            let mut done = Vec::new();
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((number, item)) = next else { return done };
+                done.push((number, work(item)));
+            }
+        };
+        let mut results: Vec<Option<R>> = (0..total).map(|_| None).collect();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+            for worker in workers {
+                let done = worker.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
+                done.into_iter().for_each(|(number, result)| results[number] = Some(result));
+            }
+        });
+        results.into_iter().map(|result| result.expect("every item was worked on")).collect()
     }
 
     /// Waits until no call is under way, those of callers that were cancelled included.

@@ -92,6 +92,10 @@ pub trait Disk: Send + Sync {
         Ok(())
     }
 
+    /// How many descriptors this process may have open at once, sockets among them, after asking for as many as it may
+    /// ask for.
+    fn descriptors_max(&self) -> usize;
+
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = self.open(path, OpenMode::Read)?;

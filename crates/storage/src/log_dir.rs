@@ -37,7 +37,7 @@ mod write_ahead;
 use checkpoints::Checkpoints;
 pub(crate) use locked::{Identity, LockedDir, check_owner};
 
-/// Open segment files of a directory unless [`LogDirConfig::max_open_files`] says otherwise.
+/// Open segment files of a directory, unless [`LogDirConfig::max_open_files`] says otherwise.
 pub const DEFAULT_MAX_OPEN_FILES: usize = 30_000;
 
 /// A topic and a partition index.
@@ -58,7 +58,8 @@ pub struct LogDirConfig {
     pub compacted: Arc<BTreeSet<String>>,
     /// Sizes of the write-ahead log.
     pub wal: WalConfig,
-    /// How many segment files may be open at once; those with unflushed bytes always are.
+    /// How many segment files may be open at once. For one more, one that is idle is closed; if there is none, one with
+    /// unflushed bytes is flushed first.
     pub max_open_files: usize,
     /// Percent of the file system from which on clients' records are refused; 100 refuses them only without any space.
     pub full_percent: u8,
@@ -189,6 +190,12 @@ impl LogDir {
     /// Whether clients' records are refused, since the file system is full up to [`LogDirConfig::full_percent`].
     pub fn is_full(&self) -> bool {
         self.directory.is_full()
+    }
+
+    /// Whether so many files had unflushed bytes that some were flushed to be closed, since the last time this was asked.
+    /// Then a flush of all logs makes room.
+    pub fn take_crowded(&self) -> bool {
+        self.directory.open_files().take_crowded()
     }
 
     /// Segment files that are open.

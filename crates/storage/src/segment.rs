@@ -53,6 +53,17 @@ struct SegmentIndex {
     largest: LargestTimestamp,
 }
 
+/// What came of closing a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// It is open, since somebody uses it.
+    InUse,
+    /// It is closed.
+    Closed,
+    /// It is closed, and had to be flushed before.
+    Flushed,
+}
+
 /// What a search in a segment met instead of a batch.
 #[derive(Debug)]
 pub(crate) enum SegmentFault {
@@ -157,15 +168,28 @@ impl Segment {
 
     /// The open file of records. A missing one is created only for the writer.
     pub(crate) fn file(self: &Arc<Self>, directory: &Directory, create: bool) -> io::Result<Arc<dyn File>> {
+        self.open(directory, create, false)
+    }
+
+    /// The same for an append: from here on the file has bytes that are not flushed.
+    pub(crate) fn file_to_append(self: &Arc<Self>, directory: &Directory) -> io::Result<Arc<dyn File>> {
+        self.open(directory, true, true)
+    }
+
+    fn open(self: &Arc<Self>, directory: &Directory, create: bool, dirty: bool) -> io::Result<Arc<dyn File>> {
         self.used.store(true, Ordering::Relaxed);
         let mut slot = self.file.lock();
+        if dirty {
+            // Under the lock, so that nobody closes the file between this and the write.
+            self.set_dirty(true);
+        }
         if let Some(file) = &*slot {
             return Ok(Arc::clone(file));
         }
         let file = directory.watch(self.open_file(directory.disk().as_ref(), create)?);
         *slot = Some(Arc::clone(&file));
         drop(slot);
-        directory.open_files().opened(self);
+        directory.open_files().opened(self, directory)?;
         Ok(file)
     }
 
@@ -194,12 +218,32 @@ impl Segment {
             return false;
         }
         let Some(mut slot) = self.file.try_lock() else { return false };
-        // The writer marks the segment dirty before it asks for the file.
         if self.dirty.load(Ordering::Acquire) || self.is_deleted() {
             return false;
         }
         *slot = None;
         true
+    }
+
+    /// Flushes what was not flushed and closes the file, unless somebody is using it. What was flushed this way counts as
+    /// little as before: only a later flush of the log says so. Blocks.
+    ///
+    /// # Errors
+    /// The flush failed.
+    pub(crate) fn flush_and_close(&self) -> io::Result<Closing> {
+        let Some(mut slot) = self.file.try_lock() else { return Ok(Closing::InUse) };
+        let Some(file) = &*slot else { return Ok(Closing::Closed) };
+        // Whoever writes or flushes holds the file, and can get it only with the lock.
+        if self.is_deleted() || Arc::strong_count(file) > 1 {
+            return Ok(Closing::InUse);
+        }
+        let is_dirty = self.dirty.load(Ordering::Acquire);
+        if is_dirty {
+            file.sync_data()?;
+            self.set_dirty(false);
+        }
+        *slot = None;
+        Ok(if is_dirty { Closing::Flushed } else { Closing::Closed })
     }
 
     /// As [`Segment::mark_deleted`], for a segment whose name another one is about to take: who reads it goes on in the

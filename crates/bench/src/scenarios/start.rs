@@ -61,7 +61,7 @@ fn sample(broker: &mut Broker) -> Result<Sample, Failure> {
     Ok(vec![(READY, ms(ready)), (RECOVERED, ms(recovered)), (STOPPED, ms(stopped))])
 }
 
-fn wait_for_ack(broker: &mut Broker, frame: &[u8]) -> Result<(), Failure> {
+pub(super) fn wait_for_ack(broker: &mut Broker, frame: &[u8]) -> Result<(), Failure> {
     let began = Instant::now();
     while !acknowledges(broker.address, frame) {
         broker.check_alive()?;

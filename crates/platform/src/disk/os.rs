@@ -124,6 +124,16 @@ impl Disk for OsDisk {
         let used_bytes = bytes(stat.f_blocks.saturating_sub(stat.f_bfree));
         Ok(DiskSpace { used_bytes, free_bytes: bytes(stat.f_bavail) })
     }
+
+    fn descriptors_max(&self) -> usize {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        if limit.current != limit.maximum && setrlimit(Resource::Nofile, wanted).is_ok() {
+            limit = wanted;
+        }
+        limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
+    }
 }
 
 /// Opens with `O_DIRECT` and `O_DSYNC`: a write is durable when it returns, and no other write of the file system has to

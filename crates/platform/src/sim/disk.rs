@@ -86,6 +86,8 @@ struct State {
     rng: Rng,
     /// Counts the stops of this disk's machine: a file opened before the last stop is inert.
     era: u64,
+    /// How many files may be open; `None` is endless.
+    descriptors_max: Option<usize>,
     /// The machine was stopped by [`SimDisk::halt_after`] and nobody has dealt with it yet.
     is_halted: bool,
     next_lock: u64,
@@ -121,7 +123,15 @@ impl SimDisk {
         trace: Option<Trace>,
     ) -> Self {
         let store = Store::new(config.names, config.capacity_bytes);
-        let state = State { store, faults: Faults::default(), rng, era: 0, is_halted: false, next_lock: 1 };
+        let state = State {
+            store,
+            faults: Faults::default(),
+            rng,
+            era: 0,
+            descriptors_max: None,
+            is_halted: false,
+            next_lock: 1,
+        };
         let shared = Shared { ip: life.ip(), life, trace, config, state: Mutex::new(state) };
         Self { shared: Arc::new(shared), caller: Caller::Harness }
     }
@@ -168,6 +178,16 @@ impl SimDisk {
     /// Sets how many bytes of files fit; `None` is endless.
     pub fn set_capacity_bytes(&self, capacity: Option<u64>) {
         lock(&self.shared.state).store.capacity_bytes = capacity;
+    }
+
+    /// Sets how many files may be open at once: opening another one fails as on a real machine. `None` is endless.
+    pub fn set_descriptors_max(&self, most: Option<usize>) {
+        lock(&self.shared.state).descriptors_max = most;
+    }
+
+    /// How many files are open.
+    pub fn open_files_count(&self) -> usize {
+        lock(&self.shared.state).store.handles_count()
     }
 
     /// Stops the machine at its `n`-th changing call from now (1 is the next one): that call and all later ones
@@ -327,6 +347,9 @@ impl Disk for SimDisk {
             matches!(mode, OpenMode::Create | OpenMode::CreateNew | OpenMode::Direct) && !self.exists(path);
         let action = if creates { DiskAction::Create } else { DiskAction::Open };
         let (inode, era) = self.simple(action, path, |state| {
+            if state.descriptors_max.is_some_and(|most| state.store.handles_count() >= most) {
+                return Err(Errno::MFILE);
+            }
             let inode = state.store.open(path, mode)?;
             state.store.handle_opened(inode);
             Ok((inode, state.era))
@@ -378,6 +401,10 @@ impl Disk for SimDisk {
 
     fn hold(&self, path: &Path) -> io::Result<DiskLock> {
         self.take_lock(path, OpenMode::Read, |_, _, _| Ok(()))
+    }
+
+    fn descriptors_max(&self) -> usize {
+        lock(&self.shared.state).descriptors_max.unwrap_or(usize::MAX)
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {

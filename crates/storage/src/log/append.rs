@@ -185,8 +185,7 @@ impl UnifiedLog {
             self.unflushed.names.note();
         }
         self.unflushed.touched = true;
-        segment.set_dirty(true);
-        let file = segment.file(directory, true).map_err(|e| directory.write_failed(e))?;
+        let file = segment.file_to_append(directory).map_err(|e| directory.write_failed(e))?;
         if position == 0 && self.config.preallocate {
             self.active.is_preallocated = preallocate(file.as_ref(), self.config.segment_bytes);
         }

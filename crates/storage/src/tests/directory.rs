@@ -267,7 +267,8 @@ fn open_files_are_bounded_and_flushed_before_they_are_closed() {
         .map(|n| dir.create_log("many", n, TOPIC_ID, LogConfig::default(), NOW).expect("created"))
         .collect();
     logs.iter_mut().for_each(|log| fill(log, 0, 2));
-    assert_eq!(dir.open_files_count(), 20, "what is not flushed stays open");
+    assert!(dir.open_files_count() <= 5, "{} files are open", dir.open_files_count());
+    assert!(dir.take_crowded(), "files were flushed to be closed");
     logs.iter_mut().for_each(|log| log.flush_now().expect("flushed"));
     let mut late = dir.create_log("late", 0, TOPIC_ID, LogConfig::default(), NOW).expect("created");
     for n in 0..3 {
@@ -285,6 +286,49 @@ fn open_files_are_bounded_and_flushed_before_they_are_closed() {
         }
     }
     assert!(dir.open_files_count() <= 6, "{} files are open", dir.open_files_count());
+}
+
+fn crowd(disk: &platform::sim::SimDisk) -> (LogDir, Vec<crate::UnifiedLog>) {
+    let platform = platform::Platform { disk: Arc::new(disk.clone()), ..platform::Platform::sim(1) };
+    let config = LogDirConfig { max_open_files: 5, ..dir_config() };
+    let (dir, _) = LogDir::open(&platform, std::path::Path::new("/data"), &config, NOW).expect("opened");
+    let found = dir.unclaimed().len();
+    let logs = (0..40).map(|n| match found {
+        0 => dir.create_log("many", n, TOPIC_ID, LogConfig::default(), NOW).expect("created"),
+        _ => dir.take_log("many", n, TOPIC_ID, LogConfig::default()).expect("whole").expect("there"),
+    });
+    let logs = logs.collect();
+    (dir, logs)
+}
+
+#[test]
+fn more_logs_than_descriptors_are_written_read_and_recovered() {
+    let disk = platform::sim::SimDisk::new(1);
+    // Those of the segments, and a few for indexes, checkpoints and the write-ahead log.
+    disk.set_descriptors_max(Some(12));
+    let (dir, mut logs) = crowd(&disk);
+    for round in 0..4 {
+        logs.iter_mut().for_each(|log| fill(log, round, 1));
+        assert!(dir.open_files_count() <= 5, "{} files are open", dir.open_files_count());
+    }
+    logs.iter().for_each(|log| assert_eq!(read_all(&log.view(), 0), filled(0, 4)));
+    logs.iter_mut().for_each(|log| log.flush_now().expect("flushed"));
+    drop((dir, logs));
+    disk.crash();
+    let (_, logs) = crowd(&disk);
+    logs.iter().for_each(|log| assert_eq!(read_all(&log.view(), 0), filled(0, 4)));
+}
+
+#[test]
+fn a_flush_that_makes_room_and_fails_takes_the_directory_offline() {
+    let disk = platform::sim::SimDisk::new(1);
+    let (dir, mut logs) = crowd(&disk);
+    logs[..5].iter_mut().for_each(|log| fill(log, 0, 1));
+    let action = platform::sim::DiskAction::Sync;
+    disk.fail(platform::sim::DiskFault::nth(action, 1, platform::sim::DiskErrno::Io));
+    let refused = logs[5].append_as_leader(&batch(&["x"]), 0, crate::AppendOrigin::Client, NOW);
+    assert!(refused.is_err(), "nothing counts after a failed flush");
+    assert!(dir.offline_reason().is_some());
 }
 
 #[test]

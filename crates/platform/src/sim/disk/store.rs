@@ -453,6 +453,11 @@ impl Store {
         }
     }
 
+    /// How many files are open.
+    pub(super) fn handles_count(&self) -> usize {
+        self.handles.values().sum::<u64>() as usize
+    }
+
     /// Forgets all open files, as the end of all processes does.
     pub(super) fn handles_lost(&mut self) {
         self.handles.clear();
