@@ -161,8 +161,11 @@ impl Admin {
             partition_max_bytes: 1 << 20,
             ..FetchPartition::default()
         };
-        let asked =
-            FetchTopic { topic_id: topic.id, partitions: partitions.map(ask).collect(), ..FetchTopic::default() };
+        let asked = FetchTopic {
+            topic_id: topic.id,
+            partitions: partitions.map(ask).collect(),
+            ..FetchTopic::default()
+        };
         let request = FetchRequest {
             max_wait_ms: 500,
             min_bytes: 1,

@@ -34,6 +34,7 @@ mod offsets_partitions;
 mod partition;
 mod partitions;
 mod quotas;
+mod recovery_watch;
 mod replica_moves;
 mod replicas;
 mod running;
@@ -49,6 +50,7 @@ pub use formatting::{
 };
 pub use found::Found;
 pub use loggers::{LOGGERS, LogLevel, LogLevels, Loggers};
+pub use recovery_watch::{RecoveryStanding, RecoveryWatcher};
 pub use running::{RunningNode, StartError, StartOptions};
 pub use storage::Formatting;
 pub use takeover::Refusal;

@@ -11,10 +11,11 @@ use platform::Platform;
 use protocol::Uuid;
 use storage::{
     DEFAULT_MAX_OPEN_FILES, FailureListener, Formatting, LogConfig, LogDirConfig, LogDirs, LogDirsConfig,
-    RecoveryReport, StorageError, UnifiedLog, WalConfig,
+    RecoveryProgress, RecoveryReport, StorageError, UnifiedLog, WalConfig,
 };
 use tokio::task::JoinSet;
 
+use crate::recovery_watch::{self, RecoveryWatcher};
 use crate::takeover::Takeover;
 
 /// Logs of one node closed at the same time: their flushes share the file systems' commits.
@@ -40,9 +41,11 @@ pub(crate) async fn open(
     formatting: Formatting,
     takeover: Takeover,
     failures: Arc<dyn FailureListener>,
+    watcher: Option<&dyn RecoveryWatcher>,
 ) -> Result<(Arc<LogDirs>, RecoveryReport), StorageError> {
     let expiration_ms = config.transaction.producer_id_expiration_ms.into();
     let wal = config.log_dir.wal;
+    let progress: Arc<RecoveryProgress> = Arc::default();
     let options = LogDirsConfig {
         paths: config.log_dir.log_dirs.iter().map(|path| absolute(path)).collect(),
         metadata_path: config.metadata_log.metadata_log_dir.as_deref().map(absolute),
@@ -52,6 +55,7 @@ pub(crate) async fn open(
             log_config: Arc::new(LogConfig::new(&config.topic_defaults, expiration_ms)),
             compacted: Arc::new(takeover.compacted),
             failure_listener: Some(failures),
+            progress: progress.clone(),
             max_open_files: open_files_max(platform, config.log_dir.log_dirs.len()),
             full_percent: u8::try_from(config.log_dir.log_dir_full_percent).unwrap_or(100),
             wal: WalConfig {
@@ -71,7 +75,8 @@ pub(crate) async fn open(
         let blocking = platform.blocking.clone();
         recovering.spawn(async move { blocking.run(move || recovery.run(now_ms)).await });
     }
-    let (dirs, report) = locked.finish(recovering.join_all().await)?;
+    let recovered = recovery_watch::watch(recovering.join_all(), &progress, watcher).await;
+    let (dirs, report) = locked.finish(recovered)?;
     Ok((Arc::new(dirs), report))
 }
 

@@ -42,6 +42,7 @@ use crate::node::Node;
 use crate::offsets_partitions::OffsetsPartitions;
 use crate::partitions::Partitions;
 use crate::quotas::Quotas;
+use crate::recovery_watch::RecoveryWatcher;
 use crate::replicas::Replicas;
 use crate::takeover::{self, Refusal};
 
@@ -92,12 +93,14 @@ pub struct StartOptions {
     pub loggers: Arc<Loggers>,
     /// Which log directories without an owner are formatted.
     pub formatting: Formatting,
+    /// Who shows how far a start is that takes long; nobody leaves it to the log.
+    pub watcher: Option<Arc<dyn RecoveryWatcher>>,
 }
 
 impl Default for StartOptions {
     fn default() -> Self {
         let loggers = Arc::new(Loggers::silent());
-        Self { runtimes: Vec::new(), loggers, formatting: Formatting::NewNode }
+        Self { runtimes: Vec::new(), loggers, formatting: Formatting::NewNode, watcher: None }
     }
 }
 
@@ -150,8 +153,7 @@ impl RunningNode {
         options: StartOptions,
     ) -> Result<Self, StartError> {
         let (failure_queue, failures) = directory_failures::queue();
-        let (log_dirs, recovery, is_new) =
-            take_over(&platform, &config, options.formatting, failure_queue).await?;
+        let (log_dirs, recovery, is_new) = take_over(&platform, &config, &options, failure_queue).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let bound = listening::bind_all(&platform.net, &config).await?;
         let metrics_listener = listening::bind_metrics(&platform.net, &config).await?;
@@ -474,13 +476,15 @@ fn controller_settings(
 async fn take_over(
     platform: &Platform,
     config: &Arc<BrokerConfig>,
-    formatting: Formatting,
+    options: &StartOptions,
     failures: Arc<dyn FailureListener>,
 ) -> Result<(Arc<LogDirs>, RecoveryReport, bool), StartError> {
     let (machine, settings) = (platform.clone(), config.clone());
     let survey = move || takeover::survey(&machine, &settings);
     let takeover = platform.blocking.run(survey).await.map_err(StartError::Refused)?;
     let is_new = takeover.is_new;
-    let (dirs, recovery) = log_directories::open(platform, config, formatting, takeover, failures).await?;
+    let watcher = options.watcher.as_deref();
+    let (dirs, recovery) =
+        log_directories::open(platform, config, options.formatting, takeover, failures, watcher).await?;
     Ok((dirs, recovery, is_new))
 }

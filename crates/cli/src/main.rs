@@ -17,6 +17,7 @@ mod port;
 mod progress;
 mod record_format;
 mod record_input;
+mod recovery_bar;
 mod runtimes;
 
 use std::process::ExitCode;

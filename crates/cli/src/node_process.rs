@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
-use broker::{Found, RunningNode, StartError, StartOptions};
+use broker::{Found, RecoveryWatcher, RunningNode, StartError, StartOptions};
 use config::{BrokerConfig, ConfigError, LoadedConfig};
 use platform::Platform;
 use serde::Serialize;
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::connection::key_value;
 use crate::failure::{ExitStatus, Failure};
 use crate::output;
+use crate::recovery_bar::RecoveryBar;
 use crate::runtimes::ConnectionRuntimes;
 
 /// A node that is up.
@@ -124,7 +126,8 @@ pub fn run(
         let fail = |error: io::Error| Failure::failed(format!("signals cannot be received: {error}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
-        let options = StartOptions { runtimes: connections.handles(), ..options };
+        let watcher = RecoveryBar::on_terminal().map(|bar| Arc::new(bar) as Arc<dyn RecoveryWatcher>);
+        let options = StartOptions { runtimes: connections.handles(), watcher, ..options };
         let node = RunningNode::start_with(Platform::os(), config, options).await.map_err(not_started)?;
         let address = node.addresses().first().map(|(_, address)| *address);
         let address = address.ok_or_else(|| Failure::failed("the node has no listener"))?;

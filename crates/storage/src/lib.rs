@@ -26,6 +26,7 @@ mod meta_properties;
 mod open_files;
 mod producer_state;
 mod proof;
+mod recovery_progress;
 mod recovery_report;
 mod scan;
 mod segment;
@@ -52,6 +53,7 @@ pub use proof::{
     PROOF_FILE, PROOF_SLOT_BYTES, ProofEntry, ProofIdentity, ProofKind, ProofSlot, RUN_BYTES, batch_crc,
     proof_entries, proof_of_segment, proof_slots,
 };
+pub use recovery_progress::{RecoveryProgress, RecoveryState};
 pub use recovery_report::{Cut, DamagedLog, Rebuilt, RecoveryReport};
 pub use scan::BadBatch;
 pub use segment::TimestampOffset;

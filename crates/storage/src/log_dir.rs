@@ -22,6 +22,7 @@ use crate::log_config::LogConfig;
 use crate::marker_files::{encode_partition_metadata, is_rotten_topic_id};
 use crate::meta_properties::MetaProperties;
 use crate::producer_state::ProducerState;
+use crate::recovery_progress::RecoveryProgress;
 use crate::recovery_report::RecoveryReport;
 use crate::segment::Segment;
 use crate::view::{LogView, ViewStart};
@@ -63,6 +64,8 @@ pub struct LogDirConfig {
     pub max_open_files: usize,
     /// Percent of the file system from which on clients' records are refused; 100 refuses them only without any space.
     pub full_percent: u8,
+    /// Where the opening says how far it is.
+    pub progress: Arc<RecoveryProgress>,
     /// Who is told when the directory goes offline.
     pub failure_listener: Option<Arc<dyn FailureListener>>,
 }
@@ -79,6 +82,7 @@ impl LogDirConfig {
             wal: WalConfig::default(),
             max_open_files: DEFAULT_MAX_OPEN_FILES,
             full_percent: 100,
+            progress: Arc::default(),
             failure_listener: None,
         }
     }

@@ -105,6 +105,17 @@ impl RecoveryReport {
         self
     }
 
+    /// Takes in what was found in one log of the directory.
+    pub(crate) fn take_in(&mut self, log: Self) {
+        let Self { scanned_bytes, cuts, rebuilt, foreign, foreign_unlisted, .. } = log;
+        self.scanned_bytes += scanned_bytes;
+        self.cuts.extend(cuts);
+        self.rebuilt.extend(rebuilt);
+        let room = FOREIGN_LISTED.saturating_sub(self.foreign.len());
+        self.foreign_unlisted += foreign_unlisted + foreign.len().saturating_sub(room);
+        self.foreign.extend(foreign.into_iter().take(room));
+    }
+
     pub(crate) fn note_foreign(&mut self, path: PathBuf) {
         tracing::warn!(path = %path.display(), "not a file of Kafka's: left alone");
         if self.foreign.len() < FOREIGN_LISTED { self.foreign.push(path) } else { self.foreign_unlisted += 1 }

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use platform::{DirEntry, Disk};
+use platform::{Blocking, DirEntry, Disk};
 
 use super::{Checkpoints, DamagedState, Deleting, LockedDir, LogDir, LogDirConfig, LogKey, State};
 use crate::checkpoint_file::{PartitionOffsets, decode_offsets};
@@ -47,7 +48,8 @@ pub(super) fn open(
     // While logs are opened nothing is handed to the write-ahead log, which is read after them.
     let log_config = Arc::new(LogConfig { durable: false, ..LogConfig::clone(&config.log_config) });
     let config = &LogDirConfig { log_config, ..config.clone() };
-    let mut opener = Opener { directory, config, now_ms, state: State::default(), report };
+    let blocking = platform.blocking;
+    let mut opener = Opener { directory, config, blocking, now_ms, state: State::default(), report };
     let mut checkpoints = Checkpoints::default();
     let offsets = KnownOffsets {
         recovery_points: opener.read_checkpoint(
@@ -95,7 +97,8 @@ fn open_wal(
         return Ok(());
     }
     found.set_aside_unreadable(directory)?;
-    let (wal, replay) = replay(log_dir, found, id, config.wal, now_ms)?;
+    config.progress.begin_wal(found.bytes());
+    let (wal, replay) = replay(log_dir, found, id, config, now_ms)?;
     directory.set_wal(wal);
     report.damaged = log_dir.damaged_logs();
     report.wal = replay;
@@ -130,6 +133,7 @@ struct KnownOffsets {
 struct Opener<'a> {
     directory: Arc<Directory>,
     config: &'a LogDirConfig,
+    blocking: Blocking,
     now_ms: i64,
     state: State,
     report: RecoveryReport,
@@ -169,8 +173,8 @@ impl Opener<'_> {
     }
 
     fn open_logs(&mut self, entries: &[DirEntry], offsets: &KnownOffsets) -> Result<(), StorageError> {
-        let mut window = Vec::new();
-        let mut logs: BTreeMap<(String, i32), ()> = BTreeMap::new();
+        let mut found = Vec::new();
+        let mut futures = Vec::new();
         for entry in entries {
             let path = self.directory.path().join(&entry.name);
             if !entry.is_dir || is_top_level_file(&entry.name) {
@@ -179,18 +183,25 @@ impl Opener<'_> {
                 }
                 continue;
             }
+            let dir_name = entry.name.clone();
             match dir_kind(&entry.name) {
                 DirKind::Log { topic, partition } => {
-                    self.open_log(&topic, partition, offsets, &mut window)?;
-                    logs.insert((topic, partition), ());
+                    let dir_name = log_dir_name(&topic, partition);
+                    found.push(Named { topic, partition, dir_name, is_future: false });
                 }
                 DirKind::Delete => self.delete_soon(path),
                 DirKind::Future { topic, partition } => {
-                    if self.open_future(&entry.name, &topic, partition, offsets, &mut window)? {
-                        logs.insert((topic, partition), ());
-                    }
+                    futures.push(Named { topic, partition, dir_name, is_future: true });
                 }
                 DirKind::Stray { .. } | DirKind::Foreign => self.report.note_foreign(path),
+            }
+        }
+        self.config.progress.begin_logs(found.len() + futures.len());
+        let mut logs = self.open_found(found, offsets)?;
+        for named in futures {
+            let name = (named.topic.clone(), named.partition);
+            if self.open_future(&named, offsets)? {
+                logs.insert(name, ());
             }
         }
         self.report.pending_deletes = self.state.deleting.len();
@@ -209,15 +220,42 @@ impl Opener<'_> {
         Ok(())
     }
 
-    fn open_log(
+    /// Opens logs side by side. What came of them is taken in by their order, whoever was first.
+    fn open_found(
         &mut self,
-        topic: &str,
-        partition: i32,
+        found: Vec<Named>,
         offsets: &KnownOffsets,
-        window: &mut Vec<u8>,
+    ) -> Result<BTreeMap<(String, i32), ()>, StorageError> {
+        let opened = {
+            let opener = &*self;
+            let failed = AtomicBool::new(false);
+            let open = |named: Named| {
+                // The directory is given up, so nothing more has to be read in it.
+                let loaded = (!failed.load(Ordering::Relaxed)).then(|| opener.load(&named, offsets));
+                let is_fault = |loaded: &Loaded| matches!(loaded.0, Err(ref e) if !is_damage(e));
+                failed.fetch_or(loaded.as_ref().is_some_and(is_fault), Ordering::Relaxed);
+                (named, loaded)
+            };
+            self.blocking.side_by_side(found, open)
+        };
+        let mut logs = BTreeMap::new();
+        for (named, loaded) in opened {
+            let Some((loaded, found)) = loaded else { continue };
+            self.report.take_in(found);
+            self.take_opened(&named, loaded, offsets)?;
+            logs.insert((named.topic, named.partition), ());
+        }
+        Ok(logs)
+    }
+
+    fn take_opened(
+        &mut self,
+        named: &Named,
+        loaded: Result<UnifiedLog, StorageError>,
+        offsets: &KnownOffsets,
     ) -> Result<(), StorageError> {
-        let dir_name = log_dir_name(topic, partition);
-        match self.load(&Named { topic, partition, dir_name: &dir_name, is_future: false }, offsets, window) {
+        let (topic, partition) = (&*named.topic, named.partition);
+        match loaded {
             Ok(log) => {
                 self.report.logs += 1;
                 let view = log.view();
@@ -248,20 +286,16 @@ impl Opener<'_> {
 
     /// Opens a copy that was being made from another directory. Whether it is of use: one beside the log itself or
     /// beside another copy is of none, nor is a damaged one, since its source has everything; they are removed.
-    fn open_future(
-        &mut self,
-        dir_name: &str,
-        topic: &str,
-        partition: i32,
-        offsets: &KnownOffsets,
-        window: &mut Vec<u8>,
-    ) -> Result<bool, StorageError> {
+    fn open_future(&mut self, named: &Named, offsets: &KnownOffsets) -> Result<bool, StorageError> {
+        let (topic, partition) = (&*named.topic, named.partition);
         let key: LogKey = (Arc::from(topic), partition);
         let is_taken = self.state.views.contains_key(&key)
             || self.state.damaged.contains_key(&key)
             || self.state.futures.contains_key(&key);
         if !is_taken {
-            match self.load(&Named { topic, partition, dir_name, is_future: true }, offsets, window) {
+            let (loaded, found) = self.load(named, offsets);
+            self.report.take_in(found);
+            match loaded {
                 Ok(log) => {
                     self.report.logs += 1;
                     let view = log.view();
@@ -276,7 +310,7 @@ impl Opener<'_> {
                 Err(error) => return Err(error),
             }
         }
-        self.delete_soon(self.directory.path().join(dir_name));
+        self.delete_soon(self.directory.path().join(&named.dir_name));
         Ok(false)
     }
 
@@ -292,34 +326,40 @@ impl Opener<'_> {
         self.state.deleting.push(Deleting { due_ms: self.now_ms, path, view: Weak::new() });
     }
 
-    fn load(
-        &mut self,
-        named: &Named<'_>,
-        offsets: &KnownOffsets,
-        window: &mut Vec<u8>,
-    ) -> Result<UnifiedLog, StorageError> {
-        let name = (named.topic.to_owned(), named.partition);
+    fn load(&self, named: &Named, offsets: &KnownOffsets) -> Loaded {
+        let name = (named.topic.clone(), named.partition);
+        let mut found = RecoveryReport::default();
         let request = LoadRequest {
             directory: &self.directory,
-            topic: named.topic,
+            topic: &named.topic,
             partition: named.partition,
-            dir_name: named.dir_name,
+            dir_name: &named.dir_name,
             is_future: named.is_future,
-            config: self.log_config(named.topic),
+            config: self.log_config(&named.topic),
             clean: self.report.clean,
             recovery_point: offsets.recovery_points.get(&name).copied().unwrap_or(0),
             log_start_offset: offsets.log_starts.get(&name).copied(),
             high_watermark: offsets.high_watermarks.get(&name).copied(),
             now_ms: self.now_ms,
         };
-        load(&request, window, &mut self.report)
+        let mut window = Vec::new();
+        let log = load(&request, &mut window, &mut found);
+        self.config.progress.log_done(found.scanned_bytes);
+        (log, found)
     }
 }
 
+/// A log, and what opening it found and did.
+type Loaded = (Result<UnifiedLog, StorageError>, RecoveryReport);
+
+fn is_damage(error: &StorageError) -> bool {
+    matches!(error, StorageError::Damaged { .. })
+}
+
 /// A log directory of a partition, as its name tells.
-struct Named<'a> {
-    topic: &'a str,
+struct Named {
+    topic: String,
     partition: i32,
-    dir_name: &'a str,
+    dir_name: String,
     is_future: bool,
 }

@@ -11,16 +11,16 @@ use std::sync::Arc;
 use platform::{File, OpenMode};
 use records::{BatchHeader, HEADER_BYTES};
 
+use super::Wal;
 use super::frame::{
     BLOCK_BYTES, FileHead, FrameHead, FrameKind, GROUP_HEAD_BYTES, LogEnd, ReadGroup, decode_reference,
 };
 use super::group::End;
-use super::{Wal, WalConfig};
 use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::CUT_SUFFIX;
 use crate::log::UnifiedLog;
-use crate::log_dir::{LogDir, LogKey};
+use crate::log_dir::{LogDir, LogDirConfig, LogKey};
 
 /// The largest group: what a head may claim.
 const GROUP_BYTES_LIMIT: usize = 8 << 20;
@@ -117,6 +117,11 @@ impl FoundWal {
 }
 
 impl FoundWal {
+    /// Bytes of the files that are to be read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.head.size).sum()
+    }
+
     /// Removes what was never used, and puts aside what cannot be read: nobody knows what was in it.
     ///
     /// # Errors
@@ -173,7 +178,7 @@ pub(crate) fn replay(
     log_dir: &LogDir,
     found: FoundWal,
     id: [u8; 16],
-    config: WalConfig,
+    config: &LogDirConfig,
     now_ms: i64,
 ) -> Result<(Wal, WalReplay), StorageError> {
     let mut replay = Replay {
@@ -193,11 +198,12 @@ pub(crate) fn replay(
     let FoundWal { mut files, .. } = found;
     for file in &mut files {
         replay.read_file(file)?;
+        config.progress.wal_read(file.head.size);
     }
     replay.missing = replay.missing.split_off(&replay.needed_from);
     let is_whole = replay.missing.is_empty() && replay.suspects.is_empty();
     replay.judge_missing();
-    let wal = Wal::new(log_dir.path(), id, config);
+    let wal = Wal::new(log_dir.path(), id, config.wal);
     if !is_whole {
         // The next run's groups would call those that are missing durable. So what there is goes into the segments now.
         retire(log_dir, files)?;
