@@ -6,6 +6,7 @@
 
 mod batch_reader;
 mod directory;
+mod dump;
 mod epochs;
 mod facts;
 mod finding;
@@ -19,6 +20,7 @@ mod target;
 mod wal;
 
 pub use directory::{DirectoryInspection, bytes_to_read, inspect};
+pub use dump::{Item, ItemSink, dump};
 pub use facts::DirectoryFacts;
 pub use finding::{Damage, Finding, Level};
 pub use log::LogInspection;

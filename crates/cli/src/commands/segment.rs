@@ -2,6 +2,7 @@
 //!
 //! Owns what the verbs share: which paths are meant, and keeping nodes away meanwhile. No verb starts a node.
 
+mod dump;
 mod repair;
 mod verify;
 
@@ -27,6 +28,8 @@ enum Verb {
     /// Read everything and say what is damaged; changes nothing
     #[command(visible_alias = "check")]
     Verify(verify::VerifyArguments),
+    /// Show what is in files of logs: batches, records, indexes, snapshots, checkpoints, proofs
+    Dump(dump::DumpArguments),
     /// Make a damaged log whole again; gives records up only if told to
     Repair(repair::RepairArguments),
 }
@@ -38,6 +41,7 @@ enum Verb {
 pub fn run(arguments: &SegmentArguments) -> Result<(), Failure> {
     match &arguments.verb {
         Verb::Verify(arguments) => verify::run(arguments),
+        Verb::Dump(arguments) => dump::run(arguments),
         Verb::Repair(arguments) => repair::run(arguments),
     }
 }

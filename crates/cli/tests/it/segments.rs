@@ -147,6 +147,44 @@ fn a_rotten_base_offset_is_mended_without_a_loss() {
 }
 
 #[test]
+fn every_file_of_a_log_can_be_shown() {
+    let stopped = Stopped::new();
+    let dump = |arguments: &[&str]| printed(&klamm(&[&["segment", "dump"], arguments].concat()));
+    let first = text(&stopped.segment(0));
+    let records = dump(&[&first, "--records", "--offset", "5..7"]);
+    let values: Vec<&str> = records.lines().filter(|line| line.contains("  value \"0000")).collect();
+    assert!(
+        values.len() == 2 && values[0].contains("offset 5 ") && values[1].contains("offset 6 "),
+        "{records}"
+    );
+    let lines = dump(&[&first, "--records", "-o", "json"]);
+    let objects: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of_type = |name: &str| objects.iter().filter(|object| object["type"] == name).count();
+    let bytes = std::fs::read(stopped.segment(0)).expect("read");
+    assert_eq!(of_type("batch"), batches(&bytes).len());
+    assert_eq!(of_type("batch") + of_type("record"), objects.len());
+
+    flip(&stopped.segment(0), batches(&bytes)[1] + 300);
+    let damaged = dump(&[&first, "-o", "json"]);
+    assert!(damaged.contains("\"type\":\"damage\""), "{damaged}");
+    for (file, expected) in [
+        ("t-0/00000000000000000000.index", "  offset "),
+        ("t-0/00000000000000000000.timeindex", " up to offset "),
+        ("t-0/leader-epoch-checkpoint", "epoch 0 starts at offset 0"),
+        ("t-0/partition.metadata", "topic id "),
+        ("recovery-point-offset-checkpoint", "t-0 3000"),
+    ] {
+        let shown = dump(&[&text(&stopped.data.join(file))]);
+        assert!(shown.contains(expected), "{file}: {shown}");
+    }
+    let metadata = text(&stopped.data.join("__cluster_metadata-0/00000000000000000000.log"));
+    let metadata = dump(&[&metadata, "--records"]);
+    assert!(metadata.contains("Topic(TopicRecord { name: \"t\","), "{metadata}");
+    let unknown = shown(&klamm(&["segment", "dump", &text(&stopped.data.join(".lock"))]));
+    assert!(unknown.starts_with("2\n"), "{unknown}");
+}
+
+#[test]
 fn a_node_that_runs_keeps_its_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = NodeProcess::dev(folder.path());

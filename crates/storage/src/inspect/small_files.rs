@@ -12,11 +12,14 @@ use super::finding::Finding;
 use crate::checkpoint_file::decode_epochs;
 use crate::epoch_cache::EpochCache;
 use crate::layout::{
-    FileKind, GENERATION, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, file_kind, log_file_base,
+    DAMAGE, FileKind, GENERATION, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, file_kind, log_file_base,
 };
 use crate::marker_files::{decode_generation, decode_partition_metadata};
 use crate::producer_state::snapshot;
 use crate::txn_index;
+
+/// Reports of a running node that are repeated.
+const REPORTS_SHOWN: usize = 20;
 
 /// What the small files of a log say.
 #[derive(Default)]
@@ -102,6 +105,11 @@ impl SmallFiles {
                 Ok(pairs) => self.epochs = Some(pairs.into_iter().collect()),
                 Err(error) => findings.push(Finding::warning(path, format!("is unusable: {error}"))),
             },
+            DAMAGE => {
+                for line in String::from_utf8_lossy(&disk.read(path)?).lines().take(REPORTS_SHOWN) {
+                    findings.push(Finding::note(path, format!("was left by a running node: {line}")));
+                }
+            }
             _ => {}
         }
         Ok(())

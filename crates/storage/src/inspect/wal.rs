@@ -93,7 +93,7 @@ impl WalContents {
     }
 }
 
-fn disk_error(error: StorageError) -> io::Error {
+pub(super) fn disk_error(error: StorageError) -> io::Error {
     match error {
         StorageError::Io(error) => io::Error::new(error.kind(), error.to_string()),
         other => io::Error::other(other.to_string()),
