@@ -177,7 +177,8 @@ impl BatchReader {
         Ok(None)
     }
 
-    fn goes_on(&mut self, sound: &Sound) -> io::Result<bool> {
+    /// Whether something follows that may be the next batch, or the end of the file.
+    pub(super) fn goes_on(&mut self, sound: &Sound) -> io::Result<bool> {
         Ok(match self.look_at(sound.end())? {
             Found::End => true,
             Found::Batch(next) => next.header.base_offset > sound.header.last_offset(),

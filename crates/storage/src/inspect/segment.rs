@@ -194,7 +194,7 @@ impl Walk<'_, '_> {
             return Ok(Verdict::Good);
         }
         let offset = |found| Verdict::Wrong(BadBatch::Offset { expected, found }.to_string());
-        let is_far = header.last_offset() - self.rules.base > i64::from(i32::MAX);
+        let is_far = header.last_offset() - self.rules.base > i64::from(i32::MAX) || self.is_beyond(sound)?;
         if header.base_offset < expected || is_far || header.last_offset() >= self.rules.ceiling() {
             return Ok(offset(header.base_offset));
         }
@@ -282,10 +282,29 @@ impl Walk<'_, '_> {
             && next.header.base_offset > floor
             && next.header.last_offset() < ceiling
             && self.fits_behind(from, &next)?
+            && !self.is_beyond(&next)?
+            && self.reader.goes_on(&next)?
         {
             return Ok(Some(next));
         }
-        self.reader.search(from + 1, floor + 1, ceiling)
+        let found = self.reader.search(from + 1, floor + 1, ceiling)?;
+        Ok(match found {
+            Some(next) if self.is_beyond(&next)? => None,
+            found => found,
+        })
+    }
+
+    /// Whether a batch of a log that was closed goes beyond where the log ended, and no other one agrees with it.
+    fn is_beyond(&mut self, sound: &Sound) -> io::Result<bool> {
+        let end = self.known_end();
+        let is_closed = self.rules.is_clean && self.rules.is_contiguous && self.rules.next.is_none();
+        if !is_closed || self.expected >= end || sound.header.last_offset() < end {
+            return Ok(false);
+        }
+        let next_offset = sound.header.next_offset();
+        let agrees =
+            |after: Found| matches!(after, Found::Batch(after) if after.header.base_offset == next_offset);
+        Ok(!agrees(self.reader.at(sound.end())?))
     }
 
     /// Whether the damaged batch, if its own offsets are right, ends where the next one starts: then nothing lies between

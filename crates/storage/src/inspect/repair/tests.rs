@@ -181,6 +181,45 @@ fn wrong_small_files_are_made_anew() {
     }
 }
 
+/// Does something random to a file.
+fn harm(bytes: &mut Vec<u8>, draw: &dyn Fn(usize) -> usize) {
+    let (at, count) = (draw(bytes.len()), 1 + draw(200));
+    let end = (at + count).min(bytes.len());
+    match draw(6) {
+        0 => bytes[at] ^= 1 << draw(8),
+        1 => bytes.truncate(at),
+        2 => bytes[at..end].fill(0),
+        3 => bytes[at..end].iter_mut().for_each(|byte| *byte = draw(256) as u8),
+        4 => _ = bytes.drain(at..end),
+        _ => _ = bytes.splice(at..at, (0..count).map(|_| draw(256) as u8)),
+    }
+}
+
+#[test]
+fn whatever_happened_a_repair_leaves_a_log_that_opens_and_says_nothing_false() {
+    let whole = Stopped::new(1, DiskConfig::default());
+    for seed in 0..400 {
+        let stopped = Stopped::with_disk(whole.disk.fork(seed));
+        let rng = Platform::sim(seed).rng;
+        let draw = |below: usize| (rng.next_u64() % below.max(1) as u64) as usize;
+        for _ in 0..=draw(3) {
+            let path = [FIRST, SECOND, "/data/t-0/00000000000000000020.log"][draw(3)];
+            stopped.disk.damage(Path::new(path), |bytes| harm(bytes, &draw)).expect("there");
+        }
+        let was = stopped.look();
+        stopped.repair(true).unwrap_or_else(|error| panic!("seed {seed}: {error}: {was:?}"));
+        let log = stopped.look();
+        assert!(log.worst().is_none_or(|worst| worst < Level::Damage), "seed {seed}: {log:?}");
+        let (_dir, log) = stopped.open();
+        assert_eq!(log.view().log_end_offset(), 30, "seed {seed}");
+        let kept = read_all(&log.view(), 0);
+        let untouched = filled(0, 30);
+        assert!(kept.iter().all(|record| untouched.contains(record)), "seed {seed}: {kept:?}");
+        let lost: i64 = was.damages.iter().map(|damage| damage.end_offset - damage.first_offset).sum();
+        assert!(kept.len() as i64 >= 30 - lost, "seed {seed}: only what was called lost is: {was:?}");
+    }
+}
+
 /// A repair of a batch that is lost, one that is mended and one that is lost in another segment.
 struct Run {
     stopped: Stopped,
