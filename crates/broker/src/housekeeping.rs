@@ -29,6 +29,10 @@ const FULL_RETENTION_MS: i64 = 2_000;
 /// Flushes under way at the same time.
 const FLUSHES_AT_ONCE: usize = 8;
 
+/// Bytes under way at the same time, from which on no further flush is begun: the write-ahead log's groups wait for what is
+/// before them at the disk.
+const FLUSH_BYTES_AT_ONCE: u64 = 4 << 20;
+
 /// The owner of the periodic work in one directory.
 pub struct Housekeeping {
     /// The machine.
@@ -57,10 +61,9 @@ impl Housekeeping {
         let producers_ms = self.config.transaction.producer_id_expiration_check_interval_ms;
         let mut producers_at = start + millis(producers_ms.into());
         let mut cleanable_changes = None;
+        let checkpoint_due = self.checkpoint_due();
         while self.log_dir.offline_reason().is_none() {
-            // A write-ahead log that fills within a second must not wait for the next one.
-            let look_ms = if self.log_dir.is_wal_idle() { FLUSH_LOOK_MS } else { BUSY_LOOK_MS };
-            tokio::time::sleep(Duration::from_millis(look_ms)).await;
+            self.next_look(&checkpoint_due).await;
             // Both want everything flushed: to use files again, and to be free to close them.
             let wal_is_full = self.log_dir.take_crowded() | self.log_dir.is_wal_checkpoint_due();
             let flushed = self.flush_due(wal_is_full).await;
@@ -100,6 +103,25 @@ impl Housekeeping {
         }
     }
 
+    /// Rings when the write-ahead log wants the segments flushed.
+    fn checkpoint_due(&self) -> Arc<Notify> {
+        let checkpoint_due = Arc::new(Notify::new());
+        let due = checkpoint_due.clone();
+        self.log_dir.on_wal_checkpoint_due(move || due.notify_one());
+        checkpoint_due
+    }
+
+    /// A write-ahead log that fills within a second does not wait for the next one.
+    async fn next_look(&self, checkpoint_due: &Notify) {
+        let look_ms = if self.log_dir.is_wal_idle() { FLUSH_LOOK_MS } else { BUSY_LOOK_MS };
+        let look = tokio::time::sleep(Duration::from_millis(look_ms));
+        tokio::select! {
+            biased;
+            () = checkpoint_due.notified() => {}
+            () = look => {}
+        }
+    }
+
     /// The partitions whose log is in the directory.
     fn all(&self) -> Vec<Arc<Partition>> {
         let path = self.log_dir.path();
@@ -112,8 +134,16 @@ impl Housekeeping {
         let mut dirty = self.all();
         dirty.retain(|partition| partition.has_unflushed());
         let mut flushed = false;
+        let mut rest = &dirty[..];
         // Some at a time: the disk merges what it can.
-        for some in dirty.chunks(FLUSHES_AT_ONCE) {
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let enough = rest.iter().take(FLUSHES_AT_ONCE).position(|partition| {
+                bytes += partition.with_log(|log| log.unflushed_bytes()).unwrap_or(0);
+                bytes >= FLUSH_BYTES_AT_ONCE
+            });
+            let count = enough.map_or(FLUSHES_AT_ONCE, |last| last + 1).min(rest.len());
+            let some = rest.split_off(..count).unwrap_or_default();
             let flushes = some.iter().map(|partition| partition.flush_due(&self.platform, checkpoint));
             flushed |= join_all(flushes.collect()).await;
         }

@@ -63,6 +63,7 @@ pub(crate) async fn open(
                 file_bytes_max: wal.file_bytes_max,
                 bytes_max: wal.bytes_max,
                 checkpoint_bytes: wal.checkpoint_bytes,
+                beside_bytes: wal.beside_bytes,
             },
             ..LogDirConfig::new(config.node_id)
         },

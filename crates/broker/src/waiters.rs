@@ -4,10 +4,14 @@
 //! know what was appended: who is woken looks again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+
+mod doorbell;
+
+use doorbell::Doorbell;
 
 /// One parked request.
 #[derive(Debug)]
@@ -15,13 +19,22 @@ pub struct Waiter {
     /// Bytes that still have to become readable before it is worth waking.
     missing_bytes: AtomicI64,
     wake: Notify,
+    /// Of the thread that the request is on.
+    doorbell: Option<Arc<Doorbell>>,
+    /// The doorbell has it in its list.
+    is_listed: AtomicBool,
 }
 
 impl Waiter {
     /// A waiter that wakes after `missing_bytes` more bytes.
     #[must_use]
     pub fn new(missing_bytes: i64) -> Arc<Self> {
-        Arc::new(Self { missing_bytes: AtomicI64::new(missing_bytes), wake: Notify::new() })
+        Arc::new(Self {
+            missing_bytes: AtomicI64::new(missing_bytes),
+            wake: Notify::new(),
+            doorbell: Doorbell::here(),
+            is_listed: AtomicBool::new(false),
+        })
     }
 
     /// Sets anew how many bytes are missing, after a look that found too few.
@@ -34,9 +47,12 @@ impl Waiter {
         self.wake.notified().await;
     }
 
-    fn add(&self, bytes: i64) {
+    fn add(self: &Arc<Self>, bytes: i64) {
         if self.missing_bytes.fetch_sub(bytes, Ordering::Relaxed) <= bytes {
-            self.wake.notify_one();
+            match &self.doorbell {
+                Some(doorbell) => doorbell.wake(self),
+                None => self.wake.notify_one(),
+            }
         }
     }
 }

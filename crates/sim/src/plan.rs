@@ -91,7 +91,8 @@ impl Plan {
                 ("segment.ms".to_owned(), (1_000 << rng.below(8)).to_string()),
                 ("index.interval.bytes".to_owned(), (256 << rng.below(5)).to_string()),
             ],
-            properties: Properties::new(),
+            // Groups are small here: two are on their way at a time all the same.
+            properties: Properties::from([("internal.wal.beside.bytes".to_owned(), "0".to_owned())]),
             producers,
             values_per_producer: 200 + u32::try_from(rng.below(400)).expect("a small number"),
             batch_values_max: 1 + rng.below(20),

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use platform::File;
@@ -48,6 +48,9 @@ pub struct WalConfig {
     pub bytes_max: u64,
     /// Bytes not covered by flushed segments from which on a flush of the segments is wanted.
     pub checkpoint_bytes: u64,
+    /// From this size on a group is written beside another one that is on its way. Smaller ones collect more meanwhile, and
+    /// so cost less for each of their batches.
+    pub beside_bytes: u64,
 }
 
 impl Default for WalConfig {
@@ -57,6 +60,7 @@ impl Default for WalConfig {
             file_bytes_max: 64 << 20,
             bytes_max: 1 << 30,
             checkpoint_bytes: 64 << 20,
+            beside_bytes: 64 << 10,
         }
     }
 }
@@ -64,6 +68,7 @@ impl Default for WalConfig {
 /// See the module's documentation.
 pub(crate) struct Wal {
     state: Mutex<State>,
+    checkpoint_due: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 struct State {
@@ -83,6 +88,8 @@ struct State {
     buffers: Vec<Vec<u8>>,
     /// A file is being made.
     is_preparing: bool,
+    /// It was said that a checkpoint is due.
+    is_checkpoint_told: bool,
 }
 
 struct InFlight {
@@ -107,7 +114,9 @@ impl Wal {
                 ring,
                 buffers: Vec::new(),
                 is_preparing: false,
+                is_checkpoint_told: false,
             }),
+            checkpoint_due: OnceLock::new(),
         }
     }
 
@@ -150,17 +159,23 @@ impl Wal {
             return None;
         }
         let mut state = self.state.lock();
-        if let Some(slot) = state.slot_to_prepare(directory) {
-            state.is_preparing = true;
-            return Some(WalTicket::prepare(directory, slot));
+        // A group never waits for a file that another one will need.
+        let ticket = match state.next_group() {
+            Some((group, place)) => Some(state.send(directory, group, place)),
+            None => state.slot_to_prepare(directory).map(|slot| WalTicket::prepare(directory, slot)),
+        };
+        let tell = state.ring.is_checkpoint_due() && !std::mem::replace(&mut state.is_checkpoint_told, true);
+        drop(state);
+        if tell && let Some(checkpoint_due) = self.checkpoint_due.get() {
+            checkpoint_due();
         }
-        if state.in_flight.len() >= IN_FLIGHT_MAX {
-            return None;
-        }
-        let bytes = state.waiting.front()?.block_bytes(&state.last_ends);
-        let place = state.ring.place(bytes)?;
-        let group = state.waiting.pop_front().expect("it was looked at above");
-        Some(state.send(directory, group, place))
+        ticket
+    }
+
+    /// Has this called whenever a checkpoint becomes due; to be set once. It must not block or call back.
+    pub(crate) fn on_checkpoint_due(&self, call: impl Fn() + Send + Sync + 'static) {
+        // Who comes second has nobody to tell.
+        _ = self.checkpoint_due.set(Box::new(call));
     }
 
     /// Adds an empty group that proves the last one, if nothing else will: the next start then knows that it was durable.
@@ -217,6 +232,7 @@ impl Wal {
         let mut state = self.state.lock();
         let in_flight: Vec<usize> = state.in_flight.iter().map(|entry| entry.slot).collect();
         state.ring.release(&in_flight);
+        state.is_checkpoint_told &= state.ring.is_checkpoint_due();
         !state.waiting.is_empty()
     }
 
@@ -292,12 +308,28 @@ impl State {
         self.waiting.back_mut().expect("there is one now")
     }
 
+    /// The group that is to be written now, and where.
+    fn next_group(&mut self) -> Option<(Group, Place)> {
+        if self.in_flight.len() >= IN_FLIGHT_MAX {
+            return None;
+        }
+        let bytes = self.waiting.front()?.block_bytes(&self.last_ends);
+        if bytes < self.ring.config().beside_bytes && !self.in_flight.is_empty() {
+            return None;
+        }
+        let place = self.ring.place(bytes)?;
+        Some((self.waiting.pop_front()?, place))
+    }
+
+    /// A file for the groups to come. A node where nothing was appended needs none.
     fn slot_to_prepare(&mut self, directory: &Directory) -> Option<ring::NewSlot> {
-        if self.is_preparing || self.waiting.is_empty() {
+        if self.is_preparing || self.waiting.is_empty() && !self.ring.is_in_use() {
             return None;
         }
         let bytes = self.waiting.front().map_or(0, |group| group.block_bytes(&self.last_ends));
-        self.ring.slot_to_prepare(bytes, |size| directory.take_spare_room(size))
+        let slot = self.ring.slot_to_prepare(bytes, |size| directory.take_spare_room(size));
+        self.is_preparing = slot.is_some();
+        slot
     }
 
     fn send(&mut self, directory: &Arc<Directory>, group: Group, place: Place) -> WalTicket {

@@ -71,6 +71,7 @@ impl Flavor {
             set("file.bytes.max", file_bytes << rng.below(3)),
             set("bytes.max", 16 << 20),
             set("checkpoint.bytes", 16_384 << rng.below(5)),
+            set("beside.bytes", 65_536 * rng.below(2)),
         ]
     }
 

@@ -154,6 +154,8 @@ pub struct WalSizes {
     pub bytes_max: u64,
     /// `internal.wal.checkpoint.bytes`.
     pub checkpoint_bytes: u64,
+    /// `internal.wal.beside.bytes`.
+    pub beside_bytes: u64,
 }
 
 impl WalSizes {
@@ -165,6 +167,7 @@ impl WalSizes {
             file_bytes_max: bytes("internal.wal.file.bytes.max").max(file_bytes_min),
             bytes_max: bytes("internal.wal.bytes.max").max(2 * file_bytes_min),
             checkpoint_bytes: bytes("internal.wal.checkpoint.bytes"),
+            beside_bytes: bytes("internal.wal.beside.bytes"),
         }
     }
 }

@@ -282,6 +282,8 @@ pub static BROKER: &[ConfigDef] = &[
         "Segment size of the metadata log without a lower bound; for tests."),
     internal("internal.metadata.max.batch.size.in.bytes", Int, Text("8388608"), Any, Low, ReadOnly, Enforced,
         "Largest batch of the metadata log, and so the largest change that must happen as a whole; 65536 at least; for tests."),
+    internal("internal.wal.beside.bytes", Long, Text("65536"), AtLeast(0), Low, ReadOnly, Enforced,
+        "From this size on a group of a write-ahead log is written beside another one that is on its way; for tests."),
     internal("internal.wal.bytes.max", Long, Text("1073741824"), AtLeast(131_072), Low, ReadOnly, Enforced,
         "Bytes of all files of a directory's write-ahead log together; for tests."),
     internal("internal.wal.checkpoint.bytes", Long, Text("67108864"), AtLeast(4_096), Low, ReadOnly, Enforced,

@@ -21,6 +21,11 @@ impl LogDir {
         self.directory.wal().is_checkpoint_due()
     }
 
+    /// Has this called whenever that becomes so; to be set once. It must not block, and not call back.
+    pub fn on_wal_checkpoint_due(&self, call: impl Fn() + Send + Sync + 'static) {
+        self.directory.wal().on_checkpoint_due(call);
+    }
+
     /// Frees what the checkpoint files say is not needed any more. Whether groups wait that may have a place now.
     pub fn release_wal(&self) -> bool {
         self.directory.wal().trim();

@@ -24,6 +24,7 @@ pub const SMALL_WAL: WalConfig = WalConfig {
     file_bytes_max: 24 << 10,
     bytes_max: 64 << 10,
     checkpoint_bytes: 24 << 10,
+    beside_bytes: 0,
 };
 
 #[derive(Debug, Clone, Copy)]

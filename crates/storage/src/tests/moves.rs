@@ -20,6 +20,7 @@ const SMALL_WAL: WalConfig = WalConfig {
     file_bytes_max: 32 << 10,
     bytes_max: 128 << 10,
     checkpoint_bytes: 64 << 10,
+    beside_bytes: 0,
 };
 
 struct Pair {

@@ -18,6 +18,7 @@ const SMALL: WalConfig = WalConfig {
     file_bytes_max: 16 << 10,
     bytes_max: 32 << 10,
     checkpoint_bytes: 12 << 10,
+    beside_bytes: 0,
 };
 
 struct Fixture {
@@ -30,7 +31,11 @@ impl Fixture {
     fn new() -> Self {
         let disk = SimDisk::new(3);
         let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::sim(3) };
-        Self { disk, platform, wal: WalConfig { file_bytes_min: 64 << 10, ..WalConfig::default() } }
+        Self {
+            disk,
+            platform,
+            wal: WalConfig { file_bytes_min: 64 << 10, beside_bytes: 0, ..WalConfig::default() },
+        }
     }
 
     fn open(&self) -> (LogDir, RecoveryReport) {

@@ -13,7 +13,8 @@ use records::{BatchHeader, HEADER_BYTES};
 
 use super::Wal;
 use super::frame::{
-    BLOCK_BYTES, FileHead, FrameHead, FrameKind, GROUP_HEAD_BYTES, LogEnd, ReadGroup, decode_reference,
+    BLOCK_BYTES, FileHead, FrameHead, FrameKind, GROUP_HEAD_BYTES, GroupHead, LogEnd, ReadGroup,
+    decode_reference,
 };
 use super::group::End;
 use crate::directory::Directory;
@@ -196,7 +197,8 @@ pub(crate) fn replay(
         scratch: Vec::new(),
     };
     let FoundWal { mut files, .. } = found;
-    for file in &mut files {
+    let covered = covered_files(&files)?;
+    for file in &mut files[covered..] {
         replay.read_file(file)?;
         config.progress.wal_read(file.head.size);
     }
@@ -221,6 +223,22 @@ pub(crate) fn replay(
         }
     }
     Ok((wal, replay.replay))
+}
+
+/// How many of the files, from the oldest on, hold nothing that is needed: a later file begins at a group before which, as a
+/// group says, everything was in flushed segments. Those need not be read.
+fn covered_files(files: &[FoundFile]) -> Result<usize, StorageError> {
+    let mut firsts = Vec::with_capacity(files.len());
+    for file in files {
+        let mut reader = BlockReader::with_buffer(Arc::clone(&file.file), file.head.size, BLOCK_BYTES);
+        let bytes = reader.group_at(BLOCK_BYTES as u64, file.head.sequence)?;
+        firsts.push(
+            bytes.and_then(|bytes| ReadGroup::decode(bytes, file.head.sequence)).map(|group| group.head),
+        );
+    }
+    let needed_from = firsts.iter().flatten().map(|head| head.needed_from).max().unwrap_or(0);
+    let is_after = |first: &Option<GroupHead>| first.is_some_and(|head| head.number <= needed_from);
+    Ok(firsts.iter().rposition(is_after).unwrap_or(0))
 }
 
 /// Flushes all logs, and puts the files aside.
@@ -501,7 +519,12 @@ pub(crate) struct BlockReader {
 
 impl BlockReader {
     pub(crate) fn new(file: Arc<dyn File>, size: u64) -> Self {
-        let buffer = super::ticket::Aligned::zeros(READ_BYTES.min(size as usize).max(BLOCK_BYTES));
+        Self::with_buffer(file, size, READ_BYTES)
+    }
+
+    /// Reads so much at a time, or more for a large group.
+    fn with_buffer(file: Arc<dyn File>, size: u64, read_bytes: usize) -> Self {
+        let buffer = super::ticket::Aligned::zeros(read_bytes.min(size as usize).max(BLOCK_BYTES));
         Self { file, size, buffer, at: 0, filled: 0 }
     }
 

@@ -17,8 +17,8 @@ use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::WAL_PREFIX;
 
-/// Zeros written at a time when a file is made.
-const ZEROS_BYTES: usize = 1 << 20;
+/// Zeros written at a time when a file is made: little, since groups wait for them at the disk.
+const ZEROS_BYTES: usize = 128 << 10;
 
 /// Where a group is written.
 pub(super) struct Place {
@@ -138,7 +138,9 @@ impl Ring {
         }
     }
 
-    /// Takes over a file of the last run, with the logs that have batches in it.
+    /// Takes over a file of the last run, with the logs that have batches in it. The last one, in the order of their uses, is
+    /// written on behind its last group: a group that was torn there was promised to nobody, and nothing behind it can be
+    /// read.
     pub(super) fn adopt(
         &mut self,
         path: PathBuf,
@@ -153,8 +155,21 @@ impl Ring {
         let header = Mutex::new(head.sequence);
         let file = Some(Arc::new(SlotFile { file, id: self.id, size: head.size, header }));
         self.slots.push(Slot { path, size: head.size, file, state });
-        self.next_sequence = self.next_sequence.max(head.sequence + 1);
+        if head.sequence >= self.next_sequence {
+            self.next_sequence = head.sequence + 1;
+            self.current = Some(self.slots.len() - 1);
+        }
         self.written_bytes += used;
+    }
+
+    /// The sizes.
+    pub(super) fn config(&self) -> &WalConfig {
+        &self.config
+    }
+
+    /// Whether there is a file that groups go to.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.current.is_some()
     }
 
     /// The place for a group; `None` while there is none.
