@@ -123,6 +123,7 @@ impl Course {
                 file_bytes_max: 2 * file,
                 bytes_max: 4 * file,
                 checkpoint_bytes: 2 * file,
+                beside_bytes: 0,
             },
             dirs,
             logs,
