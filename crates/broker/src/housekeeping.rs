@@ -23,6 +23,9 @@ const FLUSH_LOOK_MS: u64 = 1_000;
 /// The same while appends wait for the write-ahead log.
 const BUSY_LOOK_MS: u64 = 100;
 
+/// How often all partitions are looked at though nothing moved, in case a flush could not be done when it was due.
+const QUIET_LOOK: Duration = Duration::from_secs(30);
+
 /// How often retention runs while the directory is full.
 const FULL_RETENTION_MS: i64 = 2_000;
 
@@ -32,6 +35,14 @@ const FLUSHES_AT_ONCE: usize = 8;
 /// Bytes under way at the same time, from which on no further flush is begun: the write-ahead log's groups wait for what is
 /// before them at the disk.
 const FLUSH_BYTES_AT_ONCE: u64 = 4 << 20;
+
+/// What came of a look for what is to be flushed.
+struct FlushLook {
+    /// Whether anything was flushed.
+    flushed: bool,
+    /// Whether something that is not flushed will be due by time alone.
+    is_timed: bool,
+}
 
 /// The owner of the periodic work in one directory.
 pub struct Housekeeping {
@@ -62,11 +73,21 @@ impl Housekeeping {
         let mut producers_at = start + millis(producers_ms.into());
         let mut cleanable_changes = None;
         let checkpoint_due = self.checkpoint_due();
+        // How active the directory had been when there was last nothing to wait for.
+        let (mut quiet_at, mut quiet_until) = (None, start);
         while self.log_dir.offline_reason().is_none() {
             self.next_look(&checkpoint_due).await;
             // Both want everything flushed: to use files again, and to be free to close them.
             let wal_is_full = self.log_dir.take_crowded() | self.log_dir.is_wal_checkpoint_due();
-            let flushed = self.flush_due(wal_is_full).await;
+            let activity = self.log_dir.activity();
+            let is_quiet = quiet_at == Some(activity) && Instant::now() < quiet_until;
+            let mut flushed = false;
+            if wal_is_full || !is_quiet {
+                let look = self.flush_due(wal_is_full).await;
+                flushed = look.flushed;
+                quiet_at = (!look.is_timed).then_some(activity);
+                quiet_until = Instant::now() + QUIET_LOOK;
+            }
             self.log_dir.look_at_space();
             let now = Instant::now();
             if now >= retention_at || self.log_dir.is_full() && now >= full_at {
@@ -128,11 +149,11 @@ impl Housekeeping {
         self.partitions.load().all().filter(|p| p.view().log_dir_path() == path).cloned().collect()
     }
 
-    /// Flushes what has waited long enough or grown large enough, and everything for a checkpoint of the write-ahead log;
-    /// says whether anything was.
-    async fn flush_due(&self, checkpoint: bool) -> bool {
+    /// Flushes what has waited long enough or grown large enough, and everything for a checkpoint of the write-ahead log.
+    async fn flush_due(&self, checkpoint: bool) -> FlushLook {
         let mut dirty = self.all();
         dirty.retain(|partition| partition.has_unflushed());
+        let is_timed = dirty.iter().any(|partition| partition.is_flush_timed());
         let mut flushed = false;
         let mut rest = &dirty[..];
         // Some at a time: the disk merges what it can.
@@ -147,7 +168,7 @@ impl Housekeeping {
             let flushes = some.iter().map(|partition| partition.flush_due(&self.platform, checkpoint));
             flushed |= join_all(flushes.collect()).await;
         }
-        flushed
+        FlushLook { flushed, is_timed }
     }
 
     /// Drops what is too old or too much. On a full disk the files of what was dropped go at once: who is in the middle of

@@ -426,6 +426,13 @@ impl Partition {
         view.recovery_point() != view.log_end_offset() && view.offline_reason().is_none()
     }
 
+    /// Says whether a flush becomes due by time alone.
+    #[must_use]
+    pub fn is_flush_timed(&self) -> bool {
+        let config = self.config.load();
+        !config.durable && config.flush_ms < i64::MAX
+    }
+
     /// Flushes the segments in the background if that is due: by the topic's `flush.ms`, because much has gathered, or, with
     /// `checkpoint`, because the write-ahead log wants its place back. Says whether it did. To be called by one task only:
     /// a log has one flush under way at a time.

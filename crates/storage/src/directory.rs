@@ -38,6 +38,8 @@ pub(crate) struct Directory {
     cleanings: AtomicUsize,
     /// Counts what may have made a log worth cleaning.
     cleanable_changes: AtomicU64,
+    /// Counts what moves logs: appends, high watermarks, logs that come and go.
+    activity: AtomicU64,
 }
 
 /// A piece of a cleaning that is under way.
@@ -99,6 +101,7 @@ impl Directory {
             cleaning_stopped: AtomicBool::new(false),
             cleanings: AtomicUsize::new(0),
             cleanable_changes: AtomicU64::new(0),
+            activity: AtomicU64::new(0),
         }
     }
 
@@ -179,6 +182,16 @@ impl Directory {
 
     pub(crate) fn cleanable_changes(&self) -> u64 {
         self.cleanable_changes.load(Ordering::Relaxed)
+    }
+
+    /// Something moved in a log. To be called after it has: who sees the count sees what was counted.
+    pub(crate) fn note_activity(&self) {
+        self.activity.fetch_add(1, Ordering::Release);
+    }
+
+    /// While this stays the same, there is nothing new to look for in the logs.
+    pub(crate) fn activity(&self) -> u64 {
+        self.activity.load(Ordering::Acquire)
     }
 
     /// Judges a failed write or flush: a full disk is survivable, everything else takes the directory offline.

@@ -224,6 +224,7 @@ impl UnifiedLog {
         self.config = allowed(config.into(), self.view.is_future());
         self.active.jitter_ms = draw_jitter(self.view.directory(), &self.config);
         self.directory().note_cleanable();
+        self.directory().note_activity();
         self.secure_tail()
     }
 

@@ -196,6 +196,12 @@ impl LogDir {
         self.directory.is_full()
     }
 
+    /// Counts what moves the logs here. While it stays the same nobody has to look through them for what there is to do,
+    /// save for what time alone makes due.
+    pub fn activity(&self) -> u64 {
+        self.directory.activity()
+    }
+
     /// Whether so many files had unflushed bytes that some were flushed to be closed, since the last time this was asked.
     /// Then a flush of all logs makes room.
     pub fn take_crowded(&self) -> bool {
@@ -275,6 +281,7 @@ impl LogDir {
         let log = self.make_log(new, config.into(), now_ms)?;
         let view = log.view();
         self.state.lock().views.insert((Arc::clone(view.topic()), partition), view);
+        self.directory.note_activity();
         Ok(log)
     }
 
@@ -399,6 +406,7 @@ impl LogDir {
         views.remove(&key);
         state.cleaned.remove(&(key.0.to_string(), key.1));
         state.stale.insert(key);
+        self.directory.note_activity();
         Ok(to)
     }
 

@@ -263,7 +263,9 @@ impl LogView {
     /// Sets the high watermark. It is kept between log start and log end.
     pub fn set_high_watermark(&self, offset: i64) {
         let offset = offset.min(self.log_end_offset()).max(self.log_start_offset());
-        self.high_watermark.store(offset, Ordering::Release);
+        if self.high_watermark.swap(offset, Ordering::AcqRel) != offset {
+            self.directory.note_activity();
+        }
     }
 
     /// Bytes of all segments, without indexes.

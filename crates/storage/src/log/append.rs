@@ -239,6 +239,7 @@ impl UnifiedLog {
         self.unflushed.bytes += bytes;
         self.unflushed.bytes_since_snapshot += bytes;
         self.unflushed.since_ms.get_or_insert(now_ms);
+        self.directory().note_activity();
         if entries_wait {
             self.write_indexes()?;
         }

@@ -222,6 +222,7 @@ impl UnifiedLog {
     /// A ticket of this log could not run for lack of space: another one is due soon.
     pub fn put_flush_off(&mut self) {
         self.unflushed.rolled = true;
+        self.directory().note_activity();
     }
 
     /// Flushes at once, blocking: for logs whose every append must be durable before it counts.
@@ -253,6 +254,7 @@ impl UnifiedLog {
             // Though every record may be flushed: the next start takes indexes, snapshot and the file's end as they are.
             self.unflushed.names.note();
             self.unflushed.rolled = true;
+            self.directory().note_activity();
         }
         let ticket = self.flush()?;
         if let Some(mut ticket) = ticket {

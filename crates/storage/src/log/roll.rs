@@ -81,6 +81,7 @@ impl UnifiedLog {
         self.view.set_segments(segments);
         self.activate(segment);
         self.unflushed.rolled = true;
+        self.directory().note_activity();
         self.directory().note_cleanable();
         tracing::debug!(log = %self.view.name(), base_offset, "rolled a new segment");
         Ok(true)

@@ -130,6 +130,7 @@ impl UnifiedLog {
         self.unflushed.snapshots.clear();
         // The flush that is due now makes the new file's name durable, and with it the offset it stands for.
         self.unflushed.rolled = true;
+        self.directory().note_activity();
         Ok(())
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Checkpoints {
     pub(super) recovery_points: Vec<u8>,
     pub(super) log_starts: Vec<u8>,
     pub(super) high_watermarks: Vec<u8>,
+    /// The directory's activity when high watermarks were last collected.
+    watermarks_at: Option<u64>,
     pub(super) cleaned: Vec<u8>,
 }
 
@@ -66,8 +68,15 @@ impl LogDir {
     /// The disk's; the directory is offline then.
     pub fn checkpoint_high_watermarks(&self) -> Result<(), StorageError> {
         let mut written = self.checkpoints.lock();
+        // Read before the values: what moves after it is for the next time.
+        let activity = self.directory.activity();
+        if written.watermarks_at == Some(activity) {
+            return Ok(());
+        }
         let high_watermarks = self.state.lock().high_watermarks();
-        self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)
+        self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)?;
+        written.watermarks_at = Some(activity);
+        Ok(())
     }
 
     /// Writes where cleanings go on. Blocks.

@@ -39,6 +39,7 @@ impl LogDir {
             self.make_log(NewLog { key, dir_name, topic_id, is_future: true }, config.into(), now_ms)?;
         let view = log.view();
         self.state.lock().futures.insert((Arc::clone(view.topic()), partition), view);
+        self.directory.note_activity();
         Ok(log)
     }
 
@@ -112,6 +113,7 @@ impl LogDir {
         let mut state = self.state.lock();
         state.futures.remove(&key);
         state.views.insert(key, log.view());
+        self.directory.note_activity();
         Ok(log)
     }
 

@@ -86,6 +86,7 @@ impl LogDir {
         let mut state = self.state.lock();
         state.loaded.remove(key);
         let Some(view) = state.views.remove(key) else { return };
+        self.directory.note_activity();
         tracing::error!(topic = %key.0, partition = key.1, %reason, "a log is damaged and stays offline");
         let damaged = DamagedState {
             reason,
