@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::{Clock, Listener, Stream};
+use storage::{LogDir, LogDirs};
 use tokio::task::JoinSet;
 
 use crate::client_telemetry::ClientTelemetry;
@@ -31,6 +32,8 @@ pub struct MetricsEndpoint {
     pub listener: Listener,
     /// What it shows.
     pub telemetry: Arc<ClientTelemetry>,
+    /// Whose open files it shows.
+    pub log_dirs: Arc<LogDirs>,
     /// The time.
     pub clock: Clock,
 }
@@ -46,7 +49,10 @@ impl MetricsEndpoint {
             while connections.try_join_next().is_some() {}
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
-                    connections.spawn(answer(stream, peer, self.telemetry.clone(), self.clock.clone()));
+                    let (telemetry, log_dirs) = (self.telemetry.clone(), self.log_dirs.clone());
+                    let clock = self.clock.clone();
+                    let page = move || telemetry.exposition(clock.wall_ms()) + &open_files(&log_dirs);
+                    connections.spawn(answer(stream, peer, page));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection to the metrics");
@@ -57,10 +63,36 @@ impl MetricsEndpoint {
     }
 }
 
-async fn answer(stream: Stream, peer: SocketAddr, telemetry: Arc<ClientTelemetry>, clock: Clock) {
+/// How many segment files are open in each log directory, and how many may be.
+fn open_files(log_dirs: &LogDirs) -> String {
+    let mut page = String::new();
+    for (name, help, value) in [
+        (
+            "klamm_log_open_files",
+            "Segment files that are open.",
+            LogDir::open_files_count as fn(&LogDir) -> usize,
+        ),
+        ("klamm_log_open_files_max", "Segment files that may be open at once.", LogDir::open_files_max),
+    ] {
+        page.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+        for dir in log_dirs.opened() {
+            let path = dir
+                .path()
+                .display()
+                .to_string()
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n");
+            page.push_str(&format!("{name}{{log_dir=\"{path}\"}} {}\n", value(dir)));
+        }
+    }
+    page
+}
+
+async fn answer(stream: Stream, peer: SocketAddr, page: impl FnOnce() -> String) {
     let served = tokio::time::timeout(CONNECTION_TIME_MAX, async {
         let request = read_request(&stream).await?;
-        let response = respond(&request, || telemetry.exposition(clock.wall_ms()));
+        let response = respond(&request, page);
         stream.write_all(&response).await
     });
     match served.await {

@@ -172,7 +172,7 @@ impl RunningNode {
         let (fault_sender, fault) = watch::channel(None);
         let fault_sender = Arc::new(fault_sender);
         let client_telemetry =
-            start_telemetry(&platform, &config, metrics_listener, &image.load(), &mut tasks);
+            start_telemetry(&platform, &config, metrics_listener, (&image.load(), &log_dirs), &mut tasks);
         let quotas = start_quotas(&platform, &current_config.load(), &image.load(), &mut tasks);
         let publisher = Publisher {
             config: current_config.clone(),
@@ -397,14 +397,15 @@ fn start_telemetry(
     platform: &Platform,
     config: &BrokerConfig,
     listener: Option<Listener>,
-    image: &MetadataImage,
+    (image, log_dirs): (&MetadataImage, &Arc<LogDirs>),
     tasks: &mut JoinSet<()>,
 ) -> Arc<ClientTelemetry> {
     let telemetry = Arc::new(ClientTelemetry::new(config.telemetry_max_bytes, listener.is_some()));
     telemetry.apply(image, image.configs().iter().map(|(resource, _)| resource));
     if let Some(listener) = listener {
         let clock = platform.clock.clone();
-        tasks.spawn(MetricsEndpoint { listener, telemetry: telemetry.clone(), clock }.run());
+        let (telemetry, log_dirs) = (telemetry.clone(), log_dirs.clone());
+        tasks.spawn(MetricsEndpoint { listener, telemetry, log_dirs, clock }.run());
     }
     telemetry
 }

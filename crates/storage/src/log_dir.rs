@@ -213,6 +213,11 @@ impl LogDir {
         self.directory.open_files().count()
     }
 
+    /// Segment files that may be open at once.
+    pub fn open_files_max(&self) -> usize {
+        self.directory.open_files().max()
+    }
+
     /// What readers see of every log of a topic here, those being made from other directories last; the metadata log is
     /// none of them.
     pub fn views(&self) -> Vec<Arc<LogView>> {
@@ -223,7 +228,10 @@ impl LogDir {
 
     /// Number of logs of topics, copies being made included.
     pub fn logs_count(&self) -> usize {
-        self.views().len()
+        let state = self.state.lock();
+        // Asked for each log that is made, so nothing is walked through.
+        let metadata = usize::from(state.views.contains_key(&(Arc::from(METADATA_TOPIC), 0)));
+        state.views.len() + state.futures.len() - metadata
     }
 
     /// The readers' half of a partition's log, if it is here.

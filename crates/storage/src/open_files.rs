@@ -84,6 +84,11 @@ impl OpenFiles {
         self.is_crowded.swap(false, Ordering::Relaxed)
     }
 
+    /// How many files may be open.
+    pub(crate) fn max(&self) -> usize {
+        self.max
+    }
+
     /// How many files are open, counting those of segments that are gone but not yet noticed.
     pub(crate) fn count(&self) -> usize {
         self.queue.lock().len()

@@ -14,7 +14,7 @@ const TOPIC_ID: Uuid = Uuid([7; 16]);
 struct Fixture {
     partition: Arc<Partition>,
     platform: Platform,
-    _log_dir: LogDir,
+    log_dir: LogDir,
     _dir: TempDir,
 }
 
@@ -30,7 +30,7 @@ fn fixture(config: LogConfig) -> Fixture {
     Fixture {
         partition: Partition::new("t".into(), 0, TOPIC_ID, log, leader, platform.blocking.clone()),
         platform,
-        _log_dir: log_dir,
+        log_dir,
         _dir: dir,
     }
 }
@@ -71,6 +71,44 @@ async fn a_durable_batch_is_committed_once_it_is_on_stable_storage() {
         assert!(f.partition.flush_due(&f.platform, true).await);
         assert_eq!(view.recovery_point(), 2);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_does_not_come_back_holds_its_own_producers_up_and_nobody_else() {
+    const PRODUCERS: usize = 64;
+    const BATCHES: usize = 8;
+    const BATCH_BYTES: usize = 200 << 10;
+    let durable = || LogConfig::new(&config::TopicConfig::default(), i64::MAX);
+    let (f, other) = (fixture(durable()), fixture(durable()));
+    let now_ms = f.platform.clock.wall_ms();
+    f.partition.with_log(|log| log.append_as_leader(&batch(), 3, AppendOrigin::Coordinator, now_ms));
+    let stalled = f.log_dir.wal_ticket().expect("the first batch needs a file");
+    let mut builder = BatchBuilder::new(BatchSettings::default());
+    builder.append(None, Some(&[b'x'; BATCH_BYTES]), &[], now_ms).unwrap();
+    let large: Bytes = builder.build().unwrap().into();
+    let producers: Vec<_> = (0..PRODUCERS)
+        .map(|_| {
+            let (partition, large) = (f.partition.clone(), large.clone());
+            tokio::spawn(async move {
+                for _ in 0..BATCHES {
+                    partition.append_client(&parsed(&large), true, now_ms).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let taken = f.partition.view().size_bytes();
+    assert!(taken < 48 << 20, "{taken} of {} bytes wait in memory", PRODUCERS * BATCHES * BATCH_BYTES);
+    assert_eq!(f.partition.view().high_watermark(), 0, "nothing is committed that is not durable");
+    assert!(f.partition.read(|view| view.read(0, 1 << 20, view.log_end_offset(), true)).is_ok());
+    other.partition.append_client(&parsed(&batch()), true, now_ms).await.unwrap();
+    committed(&other.partition).await;
+    f.platform.blocking.run(move || stalled.run_all()).await;
+    for producer in producers {
+        producer.await.unwrap();
+    }
+    committed(&f.partition).await;
+    assert_eq!(f.partition.view().durable_end_offset(), (PRODUCERS * BATCHES + 1) as i64);
 }
 
 #[tokio::test]

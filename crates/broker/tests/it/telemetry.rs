@@ -108,6 +108,8 @@ async fn what_a_client_pushes_can_be_looked_at() {
     let id = told.client_instance_id;
     let line = format!("a_b_rate{{client_instance_id=\"{id}\",client_id=\"app-1\"}} 2.5\n");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains(&line), "{page}");
+    let files = page.lines().filter(|line| line.starts_with("klamm_log_open_files"));
+    assert_eq!(files.count(), 2, "one directory has files open and may have so many: {page}");
     let other: GetTelemetrySubscriptionsResponse<'static> =
         admin.ask(0, &GetTelemetrySubscriptionsRequest::default()).await;
     assert!(other.requested_metrics.is_empty(), "another client is not asked for anything");
