@@ -196,6 +196,67 @@ fn files_are_used_again_only_after_a_checkpoint() {
     assert!(files.map(|(_, bytes)| bytes.len() as u64).sum::<u64>() <= SMALL.bytes_max);
 }
 
+fn wal_files(f: &Fixture) -> Vec<(std::path::PathBuf, usize)> {
+    let files = f.disk.files().into_iter().filter(|(path, _)| path.to_string_lossy().contains("klamm-wal-"));
+    files.map(|(path, bytes)| (path, bytes.len())).collect()
+}
+
+#[test]
+fn after_a_power_cut_groups_go_on_in_the_last_file() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    fill(&mut log, 0, 3);
+    run_all(&dir);
+    let files = wal_files(&f);
+    drop((dir, log));
+    for life in 1..4 {
+        f.power_cut();
+        let (dir, report) = f.open();
+        assert_eq!((report.wal.groups, report.wal.lost_groups), (life, Vec::new()));
+        let mut log = take(&dir, durable());
+        assert_eq!(ends(&log).1, 2 + life as i64);
+        fill(&mut log, 2 + life as usize, 1);
+        let ticket = dir.wal_ticket().expect("the group needs no new file");
+        ticket.run();
+        assert_eq!(ends(&log).1, 3 + life as i64, "the first ticket was the group itself");
+        assert_eq!(wal_files(&f), files);
+    }
+}
+
+#[test]
+fn files_that_hold_nothing_that_is_needed_are_not_read() {
+    let f = Fixture { wal: WalConfig { bytes_max: 96 << 10, ..SMALL }, ..Fixture::new() };
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    let mut count = 0;
+    let mut add = |log: &mut UnifiedLog, groups: usize| {
+        for number in count..count + groups {
+            fill(log, number, 1);
+            run_all(&dir);
+        }
+        count += groups;
+    };
+    // A file holds three.
+    add(&mut log, 13);
+    let ticket = log.flush().unwrap();
+    run(&mut log, ticket);
+    dir.checkpoint().unwrap();
+    dir.release_wal();
+    // Into a file that is free again; the others keep what was in them.
+    add(&mut log, 4);
+    assert_eq!(ends(&log), (13, 17, 17));
+    drop((dir, log));
+    f.power_cut();
+    let (dir, report) = f.open();
+    assert_eq!(ends(&take(&dir, durable())).2, 17);
+    assert_eq!(
+        (report.wal.groups, report.wal.lost_groups),
+        (5, Vec::new()),
+        "those from the checkpoint's on"
+    );
+}
+
 #[test]
 fn a_clean_stop_leaves_no_file_and_a_killed_process_loses_nothing() {
     let f = Fixture::new();
