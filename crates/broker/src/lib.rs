@@ -38,6 +38,7 @@ mod recovery_watch;
 mod replica_moves;
 mod replicas;
 mod running;
+mod scrubber;
 mod stopwatch;
 mod takeover;
 mod topic_names;

@@ -111,7 +111,7 @@ fn close_all(logs: Vec<UnifiedLog>) -> Vec<PathBuf> {
     let mut failed = Vec::new();
     for mut log in logs {
         let view = log.view();
-        if view.offline_reason().is_some() {
+        if view.is_directory_offline() {
             continue;
         }
         let closed = log.close().and_then(|ticket| {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::MetadataLogConfig;
-use platform::{Disk, OpenMode, Platform};
+use platform::{Blocking, Disk, OpenMode, Platform};
 use protocol::Uuid;
 use raft::{AppendedBatch, QUORUM_STATE_FILE, QuorumState, SnapshotId, SnapshotInfo};
 use storage::{AppendError, AppendOrigin, DeleteTicket, FlushTicket, LogConfig, LogDir, UnifiedLog};
@@ -193,6 +193,18 @@ impl MetadataLog {
     /// Prepares the flush of all that was appended.
     pub(crate) fn flush(&mut self) -> Result<Option<FlushTicket>, MetadataLogError> {
         Ok(self.log.flush()?)
+    }
+
+    /// Writes down how far the log was flushed. A full disk is no reason to stop: the next flush is followed by another try.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn prove(&self, blocking: &Blocking) -> Result<(), MetadataLogError> {
+        let log_dir = Arc::clone(&self.log_dir);
+        match blocking.run(move || log_dir.checkpoint_recovery_points()).await {
+            Err(error) if error.is_full() => Ok(()),
+            written => Ok(written?),
+        }
     }
 
     /// Prepares the last flush: nothing may be appended after it.

@@ -236,7 +236,7 @@ impl Partition {
         if self.is_closed() { Err(ErrorCode::NOT_LEADER_OR_FOLLOWER) } else { Ok(()) }
     }
 
-    /// Says whether the partition's directory has failed.
+    /// Says whether the partition's directory has failed, or its log is damaged.
     #[must_use]
     pub fn is_offline(&self) -> bool {
         self.view().offline_reason().is_some()
@@ -423,7 +423,7 @@ impl Partition {
     #[must_use]
     pub fn has_unflushed(&self) -> bool {
         let view = self.view();
-        view.recovery_point() != view.log_end_offset() && view.offline_reason().is_none()
+        view.recovery_point() != view.log_end_offset() && !view.is_directory_offline()
     }
 
     /// Says whether a flush becomes due by time alone.

@@ -44,6 +44,7 @@ use crate::partitions::Partitions;
 use crate::quotas::Quotas;
 use crate::recovery_watch::RecoveryWatcher;
 use crate::replicas::Replicas;
+use crate::scrubber::Scrubber;
 use crate::takeover::{self, Refusal};
 
 /// How long a stop waits for requests under way before it closes their connections.
@@ -192,7 +193,7 @@ impl RunningNode {
             controller: controller.clone(),
         };
         tasks.spawn(async move { _ = fault_sender.send_replace(Some(watched.run(failures).await)) });
-        keep_house(&platform, &current_config, &partitions, &log_dirs, &mut tasks);
+        keep_house(&platform, &current_config, &partitions, &log_dirs, recovery.clean, &mut tasks);
         let slots = config.max_incremental_fetch_session_cache_slots;
         let node = Arc::new(Node {
             fetch_sessions: FetchSessions::new(usize::try_from(slots).unwrap_or(0)),
@@ -343,15 +344,18 @@ impl MetadataPublisher for Publisher {
     }
 }
 
-/// The chores of every directory, and compaction in all of them.
+/// The chores of every directory, compaction and verification in all of them.
 fn keep_house(
     platform: &Platform,
     current_config: &Arc<CurrentConfig>,
     partitions: &Arc<Partitions>,
     log_dirs: &Arc<LogDirs>,
+    was_clean: bool,
     tasks: &mut JoinSet<()>,
 ) {
     let config = current_config.load_full();
+    let scrubber = Scrubber { platform: platform.clone(), partitions: partitions.clone(), was_clean };
+    tasks.spawn(scrubber.run());
     let cleanable = Arc::new(Notify::new());
     for log_dir in log_dirs.opened() {
         let housekeeping = Housekeeping {

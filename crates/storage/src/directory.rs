@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use platform::{Disk, File, PathError, Rng};
+use platform::{Clock, Disk, File, PathError, Rng};
 
 use crate::error::StorageError;
 use crate::open_files::OpenFiles;
@@ -26,6 +26,7 @@ pub trait FailureListener: Send + Sync {
 /// The shared half of a log directory.
 pub(crate) struct Directory {
     disk: Arc<dyn Disk>,
+    clock: Clock,
     rng: Rng,
     health: Arc<Health>,
     open_files: OpenFiles,
@@ -84,6 +85,7 @@ impl Directory {
     pub(crate) fn new(
         path: PathBuf,
         disk: Arc<dyn Disk>,
+        clock: Clock,
         rng: Rng,
         max_open_files: usize,
         full_percent: u8,
@@ -92,6 +94,7 @@ impl Directory {
         let health = Arc::new(Health { path, offline: OnceLock::new(), listener });
         Self {
             disk,
+            clock,
             rng,
             health,
             open_files: OpenFiles::new(max_open_files),
@@ -129,6 +132,11 @@ impl Directory {
 
     pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
+    }
+
+    /// The time of day, for what people read.
+    pub(crate) fn wall_ms(&self) -> i64 {
+        self.clock.wall_ms()
     }
 
     pub(crate) fn rng(&self) -> &Rng {

@@ -24,9 +24,10 @@ use crate::log::{LoadedLog, UnifiedLog};
 use crate::log_config::LogConfig;
 use crate::marker_files::{decode_generation, decode_partition_metadata, is_torn_partition_metadata};
 use crate::producer_state::ProducerState;
+use crate::proof::{Ledger, LogProof, PROOF_FILE, ProofEntry, ProofIdentity, ProofKind, proof_entries};
 use crate::recovery_report::{Cut, RecoveryReport};
-use crate::scan::{BadBatch, BatchScan, LARGE_WINDOW_BYTES, Step};
-use crate::segment::{LargestTimestamp, MaxTimestamp, Segment, SegmentFault, SegmentIndexes};
+use crate::scan::{BadBatch, BatchScan, FoundBatch, LARGE_WINDOW_BYTES, Step};
+use crate::segment::{LargestTimestamp, MaxTimestamp, Segment, SegmentFault, SegmentIndexes, digest};
 use crate::view::{LogView, ViewStart};
 
 mod files;
@@ -79,9 +80,12 @@ pub(crate) fn load(
         segments: Vec::new(),
         end: End::default(),
         renewed: Vec::new(),
+        proof: Arc::new(LogProof::new(ProofIdentity::default(), 0, 0, true)),
+        ledger: None,
         report,
     };
     let topic_id = loader.read_topic_id()?;
+    loader.open_proof(topic_id)?;
     let generation = loader.read_generation()?;
     loader.load_segments(window)?;
     loader.finish(topic_id, generation)
@@ -97,6 +101,9 @@ struct Loader<'a, 'r> {
     end: End,
     /// Snapshots written in this start.
     renewed: Vec<i64>,
+    proof: Arc<LogProof>,
+    /// Of the batches that are checked here.
+    ledger: Option<Box<Ledger>>,
     report: &'r mut RecoveryReport,
 }
 
@@ -121,6 +128,34 @@ impl Loader<'_, '_> {
 
     fn damaged(&self, reason: String) -> StorageError {
         StorageError::Damaged { log: self.name(), reason }
+    }
+
+    /// Whether this log was written by us, and by nobody else since.
+    fn is_ours(&self) -> bool {
+        self.files.proof_bytes.is_some()
+    }
+
+    fn open_proof(&mut self, topic_id: Option<Uuid>) -> Result<(), StorageError> {
+        let topic_id = topic_id.map_or([0; 16], |id| id.0);
+        let identity = ProofIdentity { topic_id, partition: self.request.partition };
+        let bytes = self.files.proof_bytes.unwrap_or(0);
+        let recovery_point = self.request.recovery_point;
+        let may_be_stale = bytes > 0 && !self.request.clean && {
+            let found = self.disk().read(&self.dir.join(PROOF_FILE))?;
+            proof_entries(&found, i64::MAX).any(|entry| entry.end_offset > recovery_point)
+        };
+        self.proof = Arc::new(LogProof::new(identity, bytes, recovery_point, !may_be_stale));
+        Ok(())
+    }
+
+    /// A batch beyond the recovery point was found to be right.
+    fn note_proof(&mut self, base: i64, batch: &FoundBatch) {
+        let ledger = self.ledger.get_or_insert_with(|| Box::new(Ledger::start(base, batch.position)));
+        if ledger.place().0 != base {
+            ledger.seal();
+            ledger.go_on(base, batch.position);
+        }
+        ledger.note(&batch.header);
     }
 
     fn read_generation(&self) -> Result<u32, StorageError> {
@@ -263,7 +298,8 @@ impl Loader<'_, '_> {
             largest: LargestTimestamp::unknown(base, size, true),
         };
         let segment = Segment::existing(Arc::clone(&self.dir), base, size, self.request.now_ms, indexes);
-        self.segments.push(Arc::new(segment));
+        let next = self.files.logs.range(base + 1..).next().map_or(i64::MAX, |(next, _)| *next);
+        self.segments.push(Arc::new(segment.with_unverified(size, &self.proof, next)));
         true
     }
 
@@ -291,8 +327,10 @@ impl Loader<'_, '_> {
         }
         let indexes =
             SegmentIndexes { offsets: scanned.offsets, times: scanned.times, largest: scanned.largest };
-        let segment =
-            Arc::new(Segment::existing(Arc::clone(&self.dir), plan.base, size, self.request.now_ms, indexes));
+        let segment = Segment::existing(Arc::clone(&self.dir), plan.base, size, self.request.now_ms, indexes);
+        let unverified_end = scanned.checked_from.unwrap_or(size).min(size);
+        let end_bound = if is_cut { self.end.offset } else { plan.next.unwrap_or(self.end.offset) };
+        let segment = Arc::new(segment.with_unverified(unverified_end, &self.proof, end_bound));
         let is_sealed = plan.next.is_some() && !is_cut;
         if is_sealed {
             segment.close_time_index(self.resolve_max_timestamp(&segment)?);
@@ -339,10 +377,14 @@ impl Loader<'_, '_> {
     /// Cuts the log after `size` bytes of a segment, at the offset where the log now ends.
     fn cut(&mut self, base: i64, size: u64, bad: BadBatch) -> Result<(), StorageError> {
         let (from_offset, flushed) = (self.end.offset, self.request.recovery_point);
-        if from_offset < flushed {
+        if from_offset < flushed || self.request.clean {
             let path = segment_path(&self.dir, base, LOG_SUFFIX);
             let place = format!("at offset {from_offset} (file {}, position {size}) {bad}", path.display());
-            return Err(self.damaged(format!("{place}, and everything up to {flushed} had been flushed")));
+            let promise = match from_offset >= flushed {
+                true => "the log was closed cleanly".to_owned(),
+                false => format!("everything up to {flushed} had been flushed"),
+            };
+            return Err(self.damaged(format!("{place}, and {promise}")));
         }
         let later: Vec<(i64, u64)> =
             self.files.logs.range(base + 1..).map(|(base, len)| (*base, *len)).collect();
@@ -400,10 +442,39 @@ impl Loader<'_, '_> {
 
     fn check_recovery_point(&self) -> Result<(), StorageError> {
         let (end, flushed) = (self.end.offset, self.request.recovery_point);
-        if end >= flushed {
+        // After a clean stop the two are the same, unless the recovery point was lost or another program stopped it.
+        let last = self.segments.iter().rev().find(|segment| segment.size() > 0);
+        let is_sound = match last.filter(|_| self.request.clean && end > flushed) {
+            Some(last) => !self.is_disproved(last.base_offset(), last.size() - 1)?,
+            None => end >= flushed,
+        };
+        if is_sound {
             return Ok(());
         }
         Err(self.damaged(format!("it ends at offset {end}, and everything up to {flushed} had been flushed")))
+    }
+
+    /// Whether the proof contradicts the bytes at this position of a segment's file.
+    fn is_disproved(&self, base: i64, position: u64) -> Result<bool, StorageError> {
+        if !self.is_ours() {
+            return Ok(false);
+        }
+        let entries = self.proof.read(self.disk(), &self.dir, base)?;
+        if entries.iter().any(|entry| entry.kind == ProofKind::Swap) {
+            return Ok(false);
+        }
+        let covers = |e: &&ProofEntry| {
+            e.kind == ProofKind::Run && u64::from(e.from) <= position && position < u64::from(e.to)
+        };
+        let file = self.disk().open(&segment_path(&self.dir, base, LOG_SUFFIX), OpenMode::Read)?;
+        let mut is_covered = false;
+        for run in entries.iter().filter(covers) {
+            is_covered = true;
+            if digest(file.as_ref(), run)? == Some(run.crc) {
+                return Ok(false);
+            }
+        }
+        Ok(is_covered)
     }
 
     /// Puts the parts together.
@@ -435,8 +506,12 @@ impl Loader<'_, '_> {
             high_watermark: self.request.high_watermark.unwrap_or(0).clamp(log_start_offset, end_offset),
             segments: self.segments,
             epochs: self.epochs,
+            proof: self.proof,
         });
         view.set_generation(generation);
+        if self.files.has_damage {
+            view.settle_damage()?;
+        }
         Ok(UnifiedLog::new(LoadedLog {
             view: Arc::new(view),
             config: Arc::clone(&self.request.config),
@@ -448,6 +523,7 @@ impl Loader<'_, '_> {
             // An empty log is closed without a flush.
             names_unsure: !self.request.clean || self.request.recovery_point == 0,
             epochs_changed: self.end.epochs_changed,
+            ledger: self.ledger,
             now_ms: self.request.now_ms,
         }))
     }

@@ -15,6 +15,7 @@ use crate::layout::{PARTITION_METADATA, SNAPSHOT_SUFFIX, segment_path};
 use crate::log_config::LogConfig;
 use crate::marker_files::{encode_partition_metadata, is_rotten_topic_id};
 use crate::producer_state::ProducerState;
+use crate::proof::Ledger;
 use crate::segment::Segment;
 use crate::view::{LogView, SegmentList};
 
@@ -55,6 +56,8 @@ pub struct UnifiedLog {
     view: Arc<LogView>,
     config: Arc<LogConfig>,
     active: Active,
+    /// Checksums of what is appended; there is none before the first append.
+    ledger: Option<Box<Ledger>>,
     producers: ProducerState,
     /// Offsets of the snapshot files on disk, rising.
     snapshots: Vec<i64>,
@@ -142,6 +145,8 @@ pub(crate) struct LoadedLog {
     pub(crate) names_unsure: bool,
     /// Whether the epoch checkpoint file differs from the cache.
     pub(crate) epochs_changed: bool,
+    /// Proof of the batches beyond the recovery point.
+    pub(crate) ledger: Option<Box<Ledger>>,
     pub(crate) now_ms: i64,
 }
 
@@ -181,6 +186,7 @@ impl UnifiedLog {
             view,
             config,
             active,
+            ledger: loaded.ledger,
             producers: loaded.producers,
             snapshots: loaded.snapshots,
             latest_epoch,
@@ -309,6 +315,16 @@ pub(crate) fn allowed(mut config: Arc<LogConfig>, is_future: bool) -> Arc<LogCon
         Arc::make_mut(&mut config).durable = false;
     }
     config
+}
+
+/// The ledger of a segment to which the next batch comes at this position.
+fn ledger_at<'a>(ledger: &'a mut Option<Box<Ledger>>, segment: &Segment, position: u64) -> &'a mut Ledger {
+    let base_offset = segment.base_offset();
+    let ledger = ledger.get_or_insert_with(|| Box::new(Ledger::start(base_offset, position)));
+    if ledger.place() != (base_offset, position) {
+        ledger.go_on(base_offset, position);
+    }
+    ledger
 }
 
 fn draw_jitter(directory: &Directory, config: &LogConfig) -> i64 {

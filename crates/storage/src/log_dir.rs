@@ -22,6 +22,7 @@ use crate::log_config::LogConfig;
 use crate::marker_files::{encode_partition_metadata, is_rotten_topic_id};
 use crate::meta_properties::MetaProperties;
 use crate::producer_state::ProducerState;
+use crate::proof::{LogProof, ProofIdentity};
 use crate::recovery_progress::RecoveryProgress;
 use crate::recovery_report::RecoveryReport;
 use crate::segment::Segment;
@@ -266,6 +267,7 @@ impl LogDir {
         let Some(mut log) = log else { return Ok(None) };
         log.assign_topic_id(topic_id)?;
         log.update_config(config)?;
+        log.view().begin_service();
         Ok(Some(log))
     }
 
@@ -288,6 +290,7 @@ impl LogDir {
         let new = NewLog { key, dir_name: name, topic_id, is_future: false };
         let log = self.make_log(new, config.into(), now_ms)?;
         let view = log.view();
+        view.begin_service();
         self.state.lock().views.insert((Arc::clone(view.topic()), partition), view);
         self.directory.note_activity();
         Ok(log)
@@ -331,6 +334,7 @@ impl LogDir {
             high_watermark: 0,
             segments,
             epochs: EpochCache::default(),
+            proof: Arc::new(LogProof::new(ProofIdentity { topic_id: topic_id.0, partition }, 0, 0, true)),
         }));
         Ok(UnifiedLog::new(LoadedLog {
             view,
@@ -342,6 +346,7 @@ impl LogDir {
             unflushed_bytes: 0,
             names_unsure: true,
             epochs_changed: false,
+            ledger: None,
             now_ms,
         }))
     }

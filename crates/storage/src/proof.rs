@@ -8,13 +8,15 @@
 
 use records::BatchHeader;
 
+mod cold;
 mod combine;
-#[cfg(test)]
 mod ledger;
+mod log_proof;
 
+pub(crate) use cold::{Cold, Next};
 use combine::combine;
-#[cfg(test)]
-use ledger::Ledger;
+pub(crate) use ledger::Ledger;
+pub(crate) use log_proof::{LogProof, ProofNews};
 
 /// The file's name in a partition's directory. Kafka removes what ends so whenever it opens a log: what it then changes
 /// in the log is not contradicted by what we knew of it.
@@ -28,6 +30,7 @@ const MAGIC: [u8; 8] = *b"klmproof";
 const VERSION: u32 = 1;
 const KIND_RUN: u8 = 1;
 const KIND_SEAL: u8 = 2;
+const KIND_SWAP: u8 = 3;
 /// Bytes of an entry that its checksum covers.
 const COVERED_BYTES: usize = PROOF_SLOT_BYTES - 4;
 /// Bytes at the front of a batch that its own checksum leaves out, that checksum included.
@@ -49,6 +52,9 @@ pub enum ProofKind {
     Run,
     /// A whole segment that nothing is appended to any more.
     Seal,
+    /// Compaction was about to put this content in the segment's place. While such an entry is there, what is in the segment
+    /// may be what was before, of which nothing need be known, or the new content.
+    Swap,
 }
 
 /// One entry: the checksum of the bytes `from..to` of a segment's file, which are whole batches.
@@ -80,7 +86,7 @@ pub enum ProofSlot {
     Entry(ProofEntry),
     /// Zeros: the write did not arrive.
     Blank,
-    /// Neither, or the entry of another log.
+    /// Neither.
     Bad,
 }
 
@@ -108,20 +114,16 @@ impl ProofIdentity {
         topic_id.copy_from_slice(&slot[12..28]);
         Some(Self { topic_id, partition: be_u32(slot, 28) as i32 })
     }
-
-    /// Checksums of entries begin with this, so that no log's entry passes for another's.
-    fn seed(&self) -> u32 {
-        crc32c::crc32c_append(crc32c::crc32c(&self.topic_id), &self.partition.to_be_bytes())
-    }
 }
 
 impl ProofEntry {
-    /// The entry as a slot of this log's file.
-    pub fn encode(&self, identity: &ProofIdentity) -> [u8; PROOF_SLOT_BYTES] {
+    /// The entry as a slot of the file.
+    pub fn encode(&self) -> [u8; PROOF_SLOT_BYTES] {
         let mut slot = [0; PROOF_SLOT_BYTES];
         slot[0] = match self.kind {
             ProofKind::Run => KIND_RUN,
             ProofKind::Seal => KIND_SEAL,
+            ProofKind::Swap => KIND_SWAP,
         };
         slot[4..8].copy_from_slice(&self.content.to_be_bytes());
         slot[8..16].copy_from_slice(&self.base_offset.to_be_bytes());
@@ -130,19 +132,20 @@ impl ProofEntry {
         slot[28..32].copy_from_slice(&self.to.to_be_bytes());
         slot[32..36].copy_from_slice(&self.crc.to_be_bytes());
         slot[36..40].copy_from_slice(&self.last_epoch.to_be_bytes());
-        let crc = crc32c::crc32c_append(identity.seed(), &slot[..COVERED_BYTES]);
+        let crc = crc32c::crc32c(&slot[..COVERED_BYTES]);
         slot[COVERED_BYTES..].copy_from_slice(&crc.to_be_bytes());
         slot
     }
 
-    fn decode(slot: &[u8; PROOF_SLOT_BYTES], seed: u32) -> ProofSlot {
+    fn decode(slot: &[u8; PROOF_SLOT_BYTES]) -> ProofSlot {
         if slot.iter().all(|byte| *byte == 0) {
             return ProofSlot::Blank;
         }
-        let crc = crc32c::crc32c_append(seed, &slot[..COVERED_BYTES]);
+        let crc = crc32c::crc32c(&slot[..COVERED_BYTES]);
         let kind = match slot[0] {
             KIND_RUN => ProofKind::Run,
             KIND_SEAL => ProofKind::Seal,
+            KIND_SWAP => ProofKind::Swap,
             _ => return ProofSlot::Bad,
         };
         let entry = Self {
@@ -169,28 +172,18 @@ impl ProofEntry {
     }
 }
 
-/// Every slot of a file after its header, with its position. Of a file whose header cannot be read `identity` is what the
-/// caller knows.
-pub fn proof_slots<'a>(
-    bytes: &'a [u8],
-    identity: &ProofIdentity,
-) -> impl Iterator<Item = (u64, ProofSlot)> + use<'a> {
-    let seed = identity.seed();
+/// Every slot of a file after its header, with its position. The header need not be whole.
+pub fn proof_slots(bytes: &[u8]) -> impl Iterator<Item = (u64, ProofSlot)> + use<'_> {
     let rest = bytes.get(PROOF_SLOT_BYTES..).unwrap_or_default();
-    rest.chunks(PROOF_SLOT_BYTES).enumerate().map(move |(number, slot)| {
+    rest.chunks(PROOF_SLOT_BYTES).enumerate().map(|(number, slot)| {
         let position = ((number + 1) * PROOF_SLOT_BYTES) as u64;
-        let slot = slot.first_chunk().map_or(ProofSlot::Bad, |slot| ProofEntry::decode(slot, seed));
-        (position, slot)
+        (position, slot.first_chunk().map_or(ProofSlot::Bad, ProofEntry::decode))
     })
 }
 
 /// The entries of a file that count: those that end at or below `proven_end`, the recovery point on disk.
-pub fn proof_entries<'a>(
-    bytes: &'a [u8],
-    identity: &ProofIdentity,
-    proven_end: i64,
-) -> impl Iterator<Item = ProofEntry> + use<'a> {
-    proof_slots(bytes, identity).filter_map(move |(_, slot)| match slot {
+pub fn proof_entries(bytes: &[u8], proven_end: i64) -> impl Iterator<Item = ProofEntry> + use<'_> {
+    proof_slots(bytes).filter_map(move |(_, slot)| match slot {
         ProofSlot::Entry(entry) if entry.end_offset <= proven_end => Some(entry),
         _ => None,
     })
@@ -199,12 +192,11 @@ pub fn proof_entries<'a>(
 /// The entries of one segment, of all its contents, without those that another one of the same content contains.
 pub fn proof_of_segment(entries: impl Iterator<Item = ProofEntry>, base_offset: i64) -> Vec<ProofEntry> {
     let mut found: Vec<ProofEntry> = entries.filter(|entry| entry.base_offset == base_offset).collect();
-    let kind = |entry: &ProofEntry| u8::from(entry.kind == ProofKind::Seal);
-    found.sort_by_key(|e| (kind(e), e.content, e.from, std::cmp::Reverse(e.to)));
+    found.sort_by_key(|e| (e.kind as u8, e.content, e.from, std::cmp::Reverse(e.to)));
     let mut widest: Option<ProofEntry> = None;
     found.retain(|entry| {
         let is_inside = widest.is_some_and(|wide| {
-            kind(&wide) == kind(entry) && wide.content == entry.content && entry.from == wide.from
+            wide.kind == entry.kind && wide.content == entry.content && entry.to <= wide.to
         });
         if !is_inside {
             widest = Some(*entry);

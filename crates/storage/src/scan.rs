@@ -67,6 +67,13 @@ pub enum BadBatch {
         /// Base offset of the next segment.
         to: i64,
     },
+    /// The bytes up to `to` are not those that were written.
+    Digest {
+        /// Position after them.
+        to: u64,
+        /// The offset after their last batch.
+        end_offset: i64,
+    },
     /// The marker aborts a transaction that no `.txnindex` calls aborted.
     UnknownAbort,
 }
@@ -83,6 +90,10 @@ impl fmt::Display for BadBatch {
             Self::Offset { expected, found } => {
                 write!(f, "the batch starts at offset {found}, and the next offset is {expected}")
             }
+            Self::Digest { to, end_offset } => write!(
+                f,
+                "the bytes up to position {to}, offset {end_offset}, are not those that were written"
+            ),
             Self::UnknownAbort => {
                 f.write_str("the marker aborts a transaction that is missing in the .txnindex files")
             }

@@ -16,13 +16,16 @@ use crate::index::{IndexTable, OffsetEntry, TimeEntry, entry_at, search_file};
 use crate::layout::{
     DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SEGMENT_SUFFIXES, TIME_INDEX_SUFFIX, segment_path,
 };
+use crate::proof::Cold;
 use crate::scan::{BadBatch, BatchScan, FoundBatch, SMALL_WINDOW_BYTES, Step};
 
 mod max_timestamp;
 mod timestamps;
+mod verify;
 
 pub(crate) use max_timestamp::{LargestTimestamp, MaxTimestamp};
 pub use timestamps::TimestampOffset;
+pub(crate) use verify::digest;
 
 /// Bytes that are walked batch by batch without asking the index: about what the look-up would cost.
 const WALKED_BYTES: u64 = 32 << 10;
@@ -45,6 +48,10 @@ pub(crate) struct Segment {
     /// Whether the files were renamed to wait for deletion.
     deleted: AtomicBool,
     index: Mutex<SegmentIndex>,
+    /// Bytes before this position may be ones of an earlier process that were not verified.
+    unverified_end: AtomicU64,
+    /// What is known of those.
+    cold: Mutex<Option<Box<Cold>>>,
 }
 
 struct SegmentIndex {
@@ -114,6 +121,8 @@ impl Segment {
             used: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
             index: Mutex::new(SegmentIndex { offsets, times, largest }),
+            unverified_end: AtomicU64::new(0),
+            cold: Mutex::new(None),
         }
     }
 
@@ -147,6 +156,12 @@ impl Segment {
 
     pub(crate) fn set_size(&self, size: u64) {
         self.size.store(size, Ordering::Release);
+    }
+
+    /// The file was cut to this size.
+    pub(crate) fn note_cut(&self, size: u64) {
+        self.set_size(size);
+        self.cut_unverified(size);
     }
 
     pub(crate) fn created_ms(&self) -> i64 {
@@ -425,25 +440,66 @@ impl Segment {
         let start = hint.filter(|entry| u64::from(entry.position) < size);
         if let Some(entry) = start {
             let mut scan = BatchScan::new(file.as_ref(), &mut window, u64::from(entry.position), size);
-            match self.confirmed(&mut scan, entry)? {
+            match self.confirmed(directory, &mut scan, entry)? {
                 Some(batch) if batch.header.last_offset() >= offset => return Ok(Some(batch)),
-                Some(_) => return walk(scan, |batch| batch.header.last_offset() >= offset),
+                Some(_) => return self.walk(directory, scan, |batch| batch.header.last_offset() >= offset),
                 None => {
                     tracing::warn!(path = %self.path(INDEX_SUFFIX).display(), "an offset index entry is wrong")
                 }
             }
         }
         let scan = BatchScan::new(file.as_ref(), &mut window, 0, size);
-        walk(scan, |batch| batch.header.last_offset() >= offset)
+        self.walk(directory, scan, |batch| batch.header.last_offset() >= offset)
     }
 
     /// The batch an index entry points to, where `scan` starts, if it is the one the entry means.
-    fn confirmed(&self, scan: &mut BatchScan<'_>, entry: OffsetEntry) -> io::Result<Option<FoundBatch>> {
+    fn confirmed(
+        self: &Arc<Self>,
+        directory: &Directory,
+        scan: &mut BatchScan<'_>,
+        entry: OffsetEntry,
+    ) -> Result<Option<FoundBatch>, SegmentFault> {
         let last_offset = self.base_offset + i64::from(entry.relative_offset);
-        match scan.step()? {
-            Step::Batch(batch) if batch.header.last_offset() == last_offset => Ok(Some(batch)),
-            _ => Ok(None),
+        let batch = match scan.step()? {
+            Step::Batch(batch) if batch.header.last_offset() == last_offset => batch,
+            _ => return Ok(None),
+        };
+        match self.verify(directory, batch.position, batch.position + 1) {
+            Ok(()) => Ok(Some(batch)),
+            // Either is wrong, the batch or the entry. A walk from the front finds out.
+            Err(SegmentFault::Bad { .. }) => Ok(None),
+            Err(fault) => Err(fault),
         }
+    }
+
+    /// The next batch of a walk, verified.
+    fn step(
+        self: &Arc<Self>,
+        directory: &Directory,
+        scan: &mut BatchScan<'_>,
+    ) -> Result<Option<FoundBatch>, SegmentFault> {
+        let position = scan.position();
+        self.verify(directory, position, position + 1)?;
+        match scan.step()? {
+            Step::Batch(batch) => Ok(Some(batch)),
+            Step::End => Ok(None),
+            Step::Bad(bad) => Err(SegmentFault::Bad { position, bad }),
+        }
+    }
+
+    /// Goes on to the first batch that is `wanted`.
+    fn walk(
+        self: &Arc<Self>,
+        directory: &Directory,
+        mut scan: BatchScan<'_>,
+        wanted: impl Fn(&FoundBatch) -> bool,
+    ) -> Result<Option<FoundBatch>, SegmentFault> {
+        while let Some(batch) = self.step(directory, &mut scan)? {
+            if wanted(&batch) {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
     }
 
     /// The last end of a batch in `from..=limit`, and the offset after that batch; `None` if the first batch is longer.
@@ -466,22 +522,19 @@ impl Segment {
             && u64::from(entry.position) > from
         {
             let mut scan = BatchScan::new(file.as_ref(), &mut window, u64::from(entry.position), size);
-            if let Some(batch) = self.confirmed(&mut scan, entry)? {
+            if let Some(batch) = self.confirmed(directory, &mut scan, entry)? {
                 best = Some((batch.position, batch.header.base_offset));
             }
         }
         let start = best.map_or(from, |(position, _)| position);
         let mut scan = BatchScan::new(file.as_ref(), &mut window, start, size);
-        loop {
-            let position = scan.position();
-            match scan.step()? {
-                Step::Batch(batch) if batch.end() <= limit => {
-                    best = Some((batch.end(), batch.header.next_offset()));
-                }
-                Step::Batch(_) | Step::End => return Ok(best),
-                Step::Bad(bad) => return Err(SegmentFault::Bad { position, bad }),
-            }
+        while scan.position() < limit
+            && let Some(batch) = self.step(directory, &mut scan)?
+            && batch.end() <= limit
+        {
+            best = Some((batch.end(), batch.header.next_offset()));
         }
+        Ok(best)
     }
 
     /// The end of the batch that starts at `position`, and the offset after it.
@@ -493,27 +546,13 @@ impl Segment {
         let size = self.size();
         let file = self.file(directory, false)?;
         let mut window = [0; records::HEADER_BYTES];
-        let bad = match BatchScan::new(file.as_ref(), &mut window, position, size).step()? {
-            Step::Batch(batch) => return Ok((batch.end(), batch.header.next_offset())),
-            Step::End => BadBatch::Torn { needed: records::HEADER_BYTES as u64, available: 0 },
-            Step::Bad(bad) => bad,
-        };
-        Err(SegmentFault::Bad { position, bad })
-    }
-}
-
-/// Goes on to the first batch that is `wanted`.
-fn walk(
-    mut scan: BatchScan<'_>,
-    wanted: impl Fn(&FoundBatch) -> bool,
-) -> Result<Option<FoundBatch>, SegmentFault> {
-    loop {
-        let position = scan.position();
-        match scan.step()? {
-            Step::Batch(batch) if wanted(&batch) => return Ok(Some(batch)),
-            Step::Batch(_) => {}
-            Step::End => return Ok(None),
-            Step::Bad(bad) => return Err(SegmentFault::Bad { position, bad }),
+        let mut scan = BatchScan::new(file.as_ref(), &mut window, position, size);
+        match self.step(directory, &mut scan)? {
+            Some(batch) => Ok((batch.end(), batch.header.next_offset())),
+            None => {
+                let bad = BadBatch::Torn { needed: records::HEADER_BYTES as u64, available: 0 };
+                Err(SegmentFault::Bad { position, bad })
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod read;
 mod recovery;
 mod retention;
 mod roll;
+mod rot;
 pub(crate) mod stops;
 mod timestamps;
 mod truncate;

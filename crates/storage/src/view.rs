@@ -17,9 +17,11 @@ use crate::directory::Directory;
 use crate::epoch_cache::{EpochCache, EpochEntry};
 use crate::error::{ReadError, StorageError};
 use crate::layout::LOG_SUFFIX;
+use crate::proof::LogProof;
 use crate::segment::{Segment, SegmentFault, TimestampOffset};
 use crate::wal::WalTicket;
 
+mod damage;
 mod positions;
 
 pub(crate) use positions::Positions;
@@ -57,6 +59,10 @@ pub struct LogView {
     segments: ArcSwap<SegmentList>,
     positions: Mutex<Positions>,
     epochs: Mutex<EpochCache>,
+    proof: Arc<LogProof>,
+    in_service: OnceLock<()>,
+    /// What was found damaged.
+    damage: OnceLock<Box<str>>,
 }
 
 /// Who wants to know that more of a log has become durable.
@@ -128,6 +134,7 @@ pub(crate) struct ViewStart {
     pub(crate) high_watermark: i64,
     pub(crate) segments: SegmentList,
     pub(crate) epochs: EpochCache,
+    pub(crate) proof: Arc<LogProof>,
 }
 
 impl LogView {
@@ -163,6 +170,9 @@ impl LogView {
             segments: ArcSwap::from_pointee(start.segments),
             positions: Mutex::new(positions),
             epochs: Mutex::new(start.epochs),
+            proof: start.proof,
+            in_service: OnceLock::new(),
+            damage: OnceLock::new(),
         }
     }
 
@@ -278,9 +288,14 @@ impl LogView {
         self.segments.load().len()
     }
 
-    /// Why the log directory went offline, if it did.
+    /// Why the log is offline, if it is: its directory failed, or it was found damaged.
     pub fn offline_reason(&self) -> Option<&str> {
-        self.directory.offline_reason()
+        self.directory.offline_reason().or_else(|| self.damage.get().map(AsRef::as_ref))
+    }
+
+    /// Whether the log directory went offline.
+    pub fn is_directory_offline(&self) -> bool {
+        self.directory.offline_reason().is_some()
     }
 
     /// Notes that compaction cannot read the log: it is not tried again until the next start.
@@ -329,6 +344,7 @@ impl LogView {
         upper_bound: i64,
         min_one: bool,
     ) -> Result<Option<FetchSlice>, ReadError> {
+        self.check_sound()?;
         let (log_start_offset, log_end_offset) = (self.log_start_offset(), self.log_end_offset());
         if offset < log_start_offset || offset > log_end_offset {
             return Err(ReadError::OffsetOutOfRange { offset, log_start_offset, log_end_offset });
@@ -382,6 +398,7 @@ impl LogView {
                 None => segment.batch_end(&self.directory, position)?,
             }
         };
+        segment.verify(&self.directory, position, until)?;
         self.positions.lock().note_read(segment.place(), next_offset, until);
         let file = segment.file(&self.directory, false)?;
         Ok(Found::Slice(FetchSlice { file, position, len: (until - position) as usize, next_offset }))
@@ -426,6 +443,34 @@ impl LogView {
                 .map_err(|fault| self.storage_fault(segment, offset, fault))?;
             Ok(later + segment.size().saturating_sub(position))
         })
+    }
+
+    /// Verifies some more of what an earlier process wrote. Gives the bytes looked at; `None` once all is verified. Blocks.
+    ///
+    /// # Errors
+    /// The disk's, or [`StorageError::Corrupt`].
+    pub fn verify_some(&self) -> Result<Option<u64>, StorageError> {
+        self.with_segments(|segments| {
+            for segment in segments.iter().filter(|segment| !segment.is_verified()) {
+                let fault = |fault| self.storage_fault(segment, segment.base_offset(), fault);
+                if let Some(bytes) = segment.verify_some(&self.directory).map_err(fault)? {
+                    return Ok(Some(bytes));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// Has all but the active segment verified again before it is used.
+    pub fn verify_again(&self) {
+        let segments = self.segments();
+        self.proof.raise_proven_end(|| self.checkpointed());
+        let flushed = self.checkpointed();
+        for pair in segments.windows(2) {
+            if pair[1].base_offset() <= flushed {
+                pair[0].verify_again(&self.proof, pair[1].base_offset());
+            }
+        }
     }
 
     /// The first record at or after this time (ms), by offset; `None` if there is none. May read and decompress a batch.
@@ -483,6 +528,7 @@ impl LogView {
         &self,
         search: impl Fn(&SegmentList) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
+        self.check_sound()?;
         loop {
             let segments = self.segments();
             match search(&segments) {
@@ -510,13 +556,11 @@ impl LogView {
                 self.directory.read_failed(&error);
                 error.into()
             }
-            SegmentFault::Bad { position, bad } => StorageError::Corrupt {
-                log: self.name(),
-                offset,
-                path: segment.path(LOG_SUFFIX),
-                position,
-                bad,
-            },
+            SegmentFault::Bad { position, bad } => {
+                self.judge_damage(segment, position, &bad);
+                let path = segment.path(LOG_SUFFIX);
+                StorageError::Corrupt { log: self.name(), offset, path, position, bad }
+            }
         }
     }
 
@@ -524,6 +568,10 @@ impl LogView {
 
     pub(crate) fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+
+    pub(crate) fn proof(&self) -> &Arc<LogProof> {
+        &self.proof
     }
 
     pub(crate) fn shared_dir(&self) -> &Arc<Path> {
@@ -597,6 +645,7 @@ impl LogView {
         self.recovery_point.fetch_min(offset, Ordering::AcqRel);
         self.durable_end_offset.fetch_min(offset, Ordering::AcqRel);
         self.checkpointed.fetch_min(offset, Ordering::AcqRel);
+        self.proof.void_above(offset);
     }
 
     /// The write-ahead log has everything before `offset`, as the log was in that generation. Whether the log is still in

@@ -83,6 +83,7 @@ pub async fn start(
         flush_to: None,
         snapshot: None,
         delete_due_ms: None,
+        prove_due_ms: None,
         producer_ids: ProducerIds::default(),
         performance: Performance::new(&settings.config.metadata_log),
         publisher: None,

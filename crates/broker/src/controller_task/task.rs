@@ -46,6 +46,8 @@ pub struct ControllerTask {
     pub(super) snapshot: Option<(SnapshotId, JoinHandle<Result<SnapshotInfo, ControllerError>>)>,
     /// When files out of use may be removed.
     pub(super) delete_due_ms: Option<i64>,
+    /// When it is to be written down how far the log was flushed, unless it goes on before.
+    pub(super) prove_due_ms: Option<i64>,
     pub(super) producer_ids: ProducerIds,
     pub(super) performance: Performance,
     pub(super) publisher: Option<Arc<dyn MetadataPublisher>>,
@@ -149,7 +151,8 @@ impl ControllerTask {
     }
 
     fn due_ms(&self) -> Option<i64> {
-        let due = [self.raft.poll_timeout(), self.controller.poll_timeout(), self.delete_due_ms];
+        let due =
+            [self.raft.poll_timeout(), self.controller.poll_timeout(), self.delete_due_ms, self.prove_due_ms];
         due.into_iter().flatten().min()
     }
 
@@ -175,6 +178,10 @@ impl ControllerTask {
             if let Some(ticket) = self.log.expired_files(now_ms) {
                 self.platform.blocking.run(move || ticket.run()).await;
             }
+        }
+        if self.prove_due_ms.is_some_and(|due| due <= now_ms) {
+            self.prove_due_ms = None;
+            self.log.prove(&self.platform.blocking).await?;
         }
         if self.controller.poll_timeout().is_some_and(|due| due <= now_ms) {
             let (sender, fenced) = oneshot::channel();

@@ -14,6 +14,10 @@ use super::snapshot::write_snapshot;
 use super::task::ControllerTask;
 use crate::metadata_log::MetadataLogError;
 
+/// How long the log stands still before it is written down how far it was flushed: from then on a start takes nothing of
+/// it for the torn end of a batch.
+const PROVE_AFTER_MS: i64 = 50;
+
 /// An answer that waits for everything below an offset to be committed.
 struct Waiting {
     end_offset: i64,
@@ -157,6 +161,7 @@ impl ControllerTask {
                     .await;
                 result?;
                 self.log.mark_durable(&ticket);
+                self.prove_due_ms = Some(self.platform.clock.wall_ms() + PROVE_AFTER_MS);
             }
             let mut effects = Vec::new();
             self.raft.handle_flushed(self.platform.clock.wall_ms(), end_offset, &mut effects);

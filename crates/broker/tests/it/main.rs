@@ -7,6 +7,7 @@ mod admin;
 mod cluster_admin;
 mod compaction;
 mod configs;
+mod damage;
 mod deadlines;
 mod directories;
 mod fetching;

@@ -19,6 +19,7 @@ use super::reader::BatchReader;
 use super::transactions::Transactions;
 use crate::error::StorageError;
 use crate::log_config::LogConfig;
+use crate::proof::ProofEntry;
 use crate::scan::BadBatch;
 use crate::segment::{Segment, SegmentFault};
 use crate::txn_index::AbortedTxn;
@@ -73,6 +74,8 @@ pub struct CleanedGroup {
     /// Sizes of the replaced segments when they were read.
     pub(crate) sizes: Vec<u64>,
     pub(crate) segment: Arc<Segment>,
+    /// The proof of it.
+    pub(crate) proof: Vec<ProofEntry>,
 }
 
 impl CleanedGroup {
@@ -289,6 +292,7 @@ impl Cleaning {
             return Ok(());
         }
         let position = self.reader.position();
+        segment.verify(&directory, position, position + 1)?;
         let Some(file) = self.file.as_deref() else { return Ok(()) };
         let Some(batch) = self.reader.next(file)? else { return Ok(()) };
         self.outcome.io_bytes += batch.bytes.len() as u64;
@@ -387,6 +391,7 @@ impl Cleaning {
         output: &mut Output,
     ) -> Result<(), SegmentFault> {
         let position = self.reader.position();
+        self.segments[number].0.verify(self.view.directory(), position, position + 1)?;
         let is_last_segment = self.segments[number + 1..range.end].iter().all(|(_, sizes)| sizes.bytes == 0);
         let Some(file) = self.file.as_deref() else { return Ok(()) };
         let Some(batch) = self.reader.next(file)? else { return Ok(()) };
@@ -432,7 +437,7 @@ impl Cleaning {
         let disk = Arc::clone(self.view.directory().disk());
         let base_offset = self.segments[range.start].0.base_offset();
         let finished = output.finish(disk.as_ref(), last.created_ms(), revision);
-        let (segment, buffer) = match finished {
+        let (segment, proof, buffer) = match finished {
             Ok(finished) => finished,
             Err(error) => {
                 discard(disk.as_ref(), self.view.dir(), base_offset);
@@ -451,6 +456,7 @@ impl Cleaning {
             replaced,
             sizes,
             segment: Arc::new(segment),
+            proof,
         }))
     }
 }

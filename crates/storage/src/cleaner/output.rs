@@ -15,6 +15,7 @@ use crate::layout::{
     CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SEGMENT_SUFFIXES, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
     segment_path,
 };
+use crate::proof::{Ledger, ProofEntry};
 use crate::segment::{LargestTimestamp, MaxTimestamp, Segment, SegmentIndexes};
 use crate::txn_index::{self, AbortedTxn};
 
@@ -40,6 +41,7 @@ pub(crate) struct Output {
     index_interval_bytes: u64,
     largest: MaxTimestamp,
     aborted: Vec<AbortedTxn>,
+    ledger: Ledger,
 }
 
 impl Output {
@@ -71,6 +73,7 @@ impl Output {
             index_interval_bytes: u64::from(index_interval_bytes),
             largest: MaxTimestamp::none(base_offset),
             aborted: Vec::new(),
+            ledger: Ledger::start(base_offset, 0),
         })
     }
 
@@ -93,6 +96,8 @@ impl Output {
             self.bytes_since_index = 0;
         }
         self.bytes_since_index += bytes;
+        let batch = &self.pending[self.pending.len() - header.size_bytes()..];
+        self.ledger.append(header, batch, &[]);
         true
     }
 
@@ -125,14 +130,14 @@ impl Output {
         Ok(bytes)
     }
 
-    /// Completes the files and flushes them. Gives the segment as it will be once its files have their names, and the
-    /// buffer back.
+    /// Completes the files and flushes them. Gives the segment as it will be once its files have their names, its proof,
+    /// and the buffer back.
     pub(crate) fn finish(
         mut self,
         disk: &dyn Disk,
         created_ms: i64,
         revision: u32,
-    ) -> io::Result<(Segment, Vec<u8>)> {
+    ) -> io::Result<(Segment, Vec<ProofEntry>, Vec<u8>)> {
         self.write()?;
         self.file.sync_data()?;
         self.push_time();
@@ -147,7 +152,7 @@ impl Output {
             largest: LargestTimestamp::Known(self.largest),
         };
         let segment = Segment::existing(self.dir, self.base_offset, self.written, created_ms, indexes);
-        Ok((segment.with_revision(revision), self.pending))
+        Ok((segment.with_revision(revision), self.ledger.into_content(), self.pending))
     }
 
     fn write_file(&self, disk: &dyn Disk, suffix: &str, bytes: &[u8]) -> io::Result<()> {

@@ -13,11 +13,11 @@ use records::BatchHeader;
 use super::batch_reader::{BatchReader, Found, Sound};
 use crate::checkpoint_file::{decode_epochs, decode_offsets};
 use crate::index::{IndexEntry, OffsetEntry, TimeEntry};
+use crate::layout::LOG_SUFFIX;
 use crate::layout::{
     CLEANER_CHECKPOINT, FileKind, HIGH_WATERMARK_CHECKPOINT, LEADER_EPOCH_CHECKPOINT, LOG_START_CHECKPOINT,
-    PARTITION_METADATA, RECOVERY_POINT_CHECKPOINT, dir_kind, file_kind, is_wal_file,
+    PARTITION_METADATA, RECOVERY_POINT_CHECKPOINT, file_kind, is_wal_file,
 };
-use crate::layout::{DirKind, LOG_SUFFIX};
 use crate::marker_files::decode_partition_metadata;
 use crate::producer_state::snapshot;
 use crate::proof::{PROOF_FILE, ProofEntry, ProofIdentity, ProofSlot, proof_slots};
@@ -172,7 +172,7 @@ pub fn dump(disk: &dyn Disk, path: &Path, sink: &mut ItemSink<'_>) -> io::Result
     let items = match file_kind(&name) {
         _ if is_offsets => Ok(offsets(&bytes)),
         _ if name == LEADER_EPOCH_CHECKPOINT => Ok(epochs(&bytes)),
-        _ if name == PROOF_FILE => Ok(proof(path, &bytes)),
+        _ if name == PROOF_FILE => Ok(proof(&bytes)),
         _ if name == PARTITION_METADATA => Ok(vec![match decode_partition_metadata(&bytes) {
             Ok(id) => Item::TopicId(id),
             Err(reason) => Item::Unreadable { position: 0, reason },
@@ -340,19 +340,12 @@ fn offsets(bytes: &[u8]) -> Vec<Item<'static>> {
     }
 }
 
-/// Entries are of the log that the header names, or else of the one whose directory this is.
-fn proof(path: &Path, bytes: &[u8]) -> Vec<Item<'static>> {
-    let dir = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let partition = match dir_kind(&dir.unwrap_or_default()) {
-        DirKind::Log { partition, .. } => partition,
-        _ => 0,
-    };
+fn proof(bytes: &[u8]) -> Vec<Item<'static>> {
     let mut items = Vec::new();
-    let identity = ProofIdentity::decode(bytes).unwrap_or_else(|| {
+    if ProofIdentity::decode(bytes).is_none() {
         items.extend(unreadable(0, "the header cannot be read"));
-        ProofIdentity { topic_id: [0; 16], partition }
-    });
-    for (position, slot) in proof_slots(bytes, &identity) {
+    }
+    for (position, slot) in proof_slots(bytes) {
         match slot {
             ProofSlot::Entry(entry) => items.push(Item::Proof(entry)),
             ProofSlot::Blank => {}

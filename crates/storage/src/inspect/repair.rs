@@ -211,7 +211,7 @@ impl Repair<'_> {
             return Ok(Vec::new());
         }
         let bytes = self.disk.read(&path)?;
-        let slots = proof_slots(&bytes, &self.identity());
+        let slots = proof_slots(&bytes);
         Ok(slots
             .filter_map(|(_, slot)| if let ProofSlot::Entry(entry) = slot { Some(entry) } else { None })
             .collect())
@@ -221,7 +221,7 @@ impl Repair<'_> {
         let identity = self.identity();
         let mut bytes = Vec::with_capacity((entries.len() + 1) * PROOF_SLOT_BYTES);
         bytes.extend_from_slice(&identity.encode());
-        entries.iter().for_each(|entry| bytes.extend_from_slice(&entry.encode(&identity)));
+        entries.iter().for_each(|entry| bytes.extend_from_slice(&entry.encode()));
         self.disk.write_atomic(&self.log.path.join(PROOF_FILE), &bytes)
     }
 

@@ -10,9 +10,10 @@ use platform::Disk;
 
 use crate::error::StorageError;
 use crate::layout::{
-    FileKind, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, TIME_INDEX_SUFFIX,
-    TXN_INDEX_SUFFIX, file_kind, segment_path,
+    DAMAGE, FileKind, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA,
+    TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, file_kind, segment_path,
 };
+use crate::proof::PROOF_FILE;
 use crate::recovery_report::RecoveryReport;
 
 /// What is there, by base offset, with lengths in bytes.
@@ -27,6 +28,10 @@ pub(super) struct LogFiles {
     pub(super) has_partition_metadata: bool,
     pub(super) has_epochs: bool,
     pub(super) has_generation: bool,
+    /// Bytes of the proof file, if there is one.
+    pub(super) proof_bytes: Option<u64>,
+    /// Whether damage was found and remembered.
+    pub(super) has_damage: bool,
     /// Base offsets of segments that compaction had not finished, rising.
     pub(super) cleaned: BTreeSet<i64>,
     /// Files of finished ones that were about to take the place of others.
@@ -74,6 +79,10 @@ impl LogFiles {
                     files.has_partition_metadata |= entry.name == PARTITION_METADATA;
                     files.has_epochs |= entry.name == LEADER_EPOCH_CHECKPOINT;
                     files.has_generation |= entry.name == GENERATION;
+                    files.has_damage |= entry.name == DAMAGE;
+                    if entry.name == PROOF_FILE {
+                        files.proof_bytes = Some(entry.len);
+                    }
                 }
                 FileKind::Foreign => report.note_foreign(dir.join(&entry.name)),
             }

@@ -4,6 +4,7 @@
 //! it; from there on it is built anew.
 
 use platform::{File, OpenMode};
+use records::BatchHeader;
 
 use super::producers::read_marker;
 use super::{Loader, ScanPlan};
@@ -24,8 +25,10 @@ pub(super) struct SegmentScan {
     pub(super) largest: LargestTimestamp,
     pub(super) bytes_since_index: u64,
     pub(super) first_timestamp: Option<i64>,
-    /// Bytes whose checksums were computed.
+    /// Bytes beyond the recovery point, whose checksums were computed.
     pub(super) checked_bytes: u64,
+    /// Where the first of them is.
+    pub(super) checked_from: Option<u64>,
     /// What is wrong after the last good batch, if anything is there.
     pub(super) bad: Option<BadBatch>,
 }
@@ -212,6 +215,7 @@ fn run(
         bytes_since_index: 0,
         first_timestamp,
         checked_bytes: 0,
+        checked_from: None,
         bad: None,
     };
     let mut walk = BatchScan::new(file, window, start.position, len);
@@ -219,7 +223,7 @@ fn run(
         scan.bad = match walk.step()? {
             Step::End => return Ok(scan),
             Step::Bad(bad) => Some(bad),
-            Step::Batch(batch) => match refuse(&batch, &mut walk, plan, &mut scan)? {
+            Step::Batch(batch) => match refuse(loader, &batch, &mut walk, plan, &mut scan)? {
                 Some(bad) => Some(bad),
                 None => {
                     accept(loader, plan, file, &batch, &mut scan)?;
@@ -231,8 +235,9 @@ fn run(
     }
 }
 
-/// Why a batch cannot stay: its offset or its checksum.
+/// Why a batch cannot stay: its offset, its checksum, or its epoch.
 fn refuse(
+    loader: &Loader<'_, '_>,
     batch: &FoundBatch,
     walk: &mut BatchScan<'_>,
     plan: &ScanPlan,
@@ -245,13 +250,34 @@ fn refuse(
     if header.base_offset < expected || overflow || beyond {
         return Ok(Some(BadBatch::Offset { expected, found: header.base_offset }));
     }
-    if header.last_offset() >= plan.trusted {
-        if !walk.crc_matches(batch)? {
-            return Ok(Some(BadBatch::Crc));
-        }
+    if !walk.crc_matches(batch)? {
+        return Ok(Some(BadBatch::Crc));
+    }
+    let is_trusted = header.last_offset() < plan.trusted;
+    if is_suspect(loader, plan, header, expected) && loader.is_disproved(plan.base, batch.position)? {
+        return Ok(Some(BadBatch::Digest { to: batch.end(), end_offset: header.next_offset() }));
+    }
+    if !is_trusted {
+        scan.checked_from.get_or_insert(batch.position);
         scan.checked_bytes += header.size_bytes() as u64;
     }
     Ok(None)
+}
+
+/// Whether what no checksum of a batch covers is not as it should be: then its proof is asked.
+fn is_suspect(loader: &Loader<'_, '_>, plan: &ScanPlan, header: &BatchHeader, expected: i64) -> bool {
+    if header.last_offset() >= plan.trusted {
+        return jumps_over(loader.request.recovery_point, plan, header, expected);
+    }
+    let known = loader.epochs.epoch_for_offset(header.base_offset);
+    known.is_some_and(|known| known != header.partition_leader_epoch)
+}
+
+/// A log's batches end where a flush ended. One that goes on beyond, or begins beyond while those before are missing, has a
+/// wrong offset.
+fn jumps_over(recovery_point: i64, plan: &ScanPlan, header: &BatchHeader, expected: i64) -> bool {
+    let is_before = expected.max(plan.base) < recovery_point;
+    is_before && header.next_offset() > recovery_point
 }
 
 /// Takes a good batch in.
@@ -281,6 +307,9 @@ fn accept(
     scan.end_offset = header.next_offset();
     if header.partition_leader_epoch > loader.epochs.latest().map_or(-1, |entry| entry.epoch) {
         loader.end.epochs_changed |= loader.epochs.assign(header.partition_leader_epoch, header.base_offset);
+    }
+    if header.last_offset() >= plan.trusted {
+        loader.note_proof(plan.base, batch);
     }
     if header.base_offset >= plan.producers_from {
         let marker = read_marker(file, batch)?;

@@ -122,6 +122,7 @@ impl UnifiedLog {
         now_ms: i64,
     ) -> Result<AppendInfo, AppendError> {
         self.directory().check_online()?;
+        self.view.check_sound()?;
         let bytes: u64 = prepared.iter().map(Prepared::size).sum();
         if bytes > u64::from(self.config.segment_bytes) {
             let segment_bytes = self.config.segment_bytes;
@@ -228,8 +229,10 @@ impl UnifiedLog {
         let end_offset = prepared[prepared.len() - 1].header.next_offset();
         self.view.publish_append(&segment, end_offset, bytes);
         let mut entries_wait = false;
+        let ledger = super::ledger_at(&mut self.ledger, &segment, position);
         for batch in prepared {
             let header = &batch.header;
+            ledger.append(header, &batch.stamped, batch.payload());
             let due = self.active.bytes_since_index > u64::from(self.config.index_interval_bytes);
             entries_wait |= segment.note_batch(position, header.last_offset(), header.max_timestamp, due);
             self.active.bytes_since_index =

@@ -25,7 +25,7 @@ impl UnifiedLog {
     /// # Errors
     /// The disk's; [`StorageError::Corrupt`] if a segment's timestamps cannot be found.
     pub fn cleanable(&self, log_dir: &LogDir, now_ms: i64) -> Result<Option<Cleanable>, StorageError> {
-        let is_out = self.view.is_uncleanable() || self.directory().offline_reason().is_some();
+        let is_out = self.view.is_uncleanable() || self.view.offline_reason().is_some();
         if !self.config.compact || is_out {
             return Ok(None);
         }
@@ -203,8 +203,14 @@ impl UnifiedLog {
         let Some(at) = self.place_of(group) else { return Ok(false) };
         let directory = Arc::clone(self.directory());
         directory.check_online()?;
+        if !self.expect_swap(&directory, group)? {
+            return Ok(false);
+        }
         let renamed =
             self.rename_cleaned(&directory, group).map_err(|error| directory.take_offline(error))?;
+        let content = group.proof.last().map(|seal| seal.content);
+        let gone = group.replaced.iter().map(|segment| segment.base_offset());
+        self.view.proof().note_swapped(group.segment.base_offset(), content, gone);
         let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
         self.waiting.push(super::WaitingFiles { due_ms, paths: renamed });
         let mut segments = self.segments().as_ref().clone();
@@ -213,6 +219,19 @@ impl UnifiedLog {
         self.view.publish_end(&self.active.segment, self.end_offset());
         self.remove_passing_snapshots();
         Ok(true)
+    }
+
+    /// Has the proof file know the new content before it is in place. Whether there was room for that.
+    fn expect_swap(&self, directory: &Directory, group: &CleanedGroup) -> Result<bool, StorageError> {
+        let first = self.segments()[0].base_offset();
+        let base_offset = group.segment.base_offset();
+        let (disk, dir) = (directory.disk().as_ref(), self.view.dir());
+        let expected = self.view.proof().expect_swap(disk, dir, base_offset, &group.proof, first);
+        match expected.map_err(|error| directory.write_failed(error)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_full() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Where the group's segments are in the log, if they are there as the cleaning met them.

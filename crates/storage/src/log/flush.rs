@@ -17,6 +17,7 @@ use crate::layout::{
     INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, TEMPORARY_SUFFIX, TIME_INDEX_SUFFIX,
 };
 use crate::log_config::BACKGROUND_FLUSH_BYTES;
+use crate::proof::{LogProof, ProofNews};
 
 /// Everything that has to reach stable storage so that a log is durable up to an offset.
 pub struct FlushTicket {
@@ -39,6 +40,8 @@ pub struct FlushTicket {
     names_made: u64,
     dir_made: u64,
     epochs_made: u64,
+    /// What goes into the proof file.
+    proof: Option<(Arc<LogProof>, ProofNews)>,
 }
 
 impl FlushTicket {
@@ -56,6 +59,7 @@ impl FlushTicket {
     pub fn run(&self) -> Result<(), StorageError> {
         self.directory.check_online()?;
         self.stage_epochs().map_err(|error| self.failed(error, Directory::write_failed))?;
+        self.write_proof().map_err(|error| self.failed(error, Directory::write_failed))?;
         self.flush().map_err(|error| self.failed(error, Directory::take_offline))
     }
 
@@ -106,6 +110,12 @@ impl FlushTicket {
         file.sync_data()
     }
 
+    /// What it says counts once the recovery point is raised, which comes after the flush.
+    fn write_proof(&self) -> io::Result<()> {
+        let Some((proof, news)) = &self.proof else { return Ok(()) };
+        proof.write(self.directory.disk().as_ref(), &self.dir, news)
+    }
+
     fn temporary_epochs(&self) -> PathBuf {
         self.dir.join(format!("{LEADER_EPOCH_CHECKPOINT}{TEMPORARY_SUFFIX}"))
     }
@@ -140,7 +150,8 @@ impl UnifiedLog {
         self.directory().check_online()?;
         let offset = self.end_offset();
         let durable = self.view.recovery_point();
-        if offset == durable && !self.unflushed.epochs.is_pending() && !self.unflushed.rolled {
+        let is_flushed = offset == durable && !self.unflushed.epochs.is_pending() && !self.unflushed.rolled;
+        if is_flushed && !self.view.proof().is_stale() {
             return Ok(None);
         }
         if self.unflushed.bytes_since_snapshot >= BACKGROUND_FLUSH_BYTES {
@@ -168,6 +179,7 @@ impl UnifiedLog {
         }
         // The index of the active segment is not flushed: recovery takes of it what the batches confirm.
         self.write_indexes()?;
+        let proof = self.stage_proof(segments[0].base_offset(), !paths.is_empty());
         let pairs = || -> Vec<(i32, i64)> {
             self.view.epochs().lock().entries().iter().map(|e| (e.epoch, e.start_offset)).collect()
         };
@@ -186,11 +198,23 @@ impl UnifiedLog {
             names_made: self.unflushed.names.made,
             dir_made: self.unflushed.dir.made,
             epochs_made: self.unflushed.epochs.made,
+            proof,
         };
         self.unflushed.bytes = 0;
         self.unflushed.since_ms = None;
         self.unflushed.rolled = false;
         Ok(Some(ticket))
+    }
+
+    /// What has to go into the proof file before the recovery point is raised.
+    fn stage_proof(&mut self, first: i64, is_synced: bool) -> Option<(Arc<LogProof>, ProofNews)> {
+        let proof = self.view.proof();
+        let entries = self.ledger.as_mut().map_or_else(Vec::new, |ledger| ledger.take_news());
+        let mut news = proof.stage(entries, first, self.view.size_bytes())?;
+        if is_synced {
+            news.synced();
+        }
+        Some((Arc::clone(proof), news))
     }
 
     /// Notes that a ticket of this log has run. One of a log that this one has replaced says nothing of it.
@@ -263,6 +287,9 @@ impl UnifiedLog {
                 ticket.files.push(active_file);
             }
             ticket.paths.extend([active.path(INDEX_SUFFIX), active.path(TIME_INDEX_SUFFIX)]);
+            if let Some((_, news)) = &mut ticket.proof {
+                news.synced();
+            }
             return Ok(Some(ticket));
         }
         Ok(None)

@@ -72,6 +72,7 @@ impl UnifiedLog {
     /// The disk's.
     pub fn retention(&mut self, now_ms: i64) -> Result<RetentionOutcome, StorageError> {
         self.directory().check_online()?;
+        self.view.check_sound()?;
         let mut outcome = self.remove_expired(Reason::LogStart, now_ms)?;
         if self.config.delete {
             for reason in [Reason::Size, Reason::Time] {

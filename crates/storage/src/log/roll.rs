@@ -79,6 +79,10 @@ impl UnifiedLog {
         let mut segments = self.segments().as_ref().clone();
         segments.push(Arc::clone(&segment));
         self.view.set_segments(segments);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.seal();
+            ledger.go_on(base_offset, 0);
+        }
         self.activate(segment);
         self.unflushed.rolled = true;
         self.directory().note_activity();

@@ -135,6 +135,8 @@ impl UnifiedLog {
     }
 
     fn lower_durable_end(&mut self, offset: i64, log_dir: &LogDir) -> Result<(), StorageError> {
+        // What was known of the bytes beyond is void from here on.
+        self.ledger = None;
         self.view.lower_durable_end(offset);
         log_dir.lower_cleaned_offset(&self.view, offset);
         log_dir.checkpoint()
@@ -173,7 +175,7 @@ impl UnifiedLog {
             // Were the old bytes to come back after a crash, they could be taken for batches of this branch.
             file.sync_data()
         })?;
-        segment.set_size(size);
+        segment.note_cut(size);
         Ok(())
     }
 

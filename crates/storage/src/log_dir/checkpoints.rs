@@ -52,6 +52,23 @@ impl LogDir {
         Ok(())
     }
 
+    /// Writes the recovery points only. Blocks.
+    ///
+    /// # Errors
+    /// The disk's; but for a full disk the directory is offline then.
+    pub fn checkpoint_recovery_points(&self) -> Result<(), StorageError> {
+        let mut written = self.checkpoints.lock();
+        let (recovery_points, flushed) = {
+            let state = self.state.lock();
+            let flushed: Vec<(Arc<LogView>, i64)> =
+                state.views.values().map(|view| (Arc::clone(view), view.recovery_point())).collect();
+            (state.recovery_points(), flushed)
+        };
+        self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &mut written.recovery_points, &recovery_points)?;
+        flushed.iter().for_each(|(view, offset)| view.note_checkpointed(*offset));
+        Ok(())
+    }
+
     /// Writes the log starts only. Blocks.
     ///
     /// # Errors

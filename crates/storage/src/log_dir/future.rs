@@ -110,6 +110,7 @@ impl LogDir {
             }
         })?;
         view.mark_deleted();
+        log.view().begin_service();
         let mut state = self.state.lock();
         state.futures.remove(&key);
         state.views.insert(key, log.view());

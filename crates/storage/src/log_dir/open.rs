@@ -39,6 +39,7 @@ pub(super) fn open(
     let directory = Arc::new(Directory::new(
         path,
         Arc::clone(&platform.disk),
+        platform.clock.clone(),
         platform.rng.clone(),
         config.max_open_files,
         config.full_percent,

@@ -14,16 +14,11 @@ const LARGE_BATCH_BYTES: u64 = 16 << 10;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     base_offset: i64,
-    content: u32,
     /// The open stretch: its bytes are `from..to`.
     from: u32,
     to: u32,
-    /// Where the last index entry points: what a start looks at begins here.
-    mark: u32,
-    /// Of `from..mark`.
+    /// Of `from..to`.
     crc: u32,
-    /// Of `mark..to`.
-    tail_crc: u32,
     end_offset: i64,
     last_epoch: i32,
     /// Of `0..from`, if it is known.
@@ -38,17 +33,14 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// For a segment whose bytes before `position` are somebody else's.
-    pub(crate) fn start(base_offset: i64, content: u32, position: u64) -> Self {
+    pub(crate) fn start(base_offset: i64, position: u64) -> Self {
         let at = u32::try_from(position);
         let from = at.unwrap_or(u32::MAX);
         Self {
             base_offset,
-            content,
             from,
             to: from,
-            mark: from,
             crc: 0,
-            tail_crc: 0,
             end_offset: base_offset,
             last_epoch: -1,
             whole: (from == 0).then_some(0),
@@ -58,23 +50,16 @@ impl Ledger {
         }
     }
 
+    /// Where the next batch is expected to be.
+    pub(crate) fn place(&self) -> (i64, u64) {
+        (self.base_offset, u64::from(self.to))
+    }
+
     /// Goes on with another segment; what was not handed out of this one is kept.
     pub(crate) fn go_on(&mut self, base_offset: i64, position: u64) {
         let mut done = std::mem::take(&mut self.done);
         done.extend(self.open_run());
-        *self = Self { done, ..Self::start(base_offset, 0, position) };
-    }
-
-    /// Whether there is anything to hand out.
-    pub(crate) fn has_news(&self) -> bool {
-        !self.done.is_empty() || self.handed_to < self.to
-    }
-
-    /// An index entry points to the next batch.
-    pub(crate) fn mark(&mut self) {
-        self.crc = combine(self.crc, self.tail_crc, u64::from(self.to - self.mark));
-        self.mark = self.to;
-        self.tail_crc = 0;
+        *self = Self { done, ..Self::start(base_offset, position) };
     }
 
     /// Takes in a batch whose checksum is right: its header as it is in the file, and its other bytes.
@@ -84,7 +69,7 @@ impl Ledger {
             return self.note(header);
         }
         self.begin_batch(len);
-        self.tail_crc = crc32c::crc32c_append(crc32c::crc32c_append(self.tail_crc, stamped), payload);
+        self.crc = crc32c::crc32c_append(crc32c::crc32c_append(self.crc, stamped), payload);
         self.end_batch(header, len);
     }
 
@@ -97,7 +82,7 @@ impl Ledger {
             return;
         }
         self.begin_batch(len);
-        self.tail_crc = combine(self.tail_crc, batch_crc(header), len);
+        self.crc = combine(self.crc, batch_crc(header), len);
         self.end_batch(header, len);
     }
 
@@ -126,12 +111,19 @@ impl Ledger {
         let mut news = std::mem::take(&mut self.done);
         if self.handed_to < self.to {
             news.extend(self.open_run());
-            if self.mark > self.from && self.mark < self.to && !self.is_over {
-                news.push(self.entry(ProofKind::Run, self.mark, self.tail_crc));
-            }
             self.handed_to = self.to;
         }
         news
+    }
+
+    /// All entries of a finished segment, under the number of its content; nothing if some of it has no proof.
+    pub(crate) fn into_content(mut self) -> Vec<ProofEntry> {
+        self.seal();
+        let Some(seal) = self.done.last().filter(|entry| entry.kind == ProofKind::Seal) else {
+            return Vec::new();
+        };
+        let content = seal.crc.max(1);
+        self.done.iter().map(|entry| ProofEntry { content, ..*entry }).collect()
     }
 
     /// Nothing will be appended to the segment any more.
@@ -146,9 +138,7 @@ impl Ledger {
         let Some(run) = self.open_run() else { return };
         self.whole = self.whole.map(|whole| combine(whole, run.crc, run.size_bytes()));
         self.from = self.to;
-        self.mark = self.to;
         self.crc = 0;
-        self.tail_crc = 0;
         self.handed_to = self.to;
         self.done.push(run);
     }
@@ -157,12 +147,11 @@ impl Ledger {
         if self.to == self.from || self.is_over {
             return None;
         }
-        let crc = combine(self.crc, self.tail_crc, u64::from(self.to - self.mark));
-        Some(self.entry(ProofKind::Run, self.from, crc))
+        Some(self.entry(ProofKind::Run, self.from, self.crc))
     }
 
     fn entry(&self, kind: ProofKind, from: u32, crc: u32) -> ProofEntry {
-        let Self { content, base_offset, end_offset, to, last_epoch, .. } = *self;
-        ProofEntry { kind, content, base_offset, end_offset, from, to, crc, last_epoch }
+        let Self { base_offset, end_offset, to, last_epoch, .. } = *self;
+        ProofEntry { kind, content: 0, base_offset, end_offset, from, to, crc, last_epoch }
     }
 }

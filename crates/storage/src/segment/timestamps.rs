@@ -11,7 +11,7 @@ use super::{Segment, SegmentFault};
 use crate::directory::Directory;
 use crate::index::{TimeEntry, search_file};
 use crate::layout::TIME_INDEX_SUFFIX;
-use crate::scan::{BadBatch, BatchScan, FoundBatch, SMALL_WINDOW_BYTES, Step};
+use crate::scan::{BadBatch, BatchScan, FoundBatch, SMALL_WINDOW_BYTES};
 
 /// A record found by its timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,14 +52,12 @@ impl Segment {
         let file = self.file(directory, false)?;
         let mut window = [0; SMALL_WINDOW_BYTES];
         let mut scan = BatchScan::new(file.as_ref(), &mut window, from, size);
-        loop {
-            let position = scan.position();
-            match scan.step()? {
-                Step::Batch(batch) if each(&batch)? => {}
-                Step::Batch(_) | Step::End => return Ok(()),
-                Step::Bad(bad) => return Err(SegmentFault::Bad { position, bad }),
+        while let Some(batch) = self.step(directory, &mut scan)? {
+            if !each(&batch)? {
+                break;
             }
         }
+        Ok(())
     }
 
     /// The first record with this timestamp or a later one, and with `starting_offset` or a later one.

@@ -228,7 +228,7 @@ fn rot_is_met_with_an_error_and_never_served() {
     let path = Path::new("/data/t-0/00000000000000000000.log");
     // The length field of the sixth batch.
     disk.damage(path, |bytes| bytes[5 * size + 8] = 0x7f).expect("there");
-    let check = |view: &crate::LogView| {
+    let check_sixth = |view: &crate::LogView| {
         let error = view.read(5, 1, 10, true).expect_err("the batch is not whole");
         assert_eq!(error.code(), ErrorCode::KAFKA_STORAGE_ERROR);
         let position = format!("position {}", 5 * size);
@@ -236,16 +236,39 @@ fn rot_is_met_with_an_error_and_never_served() {
             error.to_string().contains("corrupt at offset 5") && error.to_string().contains(&position),
             "{error}"
         );
-        for offset in [0, 1, 2, 3, 4, 6, 7, 8, 9] {
-            let slice = view.read(offset, 1, 10, true).expect("what is before and after can be read");
-            assert_eq!(slice.map(|slice| slice.next_offset), Some(offset + 1));
-        }
     };
-    check(&log.view());
+    let view = log.view();
+    for offset in [0, 1, 2, 3, 4, 6, 7, 8, 9] {
+        let slice = view.read(offset, 1, 10, true).expect("what is before and after can be read");
+        assert_eq!(slice.map(|slice| slice.next_offset), Some(offset + 1));
+    }
+    check_sixth(&view);
+    // From here on the log is out of service.
+    check_all_refused(&view);
+    assert!(log.append_as_leader(&batch(&["x"]), 0, AppendOrigin::Client, NOW).is_err());
     close(dir, log);
+    let path = Path::new("/data/t-0/klamm-damage");
+    let told = String::from_utf8(platform.disk.read(path).expect("it is remembered")).expect("text");
+    assert!(told.starts_with("{\"first_offset\":5,\"end_offset\":10,\"segment\":"), "{told}");
+    let dir = open(&platform);
+    let error = dir.take_log("t", 0, TOPIC_ID, small(1 << 20)).expect_err("it is still damaged");
+    assert!(error.to_string().contains(&format!("position {}", 5 * size)), "{error}");
+    drop(dir);
+    disk.release_locks();
+    // Once it is as it was written, it is served again.
+    disk.damage(Path::new("/data/t-0/00000000000000000000.log"), |bytes| bytes[5 * size + 8] = 0)
+        .expect("there");
     let dir = open(&platform);
     let view = take(&dir, small(1 << 20)).view();
-    check(&view);
+    assert_eq!(read_all(&view, 0).len(), 10);
+    assert!(!platform.disk.exists(path));
+}
+
+fn check_all_refused(view: &crate::LogView) {
+    for offset in 0..10 {
+        let error = view.read(offset, 1, 10, true).expect_err("the log is out of service");
+        assert_eq!(error.code(), ErrorCode::KAFKA_STORAGE_ERROR);
+    }
 }
 
 /// A compacted log of which a part can be cleaned.

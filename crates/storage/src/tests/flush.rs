@@ -145,5 +145,5 @@ fn a_log_opened_after_a_flush_costs_one_sync() {
     let before = disk.effects();
     log.append_as_leader(&batch(&["x"]), 0, AppendOrigin::Client, NOW).expect("taken");
     log.flush_now().expect("flushed");
-    assert_eq!(disk.effects() - before, 2, "one write and one sync");
+    assert_eq!(disk.effects() - before, 3, "one write, one sync, and one write of its proof");
 }

@@ -390,7 +390,7 @@ fn what_a_crash_left_half_made_is_removed() {
     assert!(report.foreign.is_empty());
     let left = home.names();
     assert!(
-        left.iter().all(|n| !n.contains("deleted") && !n.contains("tmp") && !n.contains("99")),
+        left.iter().all(|n| !n.contains("log.deleted") && !n.contains("tmp") && !n.contains("99")),
         "{left:?}"
     );
 }

@@ -401,7 +401,8 @@ impl Replay<'_> {
                 head.base_offset
             ))),
             Applied::Differs => {
-                let is_newer = BatchHeader::parse(body).is_ok_and(|header| self.is_newer(&header));
+                let is_newer = BatchHeader::parse(body).is_ok_and(|header| self.is_newer(&header))
+                    && !self.differs_in_epoch_only(body);
                 if is_newer {
                     return Ok(Applied::Passed);
                 }
@@ -481,6 +482,14 @@ impl Replay<'_> {
         found.is_ok_and(|found| {
             self.scratch.len() >= HEADER_BYTES && found.partition_leader_epoch > frame.partition_leader_epoch
         })
+    }
+
+    /// Whether what was read is the frame's batch with a rotten epoch: another program writes another batch.
+    fn differs_in_epoch_only(&self, body: &[u8]) -> bool {
+        const EPOCH: std::ops::Range<usize> = 12..16;
+        self.scratch.len() == body.len()
+            && self.scratch.get(..EPOCH.start) == body.get(..EPOCH.start)
+            && self.scratch.get(EPOCH.end..) == body.get(EPOCH.end..)
     }
 
     fn holds_reference(

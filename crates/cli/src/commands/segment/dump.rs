@@ -239,6 +239,7 @@ fn kind(entry: &ProofEntry) -> &'static str {
     match entry.kind {
         ProofKind::Run => "run",
         ProofKind::Seal => "seal",
+        ProofKind::Swap => "swap",
     }
 }
 

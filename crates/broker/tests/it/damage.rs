@@ -1,0 +1,67 @@
+//! A log whose bytes are not those that were written: it answers with an error, and the rest of the node serves.
+
+use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::{ErrorCode, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse};
+use testkit::TestConnection;
+
+use crate::setup::*;
+
+async fn earliest(connection: &mut TestConnection, topic: Topic) -> ErrorCode {
+    let asked = ListOffsetsPartition { partition_index: 0, timestamp: 0, current_leader_epoch: -1 };
+    let request = ListOffsetsRequest {
+        replica_id: -1,
+        topics: vec![ListOffsetsTopic { name: topic.name.into(), partitions: vec![asked] }],
+        ..ListOffsetsRequest::default()
+    };
+    let response: ListOffsetsResponse<'static> = connection.ask(8, &request).await;
+    response.topics[0].partitions[0].error_code
+}
+
+async fn metadata_error(connection: &mut TestConnection) -> Vec<ErrorCode> {
+    let all: MetadataResponse<'static> =
+        connection.ask(12, &MetadataRequest { topics: None, ..MetadataRequest::default() }).await;
+    all.topics.iter().map(|topic| topic.error_code).collect()
+}
+
+#[tokio::test]
+async fn a_rotten_header_takes_the_partition_out_of_service_until_it_is_as_it_was() {
+    let (mut node, mut connection, topic) = node_with_topic(&[]).await;
+    let other = create_topic(&mut connection, "other", 1, &[]).await;
+    // So much that a start after a clean stop does not look at the first batch.
+    let long: Vec<String> = ["a", "b", "c", "d"].iter().map(|letter| letter.repeat(3_000)).collect();
+    for value in &long {
+        produce(&mut connection, topic, &batch(&[value])).await;
+        produce(&mut connection, other, &batch(&[value])).await;
+    }
+    node.stop().await;
+    let segment = node.partition_dir("t", 0).join("00000000000000000000.log");
+    let sound = std::fs::read(&segment).unwrap();
+    // The leader epoch of the first batch, which the batch's own checksum does not cover.
+    let mut rotten = sound.clone();
+    rotten[15] ^= 4;
+    std::fs::write(&segment, &rotten).unwrap();
+    node.restart().await;
+    let remembered = node.partition_dir("t", 0).join("klamm-damage");
+    for start in ["found while it is in use", "known from before"] {
+        let mut connection = node.connect().await;
+        let data = fetch(&mut connection, topic, 0).await;
+        assert_eq!(data.error_code, ErrorCode::KAFKA_STORAGE_ERROR, "{start}");
+        assert!(values(&data, 0).is_empty());
+        let produced = produce(&mut connection, topic, &batch(&["e"])).await;
+        assert_eq!(produced.error_code, ErrorCode::KAFKA_STORAGE_ERROR, "{start}");
+        assert_eq!(earliest(&mut connection, topic).await, ErrorCode::KAFKA_STORAGE_ERROR, "{start}");
+        assert_eq!(metadata_error(&mut connection).await, [ErrorCode::NONE, ErrorCode::NONE]);
+        assert_eq!(values(&fetch(&mut connection, other, 0).await, 0), long);
+        let told = std::fs::read_to_string(&remembered).unwrap();
+        assert!(told.contains("\"first_offset\":0,\"end_offset\":4,"), "{told}");
+        assert_eq!(std::fs::read(&segment).unwrap(), rotten, "nothing is cut");
+        node.restart().await;
+    }
+    node.stop().await;
+    std::fs::write(&segment, &sound).unwrap();
+    node.restart().await;
+    let mut connection = node.connect().await;
+    assert_eq!(values(&fetch(&mut connection, topic, 0).await, 0), long);
+    assert_eq!(produce(&mut connection, topic, &batch(&["e"])).await.base_offset, 4);
+    assert!(!remembered.exists());
+}
