@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::{DamagedState, LogDir, LogKey, WalTicket};
 use crate::directory::Directory;
 use crate::error::StorageError;
+use crate::layout::{PARTITION_METADATA, log_dir_name};
 use crate::log::UnifiedLog;
+use crate::marker_files::decode_partition_metadata;
 use crate::view::LogView;
 
 impl LogDir {
@@ -57,6 +59,18 @@ impl LogDir {
         let state = self.state.lock();
         let by_id =
             state.views.iter().filter_map(|(key, view)| Some(((view.topic_id()?.0, key.1), key.clone())));
+        by_id.collect()
+    }
+
+    /// Recovery points of the damaged logs whose topic id can be read.
+    pub(crate) fn damaged_by_id(&self) -> BTreeMap<([u8; 16], i32), i64> {
+        let state = self.state.lock();
+        let by_id = state.damaged.iter().filter_map(|((topic, partition), damaged)| {
+            let dir = self.directory.path().join(log_dir_name(topic, *partition));
+            let bytes = self.directory.disk().read(&dir.join(PARTITION_METADATA)).ok()?;
+            let id = decode_partition_metadata(&bytes).ok()?;
+            Some(((id.0, *partition), damaged.recovery_point))
+        });
         by_id.collect()
     }
 

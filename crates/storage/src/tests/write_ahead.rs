@@ -441,3 +441,27 @@ fn a_busy_ring_never_stalls() {
         checkpointer.join().expect("everything becomes durable");
     });
 }
+
+#[test]
+fn what_a_damaged_log_lacks_stays_on_disk() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    fill(&mut log, 0, 3);
+    log.flush_now().expect("flushed");
+    dir.checkpoint().expect("written");
+    fill(&mut log, 3, 2);
+    run_all(&dir);
+    assert_eq!(ends(&log), (3, 5, 5), "the rest is in the write-ahead log alone");
+    drop((dir, log));
+    f.power_cut();
+    let segment = Path::new("/data/t-0/00000000000000000000.log");
+    f.disk.damage(segment, |bytes| bytes.truncate(10)).expect("there");
+    let (dir, report) = f.open();
+    assert_eq!(report.damaged.len(), 1, "{report:?}");
+    dir.close_clean(None).expect("closed");
+    let kept = f.disk.files().into_iter().any(|(path, bytes)| {
+        path.to_string_lossy().contains("klamm-wal-") && bytes.windows(11).any(|part| part == b"value-00004")
+    });
+    assert!(kept, "{:?}", names(&f.platform, Path::new("/data")));
+}

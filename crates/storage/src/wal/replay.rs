@@ -155,6 +155,10 @@ pub(crate) struct Replay<'a> {
     log_dir: &'a LogDir,
     now_ms: i64,
     ids: BTreeMap<([u8; 16], i32), LogKey>,
+    /// Recovery points of logs that were damaged before the write-ahead log was read.
+    offline: BTreeMap<([u8; 16], i32), i64>,
+    /// Batches that those lack: they are nowhere else.
+    held_back: u64,
     last_number: Option<u64>,
     /// A place where a group may have been could not be read.
     passed_unreadable: bool,
@@ -186,6 +190,8 @@ pub(crate) fn replay(
         log_dir,
         now_ms,
         ids: log_dir.logs_by_id(),
+        offline: log_dir.damaged_by_id(),
+        held_back: 0,
         last_number: None,
         passed_unreadable: false,
         proven: 0,
@@ -203,11 +209,18 @@ pub(crate) fn replay(
         config.progress.wal_read(file.head.size);
     }
     replay.missing = replay.missing.split_off(&replay.needed_from);
-    let is_whole = replay.missing.is_empty() && replay.suspects.is_empty();
+    let is_whole = replay.missing.is_empty() && replay.suspects.is_empty() && replay.held_back == 0;
     replay.judge_missing();
+    if replay.held_back > 0 {
+        tracing::error!(
+            dir = %log_dir.path().display(), batches = replay.held_back,
+            "the write-ahead log holds batches of logs that are damaged: its files are put aside"
+        );
+    }
     let wal = Wal::new(log_dir.path(), id, config.wal);
     if !is_whole {
-        // The next run's groups would call those that are missing durable. So what there is goes into the segments now.
+        // The next run's groups would call those that are missing durable. So what there is goes into the segments now. And
+        // what a damaged log lacks is nowhere else: the files are kept for whoever mends it.
         retire(log_dir, files)?;
         files = Vec::new();
     }
@@ -353,7 +366,12 @@ impl Replay<'_> {
         ends: &mut BTreeMap<u64, End>,
     ) -> Result<(), StorageError> {
         let Some(key) = self.ids.get(&(head.topic_id, head.partition)).cloned() else {
-            self.replay.skipped_batches += 1;
+            let recovery_point = self.offline.get(&(head.topic_id, head.partition));
+            if recovery_point.is_some_and(|flushed| head.next_offset > *flushed) {
+                self.held_back += 1;
+            } else {
+                self.replay.skipped_batches += 1;
+            }
             return Ok(());
         };
         let Some(mut log) = self.log_dir.take_loaded(&key) else { return Ok(()) };
