@@ -41,6 +41,8 @@ pub struct LogInspection {
     pub flushed_offset: Option<i64>,
     /// What the write-ahead log holds of it, if the next start has to look there.
     pub wal: Option<WalRange>,
+    /// How often it was cut.
+    pub(super) generation: u32,
     /// Leader epochs and their first offsets, as the batches tell.
     pub(super) found_epochs: Vec<(i32, i64)>,
     /// Damaged ranges, in the order of their offsets.
@@ -81,6 +83,7 @@ impl LogInspection {
             end_offset: 0,
             flushed_offset: (!facts.is_clean).then_some(known.recovery_point),
             wal: wal.and_then(|id| facts.wal.of_log(id, partition, files.generation)),
+            generation: files.generation,
             found_epochs: Vec::new(),
             damages: Vec::new(),
             findings,

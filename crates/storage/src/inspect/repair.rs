@@ -5,6 +5,7 @@
 //! compaction leaves them, so that the log has no hole and ends where it ended.
 
 mod audit;
+mod restore;
 mod rewrite;
 
 use std::io;
@@ -17,6 +18,7 @@ use super::directory::inspect;
 use super::finding::{Damage, Finding, Level};
 use super::log::LogInspection;
 use super::target::Target;
+use super::wal::WalRange;
 use crate::checkpoint_file::encode_epochs;
 use crate::layout::{
     DAMAGE, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, QUARANTINE_SUFFIX,
@@ -54,6 +56,8 @@ pub struct Repaired {
     pub mended: Vec<Damage>,
     /// Ranges that are lost.
     pub lost: Vec<Loss>,
+    /// Offsets that came back from files of the write-ahead log that had been put aside.
+    pub restored: Option<WalRange>,
     /// Files that were made anew, or removed so that the next start makes them anew.
     pub rebuilt: Vec<PathBuf>,
     /// Where the losses are written down.
@@ -115,6 +119,7 @@ pub fn repair(
     repair.forget_old_proof(&segments)?;
     repair.small_files()?;
     repair.indexes(&segments)?;
+    repair.repaired.restored = restore::restore(disk, &repair.directory, target)?;
     repair.forget_reports()?;
     Ok(repair.repaired)
 }

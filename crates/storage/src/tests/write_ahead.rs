@@ -8,6 +8,7 @@ use platform::Platform;
 use platform::sim::{DiskAction, DiskErrno, DiskFault, SimDisk};
 
 use super::fixture::*;
+use crate::inspect::{LossDecision, Target, WalRange, inspect, repair};
 use crate::wal::BYPASS_BYTES;
 use crate::{
     DurableEndListener, LogConfig, LogDir, LogDirConfig, RecoveryReport, UnifiedLog, WalConfig, WalTicket,
@@ -464,4 +465,15 @@ fn what_a_damaged_log_lacks_stays_on_disk() {
         path.to_string_lossy().contains("klamm-wal-") && bytes.windows(11).any(|part| part == b"value-00004")
     });
     assert!(kept, "{:?}", names(&f.platform, Path::new("/data")));
+    drop(dir);
+    // Whoever mends the log gets it back.
+    let target = Target::of(&f.disk, Path::new("/data/t-0")).expect("a target");
+    let log = inspect(&f.disk, &target, &mut |_| {}).expect("readable").logs.remove(0);
+    let decision = LossDecision { user: "somebody".to_owned(), now_ms: NOW };
+    let repaired = repair(&f.disk, &target, &log, Some(&decision)).expect("repaired");
+    assert_eq!(repaired.restored, Some(WalRange { first_offset: 3, end_offset: 5 }));
+    let (dir, report) = f.open();
+    assert!(report.damaged.is_empty(), "{report:?}");
+    let log = take(&dir, durable());
+    assert_eq!(read_all(&log.view(), 0), filled(3, 5), "the first three are lost, and nothing else");
 }

@@ -9,7 +9,7 @@ use storage::inspect::{
     Level, LogInspection, LossDecision, RepairError, Repaired, Target, look_again, repair,
 };
 
-use super::verify::{ShownDamage, look};
+use super::verify::{ShownDamage, ShownRange, look};
 use super::{locks, targets, unreadable};
 use crate::confirmation::confirm;
 use crate::failure::Failure;
@@ -48,6 +48,7 @@ struct ShownRepair {
     path: String,
     mended: Vec<ShownDamage>,
     lost: Vec<ShownLoss>,
+    restored: Option<ShownRange>,
     /// Files that were made anew, or removed for the next start to do so.
     rebuilt: Vec<String>,
     audit: Option<String>,
@@ -170,6 +171,10 @@ fn show(repairs: &[ShownRepair], output: OutputArguments) -> Result<(), Failure>
                 let kept = kept_in.as_deref().map_or_else(String::new, |path| format!("; bytes in {path}"));
                 text.push_str(&format!("lost     {file} offsets {first}..{end}{kept}\n"));
             }
+            if let Some(ShownRange { first_offset, end_offset }) = &repair.restored {
+                let range = format!("offsets {first_offset}..{end_offset}");
+                text.push_str(&format!("restored {range} from the write-ahead log that was put aside\n"));
+            }
             repair.rebuilt.iter().for_each(|path| text.push_str(&format!("anew     {path}\n")));
             if let Some(audit) = &repair.audit {
                 text.push_str(&format!("{audit} tells of it\n"));
@@ -194,6 +199,7 @@ impl ShownRepair {
                     kept_in: loss.kept_in.as_ref().map(|path| path.display().to_string()),
                 })
                 .collect(),
+            restored: repaired.restored.map(ShownRange::of),
             rebuilt: repaired.rebuilt.iter().map(|path| path.display().to_string()).collect(),
             audit: repaired.audit.as_ref().map(|path| path.display().to_string()),
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use platform::{Disk, Platform};
 use serde::Serialize;
 use storage::inspect::{
-    Damage, DirectoryInspection, Finding, Level, LogInspection, SegmentInspection, Target, bytes_to_read,
-    inspect,
+    Damage, DirectoryInspection, Finding, Level, LogInspection, SegmentInspection, Target, WalRange,
+    bytes_to_read, inspect,
 };
 
 use super::{locks, targets, unreadable};
@@ -67,9 +67,15 @@ pub(super) struct ShownLog {
 }
 
 #[derive(Debug, Serialize)]
-struct ShownRange {
-    first_offset: i64,
-    end_offset: i64,
+pub(super) struct ShownRange {
+    pub(super) first_offset: i64,
+    pub(super) end_offset: i64,
+}
+
+impl ShownRange {
+    pub(super) fn of(range: WalRange) -> Self {
+        Self { first_offset: range.first_offset, end_offset: range.end_offset }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -247,9 +253,7 @@ impl ShownLog {
             start_offset: log.start_offset,
             end_offset: log.end_offset,
             flushed_offset: log.flushed_offset,
-            wal: log
-                .wal
-                .map(|range| ShownRange { first_offset: range.first_offset, end_offset: range.end_offset }),
+            wal: log.wal.map(ShownRange::of),
             segments: log.segments.iter().map(|segment| ShownSegment::of(segment, log)).collect(),
             damages: log.damages.iter().map(ShownDamage::of).collect(),
             findings: log.findings.iter().map(ShownFinding::of).collect(),

@@ -1,0 +1,96 @@
+//! Bringing back what only the write-ahead log has of a log that was damaged.
+//!
+//! Owns appending batches of files that a start put aside because the log could not take them. A batch is appended only where
+//! the log ends exactly where it begins, and never in the place of another one.
+
+use std::io;
+use std::path::Path;
+
+use platform::{Disk, OpenMode};
+
+use super::look_again;
+use crate::inspect::batch_reader::{BatchReader, Found};
+use crate::inspect::target::Target;
+use crate::inspect::wal::{WalRange, disk_error};
+use crate::layout::{CUT_SUFFIX, DirKind, dir_kind, is_wal_file};
+use crate::wal::{BLOCK_BYTES, BlockReader, FileHead, FrameKind, ReadGroup};
+
+/// Appends what the files that were put aside hold of a repaired log. The offsets that came back, if any.
+///
+/// # Errors
+/// The disk's. What was appended is whole batches; the same can be tried again.
+pub(super) fn restore(disk: &dyn Disk, directory: &Path, target: &Target) -> io::Result<Option<WalRange>> {
+    let files = files_aside(disk, directory)?;
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let log = look_again(disk, target)?;
+    let (Some(topic_id), Some(last)) = (log.topic_id, log.segments.last()) else { return Ok(None) };
+    let partition = match dir_kind(&log.name) {
+        DirKind::Log { partition, .. } => partition,
+        _ => return Ok(None),
+    };
+    let file = disk.open(&last.path, OpenMode::ReadWrite)?;
+    let mut position = sound_bytes(&mut BatchReader::new(disk.open(&last.path, OpenMode::Read)?)?)?;
+    if position < last.bytes {
+        // What was not flushed is the next start's to judge.
+        return Ok(None);
+    }
+    let (first_offset, mut end_offset) = (log.end_offset, log.end_offset);
+    for (_, head, path) in &files {
+        let mut reader = BlockReader::new(disk.open(path, OpenMode::Read)?, head.size);
+        let mut at = BLOCK_BYTES as u64;
+        while at + BLOCK_BYTES as u64 <= head.size {
+            let bytes = reader.group_at(at, head.sequence).map_err(disk_error)?;
+            let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.sequence)) else {
+                at += BLOCK_BYTES as u64;
+                continue;
+            };
+            at += group.block_bytes as u64;
+            for (frame, body) in group.frames() {
+                let is_next = frame.kind == FrameKind::Batch
+                    && (frame.topic_id, frame.partition) == (topic_id.0, partition)
+                    && frame.generation == log.generation
+                    && frame.base_offset == end_offset;
+                if is_next {
+                    file.write_at(body, position)?;
+                    position += body.len() as u64;
+                    end_offset = frame.next_offset;
+                }
+            }
+        }
+    }
+    if end_offset == first_offset {
+        return Ok(None);
+    }
+    file.sync_data()?;
+    Ok(Some(WalRange { first_offset, end_offset }))
+}
+
+/// Bytes of batches that are whole.
+fn sound_bytes(reader: &mut BatchReader) -> io::Result<u64> {
+    let mut position = 0;
+    while let Found::Batch(batch) = reader.at(position)? {
+        position = batch.end();
+    }
+    Ok(position)
+}
+
+/// Files that were put aside, in the order of their use.
+fn files_aside(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<(u64, FileHead, std::path::PathBuf)>> {
+    let mut files = Vec::new();
+    for entry in disk.list(directory)? {
+        let is_aside = entry.name.strip_suffix(CUT_SUFFIX).is_some_and(is_wal_file);
+        if entry.is_dir || !is_aside {
+            continue;
+        }
+        let path = directory.join(&entry.name);
+        let mut block = vec![0; BLOCK_BYTES];
+        let count = disk.open(&path, OpenMode::Read)?.read_full_at(&mut block, 0)?;
+        if let Some(head) = FileHead::decode(&block[..count]) {
+            files.push((head.sequence, head, path));
+        }
+    }
+    files.sort_by_key(|(sequence, ..)| *sequence);
+    Ok(files)
+}
