@@ -27,6 +27,9 @@ const LARGE_FILE_BITS: u64 = 1_200;
 /// Bytes of a larger file of each kind that get a flipped bit when all small files get one in every byte.
 const LARGE_FILE_BYTES_TAKEN: u64 = 40;
 
+/// Pause before a kill.
+const QUIET: Duration = Duration::from_millis(300);
+
 /// How long a damaged node may refuse to answer for a partition before it counts as offline.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -58,6 +61,8 @@ pub struct FlipOrder {
     pub seed: u64,
     /// Files whose path has this in it are left as they are.
     pub spare: Option<String>,
+    /// Only files whose path has this in it are touched.
+    pub only: Option<String>,
     /// Ends it, whatever is left.
     pub until: Option<Instant>,
 }
@@ -167,6 +172,9 @@ fn template(order: &FlipOrder, room: &Room, how: &str, rng: &Rng) -> Result<Temp
         if how == "stopped" && life == 2 {
             node.stop()?;
         } else {
+            // What was flushed last is written down when nothing came after it for a moment. Before that moment rot in the
+            // last batches cannot be told from a write that the kill has torn.
+            std::thread::sleep(QUIET);
             node.kill();
             node.wait();
         }
@@ -174,8 +182,11 @@ fn template(order: &FlipOrder, room: &Room, how: &str, rng: &Rng) -> Result<Temp
     let mut files = Vec::new();
     list(&path, &mut files)?;
     let mut bits = Vec::new();
-    let is_spared =
-        |file: &Path| order.spare.as_ref().is_some_and(|part| file.to_string_lossy().contains(part));
+    let has = |file: &Path, part: &String| file.to_string_lossy().contains(part);
+    let is_spared = |file: &Path| {
+        order.spare.as_ref().is_some_and(|part| has(file, part))
+            || order.only.as_ref().is_some_and(|part| !has(file, part))
+    };
     for (file, bytes) in files.into_iter().filter(|(file, _)| !is_spared(file)) {
         let all = bytes * 8;
         if bytes <= SMALL_FILE_BYTES {

@@ -65,6 +65,9 @@ struct Arguments {
     /// Flips no bit in files whose path has this in it.
     #[arg(long, value_name = "TEXT")]
     spare: Option<String>,
+    /// Flips only bits in files whose path has this in it.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// What all worlds of power cuts are about. [default: each something else]
     #[arg(long, value_enum)]
     focus: Option<flavor::Flavor>,
@@ -200,7 +203,14 @@ fn flip(arguments: &Arguments, klamm: PathBuf, seed: u64) -> Result<bool, Failur
     if let Some(part) = &spare {
         println!("crash: no bits are flipped in files with {part} in their path");
     }
-    let order = FlipOrder { klamm, flips: arguments.flips, seed, spare, until: until(arguments) };
+    let order = FlipOrder {
+        klamm,
+        flips: arguments.flips,
+        seed,
+        spare,
+        only: arguments.only.clone(),
+        until: until(arguments),
+    };
     let tally = run_flips(&order, &Room::new(&std::env::temp_dir())?)?;
     println!(
         "flipped bits, seed {seed}: {} flips, {} starts refused, {} offline, {} caught by the reader's checksum, {} harmless, \
