@@ -65,3 +65,36 @@ async fn a_rotten_header_takes_the_partition_out_of_service_until_it_is_as_it_wa
     assert_eq!(produce(&mut connection, topic, &batch(&["e"])).await.base_offset, 4);
     assert!(!remembered.exists());
 }
+
+/// The end of the metadata log that is in the file, and the end that is known to be durable.
+fn metadata_ends(node: &testkit::TestNode) -> (Option<i64>, Option<i64>) {
+    let segment = node.partition_dir("__cluster_metadata", 0).join("00000000000000000000.log");
+    let bytes = std::fs::read(segment).unwrap();
+    let end = records::batches(&bytes).filter_map(Result::ok).last().map(|batch| batch.header.next_offset());
+    let checkpoint = std::fs::read_to_string(node.data_dir().join("recovery-point-offset-checkpoint"));
+    let checkpoint = checkpoint.unwrap_or_default();
+    let durable = checkpoint.lines().find_map(|line| line.strip_prefix("__cluster_metadata 0 "));
+    (end, durable.and_then(|offset| offset.parse().ok()))
+}
+
+#[tokio::test]
+async fn rot_in_the_last_batch_of_the_metadata_is_not_a_torn_end() {
+    let (mut node, _connection, _topic) = node_with_topic(&[]).await;
+    loop {
+        let (end, durable) = metadata_ends(&node);
+        if end.is_some() && end == durable {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    node.kill().await;
+    let segment = node.partition_dir("__cluster_metadata", 0).join("00000000000000000000.log");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let last = records::batches(&bytes).filter_map(Result::ok).last().unwrap().bytes.len();
+    let at = bytes.len() - last / 2;
+    bytes[at] ^= 1;
+    std::fs::write(&segment, &bytes).unwrap();
+    let refused = node.try_launch().await.expect_err("what was acknowledged is missing");
+    assert!(refused.contains("__cluster_metadata-0 is damaged"), "{refused}");
+    assert_eq!(std::fs::read(&segment).unwrap(), bytes, "nothing is cut");
+}
