@@ -69,6 +69,13 @@ impl IndexCheck {
         }
     }
 
+    /// Goes past damaged bytes: what leads there is not judged.
+    pub(super) fn pass(&mut self, to: u64) {
+        while self.offsets.peek().is_some_and(|entry| u64::from(entry.position) < to) {
+            self.offsets.next += 1;
+        }
+    }
+
     /// What is wrong, once all batches were taken. `is_sealed` says whether both files have to be there.
     pub(super) fn findings(mut self, is_sealed: bool, findings: &mut Vec<Finding>) {
         if let Some(entry) = self.offsets.peek() {

@@ -271,6 +271,7 @@ impl Walk<'_, '_> {
             self.epochs.take(&header);
         }
         self.damaged(from, to, end_offset, reason, mended);
+        self.indexes.pass(to);
         self.expected = end_offset;
         Ok(to)
     }
