@@ -71,8 +71,9 @@ impl Housekeeping {
         let mut watermark_at = start + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
         let producers_ms = self.config.transaction.producer_id_expiration_check_interval_ms;
         let mut producers_at = start + millis(producers_ms.into());
-        let mut cleanable_changes = None;
         let checkpoint_due = self.checkpoint_due();
+        let cleanable = self.cleanable.clone();
+        self.log_dir.on_cleanable(move || cleanable.notify_one());
         // How active the directory had been when there was last nothing to wait for.
         let (mut quiet_at, mut quiet_until) = (None, start);
         while self.log_dir.offline_reason().is_none() {
@@ -115,11 +116,6 @@ impl Housekeeping {
             if now >= watermark_at {
                 watermark_at = now + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
                 self.checkpoint_high_watermarks().await;
-            }
-            let changes = Some(self.log_dir.cleanable_changes());
-            if changes != cleanable_changes {
-                cleanable_changes = changes;
-                self.cleanable.notify_one();
             }
         }
     }

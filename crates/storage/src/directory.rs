@@ -37,8 +37,8 @@ pub(crate) struct Directory {
     cleaning_stopped: AtomicBool,
     /// Pieces of cleanings under way.
     cleanings: AtomicUsize,
-    /// Counts what may have made a log worth cleaning.
-    cleanable_changes: AtomicU64,
+    /// Is called when a log may have become worth cleaning.
+    on_cleanable: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Counts what moves logs: appends, high watermarks, logs that come and go.
     activity: AtomicU64,
 }
@@ -103,7 +103,7 @@ impl Directory {
             views_made: AtomicU64::new(0),
             cleaning_stopped: AtomicBool::new(false),
             cleanings: AtomicUsize::new(0),
-            cleanable_changes: AtomicU64::new(0),
+            on_cleanable: OnceLock::new(),
             activity: AtomicU64::new(0),
         }
     }
@@ -185,11 +185,15 @@ impl Directory {
 
     /// A log may have become worth cleaning.
     pub(crate) fn note_cleanable(&self) {
-        self.cleanable_changes.fetch_add(1, Ordering::Relaxed);
+        if let Some(call) = self.on_cleanable.get() {
+            call();
+        }
     }
 
-    pub(crate) fn cleanable_changes(&self) -> u64 {
-        self.cleanable_changes.load(Ordering::Relaxed)
+    /// Has this called whenever a log may have become worth cleaning; to be set once.
+    pub(crate) fn on_cleanable(&self, call: impl Fn() + Send + Sync + 'static) {
+        // Who comes second has nobody to tell.
+        _ = self.on_cleanable.set(Box::new(call));
     }
 
     /// Something moved in a log. To be called after it has: who sees the count sees what was counted.

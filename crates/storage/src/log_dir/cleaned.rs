@@ -37,9 +37,10 @@ impl LogDir {
         }
     }
 
-    /// Counts what may have made a log worth cleaning: while it stands still, only the passing of a lag can.
-    pub fn cleanable_changes(&self) -> u64 {
-        self.directory.cleanable_changes()
+    /// Has this called whenever a log of the directory may have become worth cleaning; to be set once. In between only the
+    /// passing of a lag can make one so. The log's writer is held up: it must not block, and not call back.
+    pub fn on_cleanable(&self, call: impl Fn() + Send + Sync + 'static) {
+        self.directory.on_cleanable(call);
     }
 
     /// Has cleanings end at their next batch, and lets none begin: for the end of the directory's use.
