@@ -116,6 +116,13 @@ impl Directory {
         self.wal.get().expect("the write-ahead log is there before any log is written")
     }
 
+    /// Has the write-ahead log let go of the logs, which hold this directory: at the end of its use.
+    pub(crate) fn let_logs_go(&self) {
+        if let Some(wal) = self.wal.get() {
+            wal.let_logs_go();
+        }
+    }
+
     /// Puts the write-ahead log in place, once.
     pub(crate) fn set_wal(&self, wal: Wal) {
         assert!(self.wal.set(wal).is_ok(), "a directory has one write-ahead log");

@@ -23,6 +23,10 @@ mod log_dir;
 mod log_dirs;
 mod marker_files;
 mod meta_properties;
+#[cfg(not(feature = "mutants"))]
+mod mutant;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 mod open_files;
 mod producer_state;
 mod proof;

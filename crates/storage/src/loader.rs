@@ -254,7 +254,7 @@ impl Loader<'_, '_> {
             if next.is_some_and(is_closed) && self.take_sealed(base) {
                 continue;
             }
-            if base > trusted && base > first {
+            if base >= trusted && base > producers_from.max(first) {
                 self.renew_snapshot(base)?;
             }
             let plan = ScanPlan { base, next, scan_from, trusted, producers_from };
@@ -479,6 +479,13 @@ impl Loader<'_, '_> {
 
     /// Puts the parts together.
     fn finish(mut self, topic_id: Option<Uuid>, generation: u32) -> Result<UnifiedLog, StorageError> {
+        if !self.request.clean && generation > 0 {
+            // A truncation may have been broken off before its cut was flushed: what is seen now has to stay so.
+            let last = self.segments.last().expect("there is at least one").path(LOG_SUFFIX);
+            if self.disk().exists(&last) {
+                self.disk().open(&last, OpenMode::ReadWrite)?.sync_data()?;
+            }
+        }
         let first = self.segments[0].base_offset();
         let log_start_offset = self.request.log_start_offset.map_or(first, |start| start.max(first));
         if log_start_offset > self.end.offset {

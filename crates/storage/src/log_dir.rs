@@ -144,6 +144,14 @@ struct DamagedState {
     high_watermark: Option<i64>,
 }
 
+/// A log's view holds its directory, and the write-ahead log there holds views: without this, what was opened once would
+/// stay in memory for ever.
+impl Drop for LogDir {
+    fn drop(&mut self) {
+        self.directory.let_logs_go();
+    }
+}
+
 impl LogDir {
     /// Opens a log directory and every log in it, recovering what the last process left.
     ///

@@ -17,6 +17,7 @@ use crate::directory::Directory;
 use crate::epoch_cache::{EpochCache, EpochEntry};
 use crate::error::{ReadError, StorageError};
 use crate::layout::LOG_SUFFIX;
+use crate::mutant::mutant;
 use crate::proof::LogProof;
 use crate::segment::{Segment, SegmentFault, TimestampOffset};
 use crate::wal::WalTicket;
@@ -620,6 +621,9 @@ impl LogView {
         self.positions.lock().note_append(segment.place(), log_end_offset, size);
         self.size_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.log_end_offset.store(log_end_offset, Ordering::Release);
+        if mutant!(DurableEndIsLogEnd) {
+            self.durable_end_offset.fetch_max(log_end_offset, Ordering::AcqRel);
+        }
     }
 
     /// Publishes a changed end after segments were cut, added or removed.

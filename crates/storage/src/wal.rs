@@ -15,6 +15,7 @@ use platform::File;
 
 use crate::directory::Directory;
 use crate::error::StorageError;
+use crate::mutant::mutant;
 use crate::view::LogView;
 
 mod frame;
@@ -198,6 +199,9 @@ impl Wal {
         state.give_back(buffer);
         if let Some(entry) = state.in_flight.iter_mut().find(|entry| entry.number == number) {
             entry.is_done = true;
+            if mutant!(GroupOrderIgnored) {
+                entry.ends.iter().for_each(|end| _ = end.view.raise_durable_end(end.offset, end.generation));
+            }
         }
         let mut moved = Vec::new();
         while state.in_flight.front().is_some_and(|entry| entry.is_done) {
@@ -282,6 +286,14 @@ impl Wal {
         views.into_values().collect()
     }
 
+    /// Forgets the logs: nothing more will be written, or freed.
+    pub(crate) fn let_logs_go(&self) {
+        let mut state = self.state.lock();
+        state.waiting.clear();
+        state.in_flight.clear();
+        state.ring.let_logs_go();
+    }
+
     /// Gives memory back that only a busy time needs.
     pub(crate) fn trim(&self) {
         self.state.lock().buffers.clear();
@@ -347,6 +359,9 @@ impl State {
         self.last_ends = group.ends.iter().filter_map(End::to_log_end).collect();
         if self.last_ends.is_empty() {
             self.proven_number = self.proven_number.max(number);
+        }
+        if mutant!(AckBeforeFlush) {
+            group.ends.iter().for_each(|end| _ = end.view.raise_durable_end(end.offset, end.generation));
         }
         let Group { buffer, start, ends, syncs, names, .. } = group;
         self.in_flight.push_back(InFlight { number, slot: place.slot, is_done: false, ends });

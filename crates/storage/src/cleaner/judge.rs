@@ -12,6 +12,7 @@ use records::{
 
 use super::offset_map::OffsetMap;
 use super::transactions::{Marker, Transactions};
+use crate::mutant::mutant;
 
 /// What of an active producer a cleaning has to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +98,8 @@ pub(crate) fn clean_batch(
     let level =
         rules.codec.filter(|(codec, _)| header.compression() == Ok(*codec)).and_then(|(_, level)| level);
     let thin_rules = ThinRules {
-        keep_empty: position.is_last_of_group
-            || header.next_offset() == rules.round_end_offset
+        keep_empty: (position.is_last_of_group && !mutant!(LastBatchDropped))
+            || (header.next_offset() == rules.round_end_offset && !mutant!(LastBatchDropped))
             || rules.is_last_of_producer(header),
         is_marker_of_nothing: may_go && header.is_control(),
         new_delete_horizon_ms: rules.now_ms.saturating_add(rules.delete_retention_ms),
@@ -111,6 +112,7 @@ pub(crate) fn clean_batch(
         return thinner.thin(batch, &thin_rules, |_| true, out);
     }
     let keeps_tombstones = match header.is_legacy() {
+        _ if mutant!(TombstoneInOnePass) => false,
         true => position.keep_old_tombstones,
         false => horizon.is_none_or(|horizon| rules.now_ms < horizon),
     };

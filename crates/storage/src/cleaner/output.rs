@@ -15,6 +15,7 @@ use crate::layout::{
     CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SEGMENT_SUFFIXES, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
     segment_path,
 };
+use crate::mutant::mutant;
 use crate::proof::{Ledger, ProofEntry};
 use crate::segment::{LargestTimestamp, MaxTimestamp, Segment, SegmentIndexes};
 use crate::txn_index::{self, AbortedTxn};
@@ -139,7 +140,9 @@ impl Output {
         revision: u32,
     ) -> io::Result<(Segment, Vec<ProofEntry>, Vec<u8>)> {
         self.write()?;
-        self.file.sync_data()?;
+        if !mutant!(SwapWithoutFlush) {
+            self.file.sync_data()?;
+        }
         self.push_time();
         self.write_file(disk, INDEX_SUFFIX, &self.offsets)?;
         self.write_file(disk, TIME_INDEX_SUFFIX, &self.times)?;

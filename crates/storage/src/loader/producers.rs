@@ -8,6 +8,7 @@ use records::BatchHeader;
 use super::Loader;
 use crate::error::StorageError;
 use crate::layout::{SNAPSHOT_SUFFIX, segment_path};
+use crate::mutant::mutant;
 use crate::producer_state::{ProducerState, end_txn_marker, snapshot};
 use crate::scan::FoundBatch;
 use crate::segment::SegmentFault;
@@ -16,6 +17,7 @@ use crate::view::LogView;
 impl Loader<'_, '_> {
     /// Loads the newest usable snapshot at or before `trusted` and gives its offset. An unusable one is removed.
     pub(super) fn load_snapshot(&mut self, trusted: i64) -> Result<Option<i64>, StorageError> {
+        let trusted = if mutant!(SnapshotBeyondEndTrusted) { i64::MAX } else { trusted };
         let usable = self.files.snapshots.partition_point(|offset| *offset <= trusted);
         for number in (0..usable).rev() {
             let offset = self.files.snapshots[number];
@@ -83,7 +85,9 @@ pub(crate) fn replay_producers(
     let mut state = ProducerState::default();
     let mut from = view.segments()[0].base_offset();
     for offset in snapshots.iter().rev() {
-        let bytes = directory.disk().read(&segment_path(view.dir(), *offset, SNAPSHOT_SUFFIX))?;
+        let bytes = directory.disk().read(&segment_path(view.dir(), *offset, SNAPSHOT_SUFFIX));
+        // After a truncation the producers would be those of the branch that is gone.
+        let bytes = bytes.inspect_err(|error| directory.read_failed(error))?;
         if let Ok(loaded) = snapshot::decode(&bytes, now_ms) {
             (state, from) = (loaded, *offset);
             break;

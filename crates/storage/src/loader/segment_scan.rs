@@ -11,6 +11,7 @@ use super::{Loader, ScanPlan};
 use crate::error::StorageError;
 use crate::index::{IndexEntry, IndexTable, OffsetEntry, TimeEntry, rising_prefix};
 use crate::layout::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, segment_path};
+use crate::mutant::mutant;
 use crate::scan::{BadBatch, BatchScan, FoundBatch, Step};
 use crate::segment::{LargestTimestamp, MaxTimestamp};
 
@@ -58,7 +59,7 @@ pub(super) fn scan_segment(
 ) -> Result<SegmentScan, StorageError> {
     let len = loader.files.logs[&plan.base];
     let file = loader.disk().open(&segment_path(&loader.dir, plan.base, LOG_SUFFIX), OpenMode::Read)?;
-    if !loader.request.clean {
+    if !loader.request.clean && !mutant!(PageCacheTrusted) {
         // The last process may have ended because a flush had failed.
         file.forget_cached()?;
     }
@@ -114,7 +115,8 @@ fn choose_start(
     let Some(hint) = entries.offsets[..offsets].last().copied().filter(|hint| hint.position > 0) else {
         return Ok(None);
     };
-    if find_batch(file, plan, hint, hint.relative_offset, len, window)?.is_none() {
+    let is_confirmed = mutant!(IndexTrusted) && u64::from(hint.position) <= len;
+    if !is_confirmed && find_batch(file, plan, hint, hint.relative_offset, len, window)?.is_none() {
         return Ok(None);
     }
     // A segment that was closed has the largest timestamp in its last time-index entry, wherever that points.
@@ -311,7 +313,7 @@ fn accept(
     if header.last_offset() >= plan.trusted {
         loader.note_proof(plan.base, batch);
     }
-    if header.base_offset >= plan.producers_from {
+    if header.base_offset >= plan.producers_from && !mutant!(ProducersNotReplayed) {
         let marker = read_marker(file, batch)?;
         loader.producers.update(header, marker, loader.request.now_ms);
     }

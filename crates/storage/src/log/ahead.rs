@@ -10,6 +10,7 @@ use platform::File;
 use super::UnifiedLog;
 use super::append::Prepared;
 use crate::error::StorageError;
+use crate::mutant::mutant;
 use crate::wal::{BYPASS_BYTES, FrameHead, FrameKind, encode_reference};
 
 /// Bytes of an end that a recovery found and that are not known to be durable, up to which they are copied into the
@@ -44,8 +45,14 @@ impl UnifiedLog {
     /// The segments that a recovery walks through to reach the end: before a batch that lies there alone nothing may be
     /// missing, in a segment that was rolled a moment ago neither.
     fn unflushed_files(&self) -> std::io::Result<Vec<Arc<dyn File>>> {
+        if mutant!(ReferenceWithoutFlush) {
+            return Ok(Vec::new());
+        }
         let segments = self.segments();
         let durable = self.view.recovery_point();
+        if mutant!(RolledSegmentNotFlushed) {
+            return Ok(vec![self.active.segment.file(self.directory(), false)?]);
+        }
         let first = segments.partition_point(|segment| segment.base_offset() <= durable).saturating_sub(1);
         let with_bytes = segments[first..].iter().filter(|segment| segment.size() > 0);
         with_bytes.map(|segment| segment.file(self.directory(), false)).collect()
@@ -56,6 +63,10 @@ impl UnifiedLog {
         let (durable, end) = (self.view.durable_end_offset(), self.end_offset());
         if !self.config.durable || durable == end {
             return Ok(());
+        }
+        if durable < self.view.log_start_offset() {
+            // What comes before the log start cannot be read for it, and what follows would have nothing to follow.
+            return self.flush_now();
         }
         let mut tail = Vec::new();
         let mut next = durable.max(self.view.log_start_offset());
@@ -68,7 +79,10 @@ impl UnifiedLog {
                 crate::ReadError::OffsetOutOfRange { .. } => StorageError::Unknown { log: self.view.name() },
             })?;
             let Some(slice) = slice else { break };
-            tail.push((next, slice.next_offset, slice.to_vec()?));
+            let bytes = slice.to_vec()?;
+            // The first batch may begin before the log start.
+            let base_offset = records::BatchHeader::parse(&bytes).map_or(next, |header| header.base_offset);
+            tail.push((base_offset, slice.next_offset, bytes));
             next = slice.next_offset;
         }
         if next < end || tail.iter().any(|(_, _, bytes)| bytes.len() >= BYPASS_BYTES) {

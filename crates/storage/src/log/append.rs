@@ -16,6 +16,7 @@ use super::UnifiedLog;
 use super::preallocate::preallocate;
 use crate::error::{AppendError, StorageError};
 use crate::log_config::AppendOrigin;
+use crate::mutant::mutant;
 use crate::producer_state::{Verdict, end_txn_marker};
 
 /// What an append did.
@@ -203,7 +204,11 @@ impl UnifiedLog {
         let Err(error) = written else { return Ok(()) };
         // A part may have arrived. It must go, or a later, shorter append would leave its rest behind it, where a
         // recovery could take a client's payload for a batch.
-        match file.set_len(position) {
+        if mutant!(FullDiskAppendKept) {
+            return Err(directory.write_failed(error).into());
+        }
+        // Flushed, since a refused batch that was complete could come back with a loss of power.
+        match file.set_len(position).and_then(|()| file.sync_data()) {
             Ok(()) => Err(directory.write_failed(error).into()),
             Err(undo) => Err(directory.take_offline(undo).into()),
         }

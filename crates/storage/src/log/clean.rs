@@ -16,6 +16,7 @@ use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::{SEGMENT_SUFFIXES, SWAP_SUFFIX, TXN_INDEX_SUFFIX, segment_path};
 use crate::log_dir::LogDir;
+use crate::mutant::mutant;
 use crate::segment::Segment;
 use crate::txn_index::{self, AbortedTxn};
 
@@ -33,7 +34,9 @@ impl UnifiedLog {
         let remembered = log_dir.cleaned_offset(&self.view);
         let (start, end) = (self.view.log_start_offset(), self.end_offset());
         let (first_dirty, is_reset) = first_dirty_offset(remembered, start, end);
-        let mut bound = self.first_unstable_offset().min(self.view.checkpointed()).max(0);
+        let unstable = if mutant!(CleanedAboveHighWatermark) { end } else { self.first_unstable_offset() };
+        let flushed = if mutant!(CleanedAboveHighWatermark) { end } else { self.view.checkpointed() };
+        let mut bound = unstable.min(flushed).max(0);
         let mut next_look_ms = None;
         let lag_ms = self.config.min_compaction_lag_ms.max(0);
         if lag_ms > 0

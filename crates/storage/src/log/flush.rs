@@ -17,6 +17,7 @@ use crate::layout::{
     INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, TEMPORARY_SUFFIX, TIME_INDEX_SUFFIX,
 };
 use crate::log_config::BACKGROUND_FLUSH_BYTES;
+use crate::mutant::mutant;
 use crate::proof::{LogProof, ProofNews};
 
 /// Everything that has to reach stable storage so that a log is durable up to an offset.
@@ -60,7 +61,11 @@ impl FlushTicket {
         self.directory.check_online()?;
         self.stage_epochs().map_err(|error| self.failed(error, Directory::write_failed))?;
         self.write_proof().map_err(|error| self.failed(error, Directory::write_failed))?;
-        self.flush().map_err(|error| self.failed(error, Directory::take_offline))
+        let mut flushed = self.flush();
+        if flushed.is_err() && mutant!(FsyncRetried) {
+            flushed = self.flush();
+        }
+        flushed.map_err(|error| self.failed(error, Directory::take_offline))
     }
 
     fn failed(
@@ -90,6 +95,9 @@ impl FlushTicket {
         }
         if self.epochs.is_some() {
             disk.rename(&self.temporary_epochs(), &self.dir.join(LEADER_EPOCH_CHECKPOINT))?;
+        }
+        if mutant!(RenameWithoutDirectoryFlush) {
+            return Ok(());
         }
         if self.sync_names || self.epochs.is_some() {
             disk.sync_dir(&self.dir)?;
@@ -200,6 +208,9 @@ impl UnifiedLog {
             epochs_made: self.unflushed.epochs.made,
             proof,
         };
+        if mutant!(RecoveryPointBeforeFlush) {
+            self.view.raise_recovery_point(offset);
+        }
         self.unflushed.bytes = 0;
         self.unflushed.since_ms = None;
         self.unflushed.rolled = false;
@@ -229,7 +240,7 @@ impl UnifiedLog {
         let dir = &mut self.unflushed.dir;
         dir.durable = dir.durable.max(ticket.dir_made);
         // A truncation may have cut below the ticket meanwhile. What it left is durable, what came after it may not be.
-        if ticket.generation == self.view.generation() {
+        if ticket.generation == self.view.generation() || mutant!(TicketOfOldBranch) {
             self.unflushed.snapshots.retain(|offset| !ticket.snapshots.contains(offset));
             self.view.raise_recovery_point(ticket.offset.min(self.end_offset()));
         }

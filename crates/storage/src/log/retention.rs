@@ -13,6 +13,7 @@ use platform::OpenMode;
 use super::{UnifiedLog, WaitingFiles};
 use crate::directory::Directory;
 use crate::error::StorageError;
+use crate::mutant::mutant;
 use crate::segment::{Segment, SegmentFault};
 
 /// What a retention run did.
@@ -154,10 +155,16 @@ impl UnifiedLog {
         self.view.publish_end(&self.active.segment, self.end_offset());
         let bytes = gone.iter().map(|segment| segment.size()).sum();
         tracing::info!(log = %self.view.name(), segments = count, bytes, new_start, "old segments removed");
-        self.retire(gone, now_ms)?;
+        if let Err(error) = self.retire(gone, now_ms) {
+            // While they are listed, the checkpoint says where the log starts.
+            self.view.set_segments(segments.as_ref().clone());
+            return Err(error);
+        }
         // The next checkpoint says nothing of a log start that the first segment's name tells: so that name has to stay
         // the first, or what was deleted on request would come back.
-        self.disk_write(|directory| directory.disk().sync_dir(self.view.dir()))?;
+        if !mutant!(LogStartNotPersisted) {
+            self.disk_write(|directory| directory.disk().sync_dir(self.view.dir()))?;
+        }
         let snapshots: Vec<i64> =
             self.snapshots.iter().copied().filter(|offset| *offset < new_start).collect();
         self.snapshots.retain(|offset| *offset >= new_start);

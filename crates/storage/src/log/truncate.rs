@@ -11,6 +11,7 @@ use crate::layout::GENERATION;
 use crate::loader::replay_producers;
 use crate::log_dir::LogDir;
 use crate::marker_files::encode_generation;
+use crate::mutant::mutant;
 use crate::segment::Segment;
 
 impl UnifiedLog {
@@ -60,10 +61,27 @@ impl UnifiedLog {
         let size = found.map_or(last.size(), |batch| batch.position);
         // Not `offset` itself, which may lie inside a batch or in a gap: a restart would find less than was promised.
         let end_offset = self.end_offset_at(&last, size)?;
+        // Index entries that wait for space are asked for while nothing is cut.
+        self.disk_write(|directory| last.write_indexes(directory.disk().as_ref(), false))?;
         self.lower_durable_end(end_offset, log_dir)?;
         if is_new_branch {
             self.begin_generation()?;
         }
+        let cut = self.cut_behind(&segments, kept, (offset, size), end_offset, now_ms);
+        cut.map_err(|error| self.give_up(error))?;
+        Ok(true)
+    }
+
+    /// Cuts behind the first `size` bytes of the last of `kept` segments.
+    fn cut_behind(
+        &mut self,
+        segments: &[Arc<Segment>],
+        kept: usize,
+        (offset, size): (i64, u64),
+        end_offset: i64,
+        now_ms: i64,
+    ) -> Result<(), StorageError> {
+        let last = Arc::clone(&segments[kept - 1]);
         self.view.set_segments(segments[..kept].to_vec());
         self.retire_durably(&segments[kept..], now_ms)?;
         self.cut_segment(&last, offset, size)?;
@@ -72,8 +90,15 @@ impl UnifiedLog {
         self.view.set_log_start_offset(self.view.log_start_offset().min(end_offset));
         self.view.set_high_watermark(self.view.high_watermark());
         self.truncate_epochs(end_offset);
-        self.reload_producers(now_ms)?;
-        Ok(true)
+        self.reload_producers(now_ms)
+    }
+
+    /// A log that is half cut must not be written to, even if there was only no space for more.
+    fn give_up(&self, error: StorageError) -> StorageError {
+        match self.directory().offline_reason() {
+            Some(_) => error,
+            None => self.directory().take_offline(std::io::Error::other(error.to_string())),
+        }
     }
 
     /// Removes everything and goes on at `offset`, which may lie anywhere.
@@ -114,8 +139,10 @@ impl UnifiedLog {
         if is_new_branch {
             self.begin_generation()?;
         }
-        self.retire_durably(&gone, now_ms)?;
-        self.disk_write(|directory| segment.file(directory, true).map(drop))?;
+        let retired = self.retire_durably(&gone, now_ms);
+        retired.map_err(|error| self.give_up(error))?;
+        let made = self.disk_write(|directory| segment.file(directory, true).map(drop));
+        made.map_err(|error| self.give_up(error))?;
         self.view.set_segments(vec![Arc::clone(&segment)]);
         self.view.set_log_start_offset(if is_new_branch { offset } else { log_start_offset });
         self.view.publish_end(&segment, offset);
@@ -149,7 +176,7 @@ impl UnifiedLog {
 
     /// Has all that a write-ahead log holds of this partition's logs up to that generation count no more.
     pub(super) fn begin_generation_after(&mut self, last: u32) -> Result<(), StorageError> {
-        let generation = last + 1;
+        let generation = last + u32::from(!mutant!(TruncationWithoutGeneration));
         let path = self.view.dir().join(GENERATION);
         self.disk_write(|directory| directory.disk().write_atomic(&path, &encode_generation(generation)))?;
         self.view.set_generation(generation);
@@ -173,7 +200,7 @@ impl UnifiedLog {
             let file = segment.file(directory, false)?;
             file.set_len(size)?;
             // Were the old bytes to come back after a crash, they could be taken for batches of this branch.
-            file.sync_data()
+            if mutant!(CutNotFlushed) { Ok(()) } else { file.sync_data() }
         })?;
         segment.note_cut(size);
         Ok(())
@@ -204,7 +231,7 @@ impl UnifiedLog {
 
     fn truncate_epochs(&mut self, end_offset: i64) {
         let mut epochs = self.view.epochs().lock();
-        if epochs.truncate_from_end(end_offset) {
+        if !mutant!(EpochsNotTruncated) && epochs.truncate_from_end(end_offset) {
             self.unflushed.epochs.note();
         }
         self.latest_epoch = epochs.latest().map_or(-1, |entry| entry.epoch);

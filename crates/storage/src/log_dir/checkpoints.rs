@@ -13,6 +13,7 @@ use crate::layout::{
 };
 use crate::log::UnifiedLog;
 use crate::marker_files::encode_clean_shutdown;
+use crate::mutant::mutant;
 use crate::view::LogView;
 
 /// The content of the files, as last read or written.
@@ -189,7 +190,8 @@ impl State {
     fn log_starts(&self) -> PartitionOffsets {
         let moved = |view: &crate::LogView| {
             let start = view.log_start_offset();
-            (start > view.segments()[0].base_offset()).then_some(start)
+            let is_forgotten = mutant!(DeleteRecordsForgotten);
+            (start > view.segments()[0].base_offset() && !is_forgotten).then_some(start)
         };
         self.collect(moved, |log| log.log_start_offset)
     }

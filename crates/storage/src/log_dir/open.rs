@@ -23,6 +23,7 @@ use crate::log::UnifiedLog;
 use crate::log_config::LogConfig;
 use crate::marker_files::decode_clean_shutdown;
 use crate::meta_properties::MetaProperties;
+use crate::mutant::mutant;
 use crate::recovery_report::{DamagedLog, RecoveryReport};
 use crate::wal::{FoundWal, Wal, replay};
 
@@ -119,8 +120,10 @@ fn take_clean_marker(
     }
     let file = path.join(CLEAN_SHUTDOWN);
     report.previous_broker_epoch = decode_clean_shutdown(&disk.read(&file)?).filter(|epoch| *epoch >= 0);
-    disk.remove_file(&file)?;
-    disk.sync_dir(path)?;
+    if !mutant!(CleanMarkerKept) {
+        disk.remove_file(&file)?;
+        disk.sync_dir(path)?;
+    }
     report.clean = true;
     Ok(())
 }

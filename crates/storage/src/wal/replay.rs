@@ -22,6 +22,7 @@ use crate::error::StorageError;
 use crate::layout::CUT_SUFFIX;
 use crate::log::UnifiedLog;
 use crate::log_dir::{LogDir, LogDirConfig, LogKey};
+use crate::mutant::mutant;
 
 /// The largest group: what a head may claim.
 const GROUP_BYTES_LIMIT: usize = 8 << 20;
@@ -81,7 +82,9 @@ impl FoundWal {
             let file = directory.disk().open(&path, OpenMode::Direct)?;
             let mut block = super::ticket::Aligned::zeros(BLOCK_BYTES);
             // The last process may have ended because a write of it had failed.
-            file.forget_cached()?;
+            if !mutant!(PageCacheTrusted) {
+                file.forget_cached()?;
+            }
             let count = file.read_full_at(block.bytes_mut(), 0)?;
             match FileHead::decode(&block.bytes()[..count]).filter(|head| head.id == id) {
                 Some(head) => found.files.push(FoundFile {
@@ -296,6 +299,7 @@ impl Replay<'_> {
     fn note_group(&mut self, group: &ReadGroup<'_>) {
         let number = group.head.number;
         match self.last_number {
+            Some(_) if mutant!(GapNotMissed) => {}
             Some(last) => {
                 self.missing.extend(last + 1..number);
                 if last + 1 < number {
@@ -304,7 +308,7 @@ impl Replay<'_> {
             }
             // Those on their way together with the first group that can be read may be lost. Those before were durable,
             // and it was for their file to be used again that they are not there.
-            None if self.passed_unreadable => {
+            None if self.passed_unreadable && !mutant!(FirstGroupNotMissed) => {
                 self.missing.extend(group.head.needed_from.max(group.head.proven + 1)..number);
             }
             None => {}

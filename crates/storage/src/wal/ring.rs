@@ -16,6 +16,7 @@ use super::group::End;
 use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::WAL_PREFIX;
+use crate::mutant::mutant;
 
 /// Zeros written at a time when a file is made: little, since groups wait for them at the disk.
 const ZEROS_BYTES: usize = 128 << 10;
@@ -314,6 +315,9 @@ impl Ring {
             let slot = &mut self.slots[number];
             let SlotState::Used { ends, .. } = &mut slot.state else { continue };
             ends.retain(|_, end| !end.view.is_checkpointed(end.offset, end.generation));
+            if mutant!(WalReusedBeforeCheckpoint) {
+                ends.clear();
+            }
             if !ends.is_empty() || self.current == Some(number) || in_flight.contains(&number) {
                 break;
             }
@@ -321,6 +325,12 @@ impl Ring {
         }
         self.no_space = false;
         self.written_bytes = 0;
+    }
+
+    /// Forgets the logs and the files.
+    pub(super) fn let_logs_go(&mut self) {
+        self.current = None;
+        self.slots.clear();
     }
 
     pub(super) fn remove_files(&mut self, directory: &Directory) -> Result<(), StorageError> {

@@ -12,6 +12,7 @@ use super::group::table_of;
 use super::ring::{NewSlot, Place};
 use crate::directory::Directory;
 use crate::layout::PARTITION_METADATA;
+use crate::mutant::mutant;
 
 /// A group to be written, or a file to be made for those to come.
 pub struct WalTicket {
@@ -104,7 +105,7 @@ impl Write {
         for file in &self.syncs {
             file.sync_data()?;
         }
-        for dir in &self.names {
+        for dir in self.names.iter().filter(|_| !mutant!(NamesNotFlushed)) {
             let sync = || {
                 disk.open(&dir.join(PARTITION_METADATA), OpenMode::ReadWrite)?.sync_data()?;
                 disk.sync_dir(dir)
@@ -116,7 +117,8 @@ impl Write {
             }
         }
         let parents: BTreeSet<_> = self.names.iter().filter_map(|dir| dir.parent()).collect();
-        parents.into_iter().try_for_each(|dir| disk.sync_dir(dir))?;
+        let mut parents = parents.into_iter().filter(|_| !mutant!(NamesNotFlushed));
+        parents.try_for_each(|dir| disk.sync_dir(dir))?;
         finish_group(&mut self.buffer, self.start, &self.head, table_of(&self.previous));
         let file = self.place.file.of_use(self.place.sequence)?;
         file.write_durable_at(&self.buffer[self.start..], self.place.position)
