@@ -6,12 +6,13 @@ mod compat_doc;
 mod config_doc;
 mod crash;
 mod differential;
+mod mutants;
 mod sim;
 mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask board [--help] | codegen [--check] | compat-doc [--check] | config-doc [--check] | crash [--help] | differential [--help] | sim [--help] | tidy";
+const USAGE: &str = "usage: cargo xtask board [--help] | codegen [--check] | compat-doc [--check] | config-doc [--check] | crash [--help] | differential [--help] | mutants [--help] | sim [--help] | tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Some((name, rest)) if name == "config-doc" => config_doc::run(rest),
         Some((name, rest)) if name == "crash" => crash::run(rest),
         Some((name, rest)) if name == "differential" => differential::run(rest),
+        Some((name, rest)) if name == "mutants" => mutants::run(rest),
         Some((name, rest)) if name == "sim" => sim::run(rest),
         Some((name, rest)) if name == "tidy" => tidy::run(rest),
         _ => Err(USAGE.to_owned()),

@@ -66,6 +66,8 @@ struct Log {
     model: Model,
     log: Option<UnifiedLog>,
     prepared: Option<FlushTicket>,
+    /// The prepared flush was done.
+    is_flushed: bool,
     cleaning: Option<Cleaning>,
 }
 
@@ -271,7 +273,10 @@ fn new_log(line: &Line, dirs: usize) -> Option<(u64, Log)> {
     let model = Model::new(topic_id(log, 0), 0);
     let dir = usize::try_from(dir).unwrap_or(0) % dirs;
     let topic = format!("t{log}");
-    Some((log, Log { topic, dir, config, model, log: None, prepared: None, cleaning: None }))
+    Some((
+        log,
+        Log { topic, dir, config, model, log: None, prepared: None, is_flushed: false, cleaning: None },
+    ))
 }
 
 /// The id of the so-many-th topic of a name. Ids that differ in one character count as one that has rotted.

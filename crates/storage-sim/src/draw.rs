@@ -194,12 +194,13 @@ impl Draw {
             6 if kinds.clean => Line::CleanOn { log, pieces: self.below(9) },
             7 if kinds.hold && self.coin() => Line::Hold { dir },
             7 if kinds.hold => Line::Release { newest: self.below(2) },
+            8 if kinds.hold && self.coin() => Line::RunPrepared { log },
             8 if kinds.hold => Line::Prepare { log },
             8 if kinds.modes => Line::Mode { log, durable: self.below(2) },
             9 if kinds.epochs => Line::Epoch { log },
             10 if kinds.full && self.coin() => Line::Full { spare: self.spread(40_000) },
             10 if kinds.full => Line::Free {},
-            10 if kinds.rebuild && self.below(3) == 0 => Line::Rebuild { dir, without: self.below(16) },
+            10 if kinds.rebuild && self.below(3) == 0 => Line::Rebuild { dir, without: self.below(32) },
             11 if kinds.producers => {
                 let producer = 1 + self.below(3);
                 match self.below(5) {

@@ -19,4 +19,4 @@ pub use hunt::{Found, Tally, try_seeds};
 pub use line::Line;
 pub use run::{Outcome, Violation, run, run_traced};
 pub use script::Script;
-pub use shrink::{Shrunk, shrink};
+pub use shrink::{Shrunk, shrink, shrink_by};

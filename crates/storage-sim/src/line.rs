@@ -70,7 +70,9 @@ lines! {
     Release "release" { newest }
     /// A flush of segments is prepared.
     Prepare "prepare" { log }
-    /// Prepared flushes are done.
+    /// A prepared flush is done, and the log has not heard of it.
+    RunPrepared "run-prepared" { log }
+    /// All that was appended is flushed.
     Flush "flush" { log }
     /// All segments of a directory are flushed, and files of the write-ahead log are freed.
     Checkpoint "checkpoint" { dir }
@@ -107,7 +109,8 @@ lines! {
     Read "read" { log, eighths, bytes }
     /// ListOffsets by a timestamp.
     Times "times" { log, back_ms }
-    /// A copy of the disk is opened without what can be rebuilt: 1 indexes, 2 time indexes, 4 snapshots, 8 epochs.
+    /// A copy of the disk is opened without what can be rebuilt: 1 indexes, 2 time indexes, 4 snapshots, 8 epochs;
+    /// with 16, a bit of every index is wrong.
     Rebuild "rebuild" { dir, without }
     /// Calls on the disk fail. `action` and `place` are numbers in the tables of `course`.
     Fault "fault" { action, place, skip, times, errno }

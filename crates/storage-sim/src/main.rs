@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use storage_sim::{Found, Script, Tally, run_traced, shrink, try_seeds};
 
-const USAGE: &str = "usage: storage-sim (--seeds FROM..TO | --replay FILE) [--repro FILE] [--trace FILE] [--mutant NAME] [--cpu-seconds N]\n\
+const USAGE: &str = "usage: storage-sim (--seeds FROM..TO | --replay FILE | --mutants) [--repro FILE] [--trace FILE] [--mutant NAME] [--cpu-seconds N]\n\
     Runs the histories of these seeds, or one from a file. What fails is made short, printed, and written to --repro.\n\
-    --mutant switches a historic bug on (needs the feature `mutants`); --cpu-seconds ends a hunt";
+    --mutant switches a historic bug on (needs the feature `mutants`), --mutants names them; --cpu-seconds ends a hunt";
 
 /// Histories between two lines of progress.
 const PROGRESS: u64 = 1_000;
@@ -27,6 +27,10 @@ struct Asked {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("--mutants") {
+        mutants().iter().for_each(|name| println!("{name}"));
+        return ExitCode::SUCCESS;
+    }
     match read(std::env::args().skip(1)).and_then(|asked| go(&asked)) {
         Ok(code) => code,
         Err(error) => {
@@ -76,6 +80,16 @@ fn switch_on(name: &str) -> Result<(), String> {
         storage::mutant::Mutant::from_name(name).ok_or_else(|| format!("no mutant is called {name}"))?;
     storage::mutant::switch_on(Some(mutant));
     Ok(())
+}
+
+#[cfg(feature = "mutants")]
+fn mutants() -> Vec<&'static str> {
+    storage::mutant::Mutant::ALL.iter().map(|mutant| mutant.name()).collect()
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutants() -> Vec<&'static str> {
+    Vec::new()
 }
 
 #[cfg(not(feature = "mutants"))]
@@ -158,6 +172,8 @@ fn tell(asked: &Asked, found: &Found) -> Result<(), String> {
         found.script.lines.len(),
         short.runs
     );
+    let (from, lines) = (found.script.lines.len(), short.script.lines.len());
+    println!("SHRUNK from={from} lines={lines} runs={}", short.runs);
     println!("{title}{}", short.script);
     if let Some(path) = &asked.repro {
         let mutant =

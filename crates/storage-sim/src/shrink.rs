@@ -8,7 +8,7 @@ use crate::run::{Violation, run};
 use crate::script::Script;
 
 /// Runs that a search may take.
-const RUNS_MAX: usize = 4_000;
+const RUNS_MAX: usize = 10_000;
 
 /// A short script.
 #[derive(Clone, Debug)]
@@ -23,8 +23,17 @@ pub struct Shrunk {
 
 /// Shortens a script that breaks a rule.
 pub fn shrink(script: &Script, violation: &Violation) -> Shrunk {
+    shrink_by(script, violation, |script| run(script).err())
+}
+
+/// As [`shrink`], where `breaks` says what a script breaks.
+pub fn shrink_by(
+    script: &Script,
+    violation: &Violation,
+    breaks: impl FnMut(&Script) -> Option<Violation>,
+) -> Shrunk {
     let best = Shrunk { script: script.clone(), violation: violation.clone(), runs: 0 };
-    let mut search = Search { best };
+    let mut search = Search { best, breaks };
     search.cut_end();
     loop {
         let before = search.best.script.clone();
@@ -37,11 +46,12 @@ pub fn shrink(script: &Script, violation: &Violation) -> Shrunk {
     }
 }
 
-struct Search {
+struct Search<B> {
     best: Shrunk,
+    breaks: B,
 }
 
-impl Search {
+impl<B: FnMut(&Script) -> Option<Violation>> Search<B> {
     /// Takes a list of lines if it fails, too. Whether it does.
     fn take(&mut self, lines: Vec<Line>) -> bool {
         if self.best.runs >= RUNS_MAX || lines == self.best.script.lines {
@@ -49,8 +59,8 @@ impl Search {
         }
         self.best.runs += 1;
         let script = Script { seed: self.best.script.seed, lines };
-        match run(&script) {
-            Err(violation) if violation.rule == self.best.violation.rule => {
+        match (self.breaks)(&script) {
+            Some(violation) if violation.rule == self.best.violation.rule => {
                 self.best.script = script;
                 self.best.violation = violation;
                 true

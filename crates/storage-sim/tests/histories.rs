@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use storage_sim::{Script, Tally, run, run_traced, try_seeds};
+use storage_sim::{Script, Tally, Violation, run, run_traced, shrink_by, try_seeds};
 
 /// Every script that once found a bug.
 fn found_once() -> Vec<(String, Script)> {
@@ -65,4 +65,44 @@ fn a_script_survives_its_text() {
     }
     assert!("klamm storage history seed=1\nproduce logs=1".parse::<Script>().is_err());
     assert!("produce log=1".parse::<Script>().is_err());
+}
+
+/// A stand-in for a bug: a roll, later a truncation of the same log, later a stop by loss of power.
+fn stand_in(script: &Script) -> Option<Violation> {
+    let words = ["roll log=0", "truncate log=0", "stop how=1"];
+    let mut wanted = words.iter().peekable();
+    for line in &script.lines {
+        if wanted.peek().is_some_and(|word| line.to_string().starts_with(**word)) {
+            wanted.next();
+        }
+    }
+    let at = script.lines.len().saturating_sub(1);
+    wanted.peek().is_none().then(|| Violation { rule: "stand-in", what: String::new(), at })
+}
+
+#[test]
+fn what_fails_is_made_as_short_as_it_gets() {
+    let mut shrunk = 0;
+    for script in (0..400).map(Script::draw) {
+        let Some(violation) = stand_in(&script) else { continue };
+        let short = shrink_by(&script, &violation, stand_in);
+        let words: Vec<&str> = short.script.lines.iter().map(storage_sim::Line::word).collect();
+        assert_eq!(words, ["roll", "truncate", "stop"], "{}", short.script);
+        shrunk += 1;
+    }
+    assert!(shrunk > 3);
+}
+
+#[cfg(feature = "mutants")]
+#[test]
+fn what_a_mutant_breaks_is_made_short_and_breaks_it_again() {
+    use storage::mutant::{Mutant, switch_on};
+    switch_on(Some(Mutant::RecoveryPointBeforeFlush));
+    let found = try_seeds(0..10_000, &mut Tally::default(), |_| true).unwrap_err();
+    let short = storage_sim::shrink(&found.script, &found.violation);
+    assert!(short.script.lines.len() <= 12, "{}", short.script);
+    let again: Script = short.script.to_string().parse().unwrap();
+    assert_eq!(run(&again), Err(short.violation));
+    switch_on(None);
+    run(&again).unwrap();
 }

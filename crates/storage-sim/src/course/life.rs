@@ -188,7 +188,9 @@ impl Course {
             log.cleaning = None;
             let Some(unified) = &mut log.log else { continue };
             if let Some(ticket) = log.prepared.take() {
-                ticket.run()?;
+                if !log.is_flushed {
+                    ticket.run()?;
+                }
                 unified.mark_durable(&ticket);
             }
             if let Some(ticket) = unified.close()? {

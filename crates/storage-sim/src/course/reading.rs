@@ -76,6 +76,15 @@ fn remove_some(disk: &SimDisk, path: &Path, without: u64) {
     for dir in disk.list(path).unwrap_or_default().into_iter().filter(|entry| entry.is_dir) {
         let dir = path.join(dir.name);
         for file in disk.list(&dir).unwrap_or_default() {
+            if without & 16 > 0 && (file.name.ends_with(".index") || file.name.ends_with(".timeindex")) {
+                let bit = file.len.wrapping_mul(0x9e37_79b9).wrapping_add(without) % (8 * file.len.max(1));
+                let flip = |bytes: &mut Vec<u8>| {
+                    if let Some(byte) = bytes.get_mut((bit / 8) as usize) {
+                        *byte ^= 1 << (bit % 8);
+                    }
+                };
+                _ = disk.damage(&dir.join(&file.name), flip);
+            }
             if kinds.iter().any(|(bit, suffix)| without & bit > 0 && file.name.ends_with(suffix)) {
                 _ = disk.remove_file(&dir.join(file.name));
             }

@@ -27,31 +27,22 @@ impl Course {
                 Ok(())
             }
             Line::Hold { dir } => {
-                let number = self.dir_number(dir);
-                let dir = &mut self.dirs[number];
-                let Some(open) = &dir.open else { return Ok(()) };
-                if dir.held.len() < HELD_MAX {
-                    dir.held.extend(open.wal_ticket());
-                }
+                self.hold(self.dir_number(dir));
                 Ok(())
             }
             Line::Release { newest } => {
-                for dir in &mut self.dirs {
-                    let ticket = match newest {
-                        0 if !dir.held.is_empty() => Some(dir.held.remove(0)),
-                        _ => dir.held.pop(),
-                    };
-                    ticket.into_iter().for_each(storage::WalTicket::run);
-                }
+                self.release(newest > 0);
                 Ok(())
             }
             Line::Prepare { log } => {
                 self.settle_flushes(log)?;
                 if let Some((log, _)) = self.working(log) {
                     log.prepared = log.log.as_mut().expect("it works").flush()?;
+                    log.is_flushed = false;
                 }
                 Ok(())
             }
+            Line::RunPrepared { log } => self.run_prepared(log),
             Line::Flush { log } => self.flush(log),
             Line::Checkpoint { dir } => self.checkpoint(self.dir_number(dir)),
             Line::Offsets { dir } => self.write_offsets(self.dir_number(dir)),
@@ -90,6 +81,36 @@ impl Course {
         }
     }
 
+    /// Takes a group whose write is slow.
+    fn hold(&mut self, number: usize) {
+        let dir = &mut self.dirs[number];
+        let Some(open) = &dir.open else { return };
+        if dir.held.len() < HELD_MAX {
+            dir.held.extend(open.wal_ticket());
+        }
+    }
+
+    /// A slow write comes to its end: the newest, or the oldest.
+    fn release(&mut self, newest: bool) {
+        for dir in &mut self.dirs {
+            let ticket = match newest {
+                false if !dir.held.is_empty() => Some(dir.held.remove(0)),
+                _ => dir.held.pop(),
+            };
+            ticket.into_iter().for_each(storage::WalTicket::run);
+        }
+    }
+
+    fn run_prepared(&mut self, number: u64) -> Done {
+        if let Some((log, _)) = self.working(number)
+            && let Some(ticket) = log.prepared.as_ref().filter(|_| !log.is_flushed)
+        {
+            ticket.run()?;
+            log.is_flushed = true;
+        }
+        Ok(())
+    }
+
     fn dir_number(&self, dir: u64) -> usize {
         usize::try_from(dir).unwrap_or(0) % self.dirs.len()
     }
@@ -124,9 +145,6 @@ impl Course {
             self.flush(number)?;
         }
         self.write_offsets(dir)?;
-        if let Some(open) = &self.dirs[dir].open {
-            open.release_wal();
-        }
         self.pump(dir, 0);
         Ok(())
     }
@@ -134,6 +152,7 @@ impl Course {
     fn write_offsets(&mut self, dir: usize) -> Done {
         let Some(open) = &self.dirs[dir].open else { return Ok(()) };
         open.checkpoint()?;
+        open.release_wal();
         for log in self.logs.values_mut().filter(|log| log.dir == dir) {
             let start = log.log.as_ref().map_or(0, |log| log.view().log_start_offset());
             log.model.start_kept = log.model.start_kept.max(start);
