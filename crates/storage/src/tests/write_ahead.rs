@@ -477,3 +477,35 @@ fn what_a_damaged_log_lacks_stays_on_disk() {
     let log = take(&dir, durable());
     assert_eq!(read_all(&log.view(), 0), filled(3, 5), "the first three are lost, and nothing else");
 }
+
+/// A batch whose first records were deleted, whose segment is lost, and before which the write-ahead log confirms a batch
+/// of another log in a later leader epoch.
+#[test]
+fn a_batch_across_the_log_start_is_not_taken_for_history() {
+    const OTHER_ID: protocol::Uuid = protocol::Uuid([3; 16]);
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    let mut other = dir.create_log("other", 0, OTHER_ID, durable(), NOW).expect("new");
+    append_in(&mut other, &batch(&["later"]), 7);
+    append_in(&mut log, &batch(&["a", "b", "c", "d", "e"]), 0);
+    run_all(&dir);
+    commit(&log);
+    log.delete_records_before(2).expect("in range");
+    dir.checkpoint_log_starts().expect("written");
+    let ticket = other.flush().expect("prepared");
+    run(&mut other, ticket);
+    f.power_cut();
+    drop((dir, log, other));
+    for (path, _) in f.disk.files() {
+        if path.starts_with("/data/t-0") && path.extension().is_some_and(|suffix| suffix == "log") {
+            f.disk.damage(&path, |bytes| bytes.fill(0)).expect("there");
+        }
+    }
+    let (dir, report) = f.open();
+    assert!(report.damaged.is_empty(), "{report:?}");
+    let view = take(&dir, durable()).view();
+    assert_eq!((view.log_start_offset(), view.log_end_offset()), (2, 5));
+    let values: Vec<String> = read_all(&view, 2).into_iter().map(|(_, value)| value).collect();
+    assert_eq!(values, ["c", "d", "e"]);
+}

@@ -442,6 +442,8 @@ impl Replay<'_> {
 
     /// Whether the log has exactly these bytes at these offsets.
     fn holds(&mut self, log: &UnifiedLog, head: &FrameHead, body: &[u8]) -> Result<bool, StorageError> {
+        // What was read for another frame says nothing of this one.
+        self.scratch.clear();
         if head.next_offset > log.view().log_end_offset() {
             return Ok(false);
         }
