@@ -19,9 +19,9 @@ use crate::{Failure, frames, process};
 
 const FILLED: Figure = Figure::more("filled", "MB/s", "");
 const WARM: Figure = Figure::less("kill -9 to first ack", "s", "<= 10 s");
-const COLD: Figure = Figure::less("the same, page cache dropped", "s", "<= 10 s or the disk");
+const COLD: Figure = Figure::less("kill -9 to first ack, cold", "s", "<= 10 s or the disk");
 const CLEAN: Figure = Figure::less("clean stop to ready", "s", "<= 1 s");
-const CLEAN_COLD: Figure = Figure::less("the same, page cache dropped", "s", "<= 1 s or the disk");
+const CLEAN_COLD: Figure = Figure::less("clean stop to ready, cold", "s", "<= 1 s or the disk");
 const STOP: Figure = Figure::less("clean stop", "s", "<= Kafka's");
 const RSS: Figure = Figure::less("rss after kill -9", "MiB", "<= Kafka's");
 const DISK: Figure = Figure::more("the disk itself reads", "MB/s", "");
