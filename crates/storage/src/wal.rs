@@ -25,6 +25,8 @@ mod ring;
 mod ticket;
 
 pub(crate) use frame::{BLOCK_BYTES, FileHead, FrameHead, FrameKind, ReadGroup, encode_reference};
+#[cfg(test)]
+pub(crate) use frame::{FRAME_HEAD_BYTES, FileUse, GROUP_HEAD_BYTES, GroupHead, finish_group};
 use group::{End, Group};
 pub use replay::WalReplay;
 pub(crate) use replay::{BlockReader, FoundWal, replay};
@@ -161,7 +163,7 @@ impl Wal {
         }
         let mut state = self.state.lock();
         // A group never waits for a file that another one will need.
-        let ticket = match state.next_group() {
+        let ticket = match state.next_group(directory) {
             Some((group, place)) => Some(state.send(directory, group, place)),
             None => state.slot_to_prepare(directory).map(|slot| WalTicket::prepare(directory, slot)),
         };
@@ -321,7 +323,7 @@ impl State {
     }
 
     /// The group that is to be written now, and where.
-    fn next_group(&mut self) -> Option<(Group, Place)> {
+    fn next_group(&mut self, directory: &Directory) -> Option<(Group, Place)> {
         if self.in_flight.len() >= IN_FLIGHT_MAX {
             return None;
         }
@@ -329,7 +331,7 @@ impl State {
         if bytes < self.ring.config().beside_bytes && !self.in_flight.is_empty() {
             return None;
         }
-        let place = self.ring.place(bytes)?;
+        let place = self.ring.place(bytes, || directory.rng().next_u64())?;
         Some((self.waiting.pop_front()?, place))
     }
 
@@ -349,7 +351,7 @@ impl State {
         self.next_number += 1;
         self.proven_number = self.proven_number.max(self.durable_number);
         let head = frame::GroupHead {
-            sequence: place.sequence,
+            of_use: place.of_use,
             number,
             proven: self.durable_number,
             needed_from: self.ring.needed_from(place.slot, number),

@@ -242,14 +242,14 @@ fn dump_wal(disk: &dyn Disk, path: &Path, sink: &mut ItemSink<'_>) -> io::Result
         sink(Item::Unreadable { position: 0, reason: "the header of the file cannot be read".to_owned() });
         return Ok(());
     };
-    if !sink(Item::WalFile { sequence: head.sequence, size: head.size }) {
+    if !sink(Item::WalFile { sequence: head.of_use.sequence, size: head.size }) {
         return Ok(());
     }
     let mut reader = BlockReader::new(file, head.size);
     let mut position = BLOCK_BYTES as u64;
     while position + BLOCK_BYTES as u64 <= head.size {
-        let bytes = reader.group_at(position, head.sequence).map_err(super::wal::disk_error)?;
-        let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.sequence)) else {
+        let bytes = reader.group_at(position, head.of_use).map_err(super::wal::disk_error)?;
+        let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.of_use)) else {
             position += BLOCK_BYTES as u64;
             continue;
         };

@@ -69,8 +69,8 @@ impl WalContents {
         let mut reader = BlockReader::new(file, head.size);
         let mut position = BLOCK_BYTES as u64;
         while position + BLOCK_BYTES as u64 <= head.size {
-            let bytes = reader.group_at(position, head.sequence).map_err(disk_error)?;
-            let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.sequence)) else {
+            let bytes = reader.group_at(position, head.of_use).map_err(disk_error)?;
+            let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.of_use)) else {
                 position += BLOCK_BYTES as u64;
                 continue;
             };

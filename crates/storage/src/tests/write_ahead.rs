@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use platform::Platform;
 use platform::sim::{DiskAction, DiskErrno, DiskFault, SimDisk};
+use records::{BatchBuilder, BatchSettings};
 
 use super::fixture::*;
 use crate::inspect::{LossDecision, Target, WalRange, inspect, repair};
-use crate::wal::BYPASS_BYTES;
+use crate::wal::{
+    BLOCK_BYTES, BYPASS_BYTES, FRAME_HEAD_BYTES, FileUse, GROUP_HEAD_BYTES, GroupHead, finish_group,
+};
 use crate::{
     DurableEndListener, LogConfig, LogDir, LogDirConfig, RecoveryReport, UnifiedLog, WalConfig, WalTicket,
 };
@@ -304,6 +307,50 @@ fn a_lost_group_that_was_durable_is_damage() {
         assert_eq!(report.wal.lost_groups.len(), 1, "{report:?}");
         assert_eq!(report.damaged.is_empty(), segment_survives, "{report:?}");
     }
+}
+
+/// A group as a client could make it that knows everything but the random number of the file's use.
+fn forged_group() -> Vec<u8> {
+    let mut bytes = vec![0; GROUP_HEAD_BYTES];
+    let of_use = FileUse { sequence: 1, salt: 0 };
+    let head = GroupHead { of_use, number: 50, proven: 49, needed_from: 1, frames: 0 };
+    finish_group(&mut bytes, 0, &head, &[]);
+    bytes
+}
+
+#[test]
+fn what_a_client_wrote_is_not_taken_for_a_group() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    fill(&mut log, 0, 1);
+    run_all(&dir);
+    let forged = forged_group();
+    let value_of = |padding: usize| [vec![b'x'; padding], forged.clone()].concat();
+    let batch_of = |value: &[u8]| {
+        let mut builder = BatchBuilder::new(BatchSettings::default());
+        builder.append(None, Some(value), &[], NOW).expect("the record fits");
+        builder.build().expect("the batch is sound")
+    };
+    let before_body = GROUP_HEAD_BYTES + FRAME_HEAD_BYTES;
+    let padding = (4096..8192).find(|padding| {
+        let batch = batch_of(&value_of(*padding));
+        let at = batch.windows(forged.len()).position(|bytes| bytes == forged);
+        at.is_some_and(|at| (before_body + at) % BLOCK_BYTES == 0)
+    });
+    append(&mut log, &batch_of(&value_of(padding.expect("some padding brings it to a block"))));
+    run_all(&dir);
+    drop((dir, log));
+    f.power_cut();
+    let outer = 2 * BLOCK_BYTES;
+    let tear = |bytes: &mut Vec<u8>| {
+        assert!(bytes[outer + BLOCK_BYTES..].chunks(BLOCK_BYTES).any(|block| block.starts_with(&forged)));
+        bytes[outer + 70] ^= 1;
+    };
+    f.disk.damage(Path::new("/data/klamm-wal-0"), tear).unwrap();
+    let (_, report) = f.open();
+    assert_eq!(report.wal.groups, 1, "{report:?}");
+    assert!(report.wal.lost_groups.is_empty() && report.damaged.is_empty(), "{report:?}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The bytes of a write-ahead log: file header, group, frame, table of ends. All numbers are big-endian.
 //!
 //! A file is a header block, then groups, each at a multiple of the block size. Everything in a group, its own numbers
-//! included, is under its checksum; the file's sequence number in it tells groups of an earlier use of the file apart.
+//! included, is under its checksum. The sequence number of the file's use in it tells groups of an earlier use apart, and a
+//! random number of that use tells them from what a client wrote: replay looks for groups at any block, also among the
+//! records of one that is torn.
 
 use platform::DIRECT_BLOCK_BYTES;
 
@@ -17,19 +19,31 @@ pub(crate) const LOG_END_BYTES: usize = 28;
 pub(crate) const REFERENCE_BYTES: usize = 8;
 
 const FILE_MAGIC: &[u8; 8] = b"KLAMMWAL";
-const FILE_HEAD_BYTES: usize = 48;
+const FILE_HEAD_BYTES: usize = 56;
 const GROUP_MAGIC: u32 = 0x4b57_4731;
-const VERSION: u32 = 1;
-/// Where a group keeps its checksum.
+/// Version 1 had no random number.
+const FILE_VERSION: u32 = 2;
+const GROUP_VERSION: u32 = 1;
+/// Where a group keeps the random number of the file's use, and its checksum.
+const GROUP_SALT_AT: usize = 52;
 const GROUP_CRC_AT: usize = 60;
+
+/// One use of a file, from its beginning to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct FileUse {
+    /// Grows with each use.
+    pub(crate) sequence: u64,
+    /// At random, so that nobody outside can know how a group of this use looks.
+    pub(crate) salt: u64,
+}
 
 /// What a file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileHead {
     /// Directory id: a file that came from elsewhere is not ours.
     pub(crate) id: [u8; 16],
-    /// Grows with each use of a file.
-    pub(crate) sequence: u64,
+    /// Which use of a file this is.
+    pub(crate) of_use: FileUse,
     /// Bytes of the file.
     pub(crate) size: u64,
 }
@@ -39,10 +53,11 @@ impl FileHead {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(BLOCK_BYTES);
         bytes.extend_from_slice(FILE_MAGIC);
-        bytes.extend_from_slice(&VERSION.to_be_bytes());
+        bytes.extend_from_slice(&FILE_VERSION.to_be_bytes());
         bytes.extend_from_slice(&self.id);
-        bytes.extend_from_slice(&self.sequence.to_be_bytes());
+        bytes.extend_from_slice(&self.of_use.sequence.to_be_bytes());
         bytes.extend_from_slice(&self.size.to_be_bytes());
+        bytes.extend_from_slice(&self.of_use.salt.to_be_bytes());
         let crc = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&crc.to_be_bytes());
         debug_assert_eq!(bytes.len(), FILE_HEAD_BYTES);
@@ -53,11 +68,18 @@ impl FileHead {
     /// Reads a header; `None` if this is none, or of a version we do not know.
     pub(crate) fn decode(bytes: &[u8]) -> Option<FileHead> {
         let bytes = bytes.get(..FILE_HEAD_BYTES)?;
-        let is_ours = bytes.starts_with(FILE_MAGIC) && u32_at(bytes, 8) == VERSION;
-        let is_whole = crc32c::crc32c(&bytes[..44]) == u32_at(bytes, 44);
-        (is_ours && is_whole).then(|| FileHead {
+        if !bytes.starts_with(FILE_MAGIC) {
+            return None;
+        }
+        let (salt, crc_at) = match u32_at(bytes, 8) {
+            1 => (0, 44),
+            FILE_VERSION => (u64_at(bytes, 44), 52),
+            _ => return None,
+        };
+        let is_whole = crc32c::crc32c(&bytes[..crc_at]) == u32_at(bytes, crc_at);
+        is_whole.then(|| FileHead {
             id: array_at(bytes, 12),
-            sequence: u64_at(bytes, 28),
+            of_use: FileUse { sequence: u64_at(bytes, 28), salt },
             size: u64_at(bytes, 36),
         })
     }
@@ -66,8 +88,8 @@ impl FileHead {
 /// What a group says of itself, besides its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GroupHead {
-    /// Of the file's use.
-    pub(crate) sequence: u64,
+    /// The file's use.
+    pub(crate) of_use: FileUse,
     /// Grows by one with each group of the directory.
     pub(crate) number: u64,
     /// This group and all before it were durable when this one was written.
@@ -84,15 +106,15 @@ pub(crate) fn finish_group(bytes: &mut Vec<u8>, start: usize, head: &GroupHead, 
     let body = (bytes.len() - start - GROUP_HEAD_BYTES) as u32;
     let group = &mut bytes[start..];
     group[..4].copy_from_slice(&GROUP_MAGIC.to_be_bytes());
-    group[4..8].copy_from_slice(&VERSION.to_be_bytes());
-    group[8..16].copy_from_slice(&head.sequence.to_be_bytes());
+    group[4..8].copy_from_slice(&GROUP_VERSION.to_be_bytes());
+    group[8..16].copy_from_slice(&head.of_use.sequence.to_be_bytes());
     group[16..24].copy_from_slice(&head.number.to_be_bytes());
     group[24..32].copy_from_slice(&head.proven.to_be_bytes());
     group[32..36].copy_from_slice(&head.frames.to_be_bytes());
     group[36..40].copy_from_slice(&body.to_be_bytes());
     group[40..44].copy_from_slice(&(ends.len() as u32).to_be_bytes());
     group[44..52].copy_from_slice(&head.needed_from.to_be_bytes());
-    group[52..GROUP_CRC_AT].fill(0);
+    group[GROUP_SALT_AT..GROUP_CRC_AT].copy_from_slice(&head.of_use.salt.to_be_bytes());
     let crc = group_crc(group);
     group[GROUP_CRC_AT..GROUP_HEAD_BYTES].copy_from_slice(&crc.to_be_bytes());
     let padded = (bytes.len() - start).next_multiple_of(BLOCK_BYTES);
@@ -114,15 +136,16 @@ pub(crate) struct ReadGroup<'a> {
 
 impl<'a> ReadGroup<'a> {
     /// How many bytes the group at the start of `bytes` takes without padding, if its head says something possible.
-    pub(crate) fn claimed_bytes(bytes: &[u8], sequence: u64) -> Option<usize> {
+    pub(crate) fn claimed_bytes(bytes: &[u8], of_use: FileUse) -> Option<usize> {
         let head = bytes.get(..GROUP_HEAD_BYTES)?;
-        let is_group = u32_at(head, 0) == GROUP_MAGIC && u32_at(head, 4) == VERSION;
-        (is_group && u64_at(head, 8) == sequence).then(|| GROUP_HEAD_BYTES + u32_at(head, 36) as usize)
+        let is_group = u32_at(head, 0) == GROUP_MAGIC && u32_at(head, 4) == GROUP_VERSION;
+        let found = FileUse { sequence: u64_at(head, 8), salt: u64_at(head, GROUP_SALT_AT) };
+        (is_group && found == of_use).then(|| GROUP_HEAD_BYTES + u32_at(head, 36) as usize)
     }
 
     /// Reads the group at the start of `bytes`; `None` if it is not whole.
-    pub(crate) fn decode(bytes: &'a [u8], sequence: u64) -> Option<ReadGroup<'a>> {
-        let len = Self::claimed_bytes(bytes, sequence)?;
+    pub(crate) fn decode(bytes: &'a [u8], of_use: FileUse) -> Option<ReadGroup<'a>> {
+        let len = Self::claimed_bytes(bytes, of_use)?;
         let group = bytes.get(..len)?;
         if group_crc(group) != u32_at(group, GROUP_CRC_AT) {
             return None;
@@ -130,7 +153,7 @@ impl<'a> ReadGroup<'a> {
         let ends_bytes = (u32_at(group, 40) as usize).checked_mul(LOG_END_BYTES)?;
         let frames_end = len.checked_sub(ends_bytes).filter(|end| *end >= GROUP_HEAD_BYTES)?;
         let head = GroupHead {
-            sequence,
+            of_use,
             number: u64_at(group, 16),
             proven: u64_at(group, 24),
             needed_from: u64_at(group, 44),

@@ -13,7 +13,7 @@ use records::{BatchHeader, HEADER_BYTES};
 
 use super::Wal;
 use super::frame::{
-    BLOCK_BYTES, FileHead, FrameHead, FrameKind, GROUP_HEAD_BYTES, GroupHead, LogEnd, ReadGroup,
+    BLOCK_BYTES, FileHead, FileUse, FrameHead, FrameKind, GROUP_HEAD_BYTES, GroupHead, LogEnd, ReadGroup,
     decode_reference,
 };
 use super::group::End;
@@ -99,7 +99,7 @@ impl FoundWal {
                 None => found.foreign.push(path),
             }
         }
-        found.files.sort_by_key(|file| file.head.sequence);
+        found.files.sort_by_key(|file| file.head.of_use.sequence);
         Ok(found)
     }
 
@@ -247,10 +247,9 @@ fn covered_files(files: &[FoundFile]) -> Result<usize, StorageError> {
     let mut firsts = Vec::with_capacity(files.len());
     for file in files {
         let mut reader = BlockReader::with_buffer(Arc::clone(&file.file), file.head.size, BLOCK_BYTES);
-        let bytes = reader.group_at(BLOCK_BYTES as u64, file.head.sequence)?;
-        firsts.push(
-            bytes.and_then(|bytes| ReadGroup::decode(bytes, file.head.sequence)).map(|group| group.head),
-        );
+        let bytes = reader.group_at(BLOCK_BYTES as u64, file.head.of_use)?;
+        firsts
+            .push(bytes.and_then(|bytes| ReadGroup::decode(bytes, file.head.of_use)).map(|group| group.head));
     }
     let needed_from = firsts.iter().flatten().map(|head| head.needed_from).max().unwrap_or(0);
     let is_after = |first: &Option<GroupHead>| first.is_some_and(|head| head.number <= needed_from);
@@ -276,8 +275,8 @@ impl Replay<'_> {
         let mut reader = BlockReader::new(Arc::clone(&file.file), file.head.size);
         let mut position = BLOCK_BYTES as u64;
         while position + BLOCK_BYTES as u64 <= file.head.size {
-            let bytes = reader.group_at(position, file.head.sequence)?;
-            let group = bytes.and_then(|bytes| ReadGroup::decode(bytes, file.head.sequence));
+            let bytes = reader.group_at(position, file.head.of_use)?;
+            let group = bytes.and_then(|bytes| ReadGroup::decode(bytes, file.head.of_use));
             let fits = group.filter(|group| self.last_number.is_none_or(|last| group.head.number > last));
             let Some(group) = fits else {
                 // Groups lie at any block: one that cannot be read says nothing of those behind it.
@@ -565,9 +564,9 @@ impl BlockReader {
     ///
     /// # Errors
     /// The disk's.
-    pub(crate) fn group_at(&mut self, position: u64, sequence: u64) -> Result<Option<&[u8]>, StorageError> {
+    pub(crate) fn group_at(&mut self, position: u64, of_use: FileUse) -> Result<Option<&[u8]>, StorageError> {
         let head = self.bytes_at(position, GROUP_HEAD_BYTES)?;
-        let Some(len) = head.and_then(|head| ReadGroup::claimed_bytes(head, sequence)) else {
+        let Some(len) = head.and_then(|head| ReadGroup::claimed_bytes(head, of_use)) else {
             return Ok(None);
         };
         if len > GROUP_BYTES_LIMIT || position + len as u64 > self.size {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use platform::{File, OpenMode};
 
 use super::WalConfig;
-use super::frame::{BLOCK_BYTES, FileHead};
+use super::frame::{BLOCK_BYTES, FileHead, FileUse};
 use super::group::End;
 use crate::directory::Directory;
 use crate::error::StorageError;
@@ -25,7 +25,7 @@ const ZEROS_BYTES: usize = 128 << 10;
 pub(super) struct Place {
     pub(super) slot: usize,
     pub(super) file: Arc<SlotFile>,
-    pub(super) sequence: u64,
+    pub(super) of_use: FileUse,
     pub(super) position: u64,
 }
 
@@ -34,17 +34,17 @@ pub(super) struct SlotFile {
     file: Arc<dyn File>,
     id: [u8; 16],
     size: u64,
-    /// Sequence number in the header on disk.
-    header: Mutex<u64>,
+    /// What the header on disk says.
+    header: Mutex<FileUse>,
 }
 
 impl SlotFile {
     /// The file with a header of this use: written now if nobody did yet.
-    pub(super) fn of_use(&self, sequence: u64) -> std::io::Result<&Arc<dyn File>> {
+    pub(super) fn of_use(&self, of_use: FileUse) -> std::io::Result<&Arc<dyn File>> {
         let mut header = self.header.lock();
-        if *header != sequence {
-            write_head(self.file.as_ref(), &FileHead { id: self.id, sequence, size: self.size })?;
-            *header = sequence;
+        if *header != of_use {
+            write_head(self.file.as_ref(), &FileHead { id: self.id, of_use, size: self.size })?;
+            *header = of_use;
         }
         Ok(&self.file)
     }
@@ -94,7 +94,7 @@ enum SlotState {
     Free,
     /// Holds groups; the current one, or one that waits for its segments to be flushed.
     Used {
-        sequence: u64,
+        of_use: FileUse,
         used: u64,
         ends: BTreeMap<u64, End>,
         first_group: Option<u64>,
@@ -152,12 +152,12 @@ impl Ring {
         first_group: Option<u64>,
     ) {
         let ends = ends.into_iter().map(|end| (end.view.number(), end)).collect();
-        let state = SlotState::Used { sequence: head.sequence, used, ends, first_group };
-        let header = Mutex::new(head.sequence);
+        let state = SlotState::Used { of_use: head.of_use, used, ends, first_group };
+        let header = Mutex::new(head.of_use);
         let file = Some(Arc::new(SlotFile { file, id: self.id, size: head.size, header }));
         self.slots.push(Slot { path, size: head.size, file, state });
-        if head.sequence >= self.next_sequence {
-            self.next_sequence = head.sequence + 1;
+        if head.of_use.sequence >= self.next_sequence {
+            self.next_sequence = head.of_use.sequence + 1;
             self.current = Some(self.slots.len() - 1);
         }
         self.written_bytes += used;
@@ -173,8 +173,8 @@ impl Ring {
         self.current.is_some()
     }
 
-    /// The place for a group; `None` while there is none.
-    pub(super) fn place(&mut self, bytes: u64) -> Option<Place> {
+    /// The place for a group; `None` while there is none. A file that is begun takes a salt.
+    pub(super) fn place(&mut self, bytes: u64, salt: impl FnOnce() -> u64) -> Option<Place> {
         if let Some(place) = self.place_in_current(bytes) {
             return Some(place);
         }
@@ -185,10 +185,10 @@ impl Ring {
             self.is_full = true;
             return None;
         };
-        let sequence = self.next_sequence;
+        let of_use = FileUse { sequence: self.next_sequence, salt: salt() };
         self.next_sequence += 1;
         self.slots[free].state =
-            SlotState::Used { sequence, used: BLOCK_BYTES as u64, ends: BTreeMap::new(), first_group: None };
+            SlotState::Used { of_use, used: BLOCK_BYTES as u64, ends: BTreeMap::new(), first_group: None };
         self.current = Some(free);
         self.is_full = false;
         self.place_in_current(bytes)
@@ -197,7 +197,7 @@ impl Ring {
     fn place_in_current(&mut self, bytes: u64) -> Option<Place> {
         let number = self.current?;
         let slot = &mut self.slots[number];
-        let SlotState::Used { sequence, used, .. } = &mut slot.state else { return None };
+        let SlotState::Used { of_use, used, .. } = &mut slot.state else { return None };
         if *used + bytes > slot.size {
             return None;
         }
@@ -205,7 +205,7 @@ impl Ring {
         *used += bytes;
         self.written_bytes += bytes;
         let file = Arc::clone(slot.file.as_ref().expect("a used slot has a file"));
-        Some(Place { slot: number, file, sequence: *sequence, position })
+        Some(Place { slot: number, file, of_use: *of_use, position })
     }
 
     /// A file that should be made before `bytes` more are written: none is free, and the current one is half full. Without
@@ -251,7 +251,12 @@ impl Ring {
         let slot = &mut self.slots[slot];
         match file {
             Some(file) => {
-                slot.file = Some(Arc::new(SlotFile { file, id, size: slot.size, header: Mutex::new(0) }));
+                slot.file = Some(Arc::new(SlotFile {
+                    file,
+                    id,
+                    size: slot.size,
+                    header: Mutex::new(FileUse::default()),
+                }));
                 slot.state = SlotState::Free;
             }
             None => {
@@ -285,12 +290,12 @@ impl Ring {
             SlotState::Preparing => "preparing".to_owned(),
             SlotState::Missing => "missing".to_owned(),
             SlotState::Free => format!("free ({})", slot.size),
-            SlotState::Used { sequence, used, ends, .. } => {
+            SlotState::Used { of_use, used, ends, .. } => {
                 let ends: Vec<String> = ends
                     .values()
                     .map(|end| format!("{:?} to {} of {}", end.view, end.offset, end.view.checkpointed()))
                     .collect();
-                format!("use {sequence} ({used} of {}): {}", slot.size, ends.join(", "))
+                format!("use {} ({used} of {}): {}", of_use.sequence, slot.size, ends.join(", "))
             }
         });
         format!("current {:?}, full {}: {}", self.current, self.is_full, slots.collect::<Vec<_>>().join("; "))
@@ -305,7 +310,7 @@ impl Ring {
     /// gap is a loss.
     pub(super) fn release(&mut self, in_flight: &[usize]) {
         let sequence = |slot: &Slot| match slot.state {
-            SlotState::Used { sequence, .. } => Some(sequence),
+            SlotState::Used { of_use, .. } => Some(of_use.sequence),
             _ => None,
         };
         let mut used: Vec<(u64, usize)> =

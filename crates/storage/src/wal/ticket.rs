@@ -120,7 +120,7 @@ impl Write {
         let mut parents = parents.into_iter().filter(|_| !mutant!(NamesNotFlushed));
         parents.try_for_each(|dir| disk.sync_dir(dir))?;
         finish_group(&mut self.buffer, self.start, &self.head, table_of(&self.previous));
-        let file = self.place.file.of_use(self.place.sequence)?;
+        let file = self.place.file.of_use(self.place.of_use)?;
         file.write_durable_at(&self.buffer[self.start..], self.place.position)
     }
 }

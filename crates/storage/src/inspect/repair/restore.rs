@@ -41,8 +41,8 @@ pub(super) fn restore(disk: &dyn Disk, directory: &Path, target: &Target) -> io:
         let mut reader = BlockReader::new(disk.open(path, OpenMode::Read)?, head.size);
         let mut at = BLOCK_BYTES as u64;
         while at + BLOCK_BYTES as u64 <= head.size {
-            let bytes = reader.group_at(at, head.sequence).map_err(disk_error)?;
-            let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.sequence)) else {
+            let bytes = reader.group_at(at, head.of_use).map_err(disk_error)?;
+            let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.of_use)) else {
                 at += BLOCK_BYTES as u64;
                 continue;
             };
@@ -88,7 +88,7 @@ fn files_aside(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<(u64, FileHe
         let mut block = vec![0; BLOCK_BYTES];
         let count = disk.open(&path, OpenMode::Read)?.read_full_at(&mut block, 0)?;
         if let Some(head) = FileHead::decode(&block[..count]) {
-            files.push((head.sequence, head, path));
+            files.push((head.of_use.sequence, head, path));
         }
     }
     files.sort_by_key(|(sequence, ..)| *sequence);
