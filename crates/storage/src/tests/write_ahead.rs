@@ -336,7 +336,7 @@ fn what_a_client_wrote_is_not_taken_for_a_group() {
     let padding = (4096..8192).find(|padding| {
         let batch = batch_of(&value_of(*padding));
         let at = batch.windows(forged.len()).position(|bytes| bytes == forged);
-        at.is_some_and(|at| (before_body + at) % BLOCK_BYTES == 0)
+        at.is_some_and(|at| (before_body + at).is_multiple_of(BLOCK_BYTES))
     });
     append(&mut log, &batch_of(&value_of(padding.expect("some padding brings it to a block"))));
     run_all(&dir);
