@@ -11,6 +11,7 @@ use protocol::Uuid;
 use records::BatchHeader;
 
 use super::batch_reader::{BatchReader, Found, Sound};
+use super::wal::for_each_group;
 use crate::checkpoint_file::{decode_epochs, decode_offsets};
 use crate::index::{IndexEntry, OffsetEntry, TimeEntry};
 use crate::layout::LOG_SUFFIX;
@@ -22,7 +23,7 @@ use crate::marker_files::decode_partition_metadata;
 use crate::producer_state::snapshot;
 use crate::proof::{PROOF_FILE, ProofEntry, ProofIdentity, ProofSlot, proof_slots};
 use crate::txn_index;
-use crate::wal::{BLOCK_BYTES, BlockReader, FileHead, FrameKind, ReadGroup};
+use crate::wal::{BLOCK_BYTES, FileHead, FrameKind};
 
 /// One thing in a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -245,19 +246,12 @@ fn dump_wal(disk: &dyn Disk, path: &Path, sink: &mut ItemSink<'_>) -> io::Result
     if !sink(Item::WalFile { sequence: head.of_use.sequence, size: head.size }) {
         return Ok(());
     }
-    let mut reader = BlockReader::new(file, head.size);
-    let mut position = BLOCK_BYTES as u64;
-    while position + BLOCK_BYTES as u64 <= head.size {
-        let bytes = reader.group_at(position, head.of_use).map_err(super::wal::disk_error)?;
-        let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.of_use)) else {
-            position += BLOCK_BYTES as u64;
-            continue;
-        };
+    for_each_group(file, &head, |position, group| {
         let (number, proven, frames) = (group.head.number, group.head.proven, group.head.frames);
-        let mut goes_on = sink(Item::WalGroup { position, number, proven, frames });
-        for (frame, body) in group.frames() {
-            goes_on = goes_on
-                && sink(Item::WalFrame {
+        let goes_on = sink(Item::WalGroup { position, number, proven, frames });
+        Ok(goes_on
+            && group.frames().all(|(frame, body)| {
+                sink(Item::WalFrame {
                     topic_id: Uuid(frame.topic_id),
                     partition: frame.partition,
                     first_offset: frame.base_offset,
@@ -265,14 +259,9 @@ fn dump_wal(disk: &dyn Disk, path: &Path, sink: &mut ItemSink<'_>) -> io::Result
                     generation: frame.generation,
                     is_reference: frame.kind == FrameKind::Reference,
                     bytes: body.len(),
-                });
-        }
-        if !goes_on {
-            return Ok(());
-        }
-        position += group.block_bytes as u64;
-    }
-    Ok(())
+                })
+            }))
+    })
 }
 
 fn unreadable(position: usize, reason: impl ToString) -> Vec<Item<'static>> {

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use platform::{Disk, OpenMode};
+use platform::{Disk, File, OpenMode};
 use protocol::Uuid;
 
 use super::finding::Finding;
@@ -66,15 +67,7 @@ impl WalContents {
         if head.id != id.0 {
             return Ok(Err("it belongs to another directory".to_owned()));
         }
-        let mut reader = BlockReader::new(file, head.size);
-        let mut position = BLOCK_BYTES as u64;
-        while position + BLOCK_BYTES as u64 <= head.size {
-            let bytes = reader.group_at(position, head.of_use).map_err(disk_error)?;
-            let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.of_use)) else {
-                position += BLOCK_BYTES as u64;
-                continue;
-            };
-            position += group.block_bytes as u64;
+        for_each_group(file, &head, |_, group| {
             self.groups += 1;
             for (frame, _) in group.frames() {
                 let log = self.logs.entry((frame.topic_id, frame.partition)).or_default();
@@ -83,7 +76,8 @@ impl WalContents {
                 range.first_offset = range.first_offset.min(frame.base_offset);
                 range.end_offset = range.end_offset.max(frame.next_offset);
             }
-        }
+            Ok(true)
+        })?;
         Ok(Ok(()))
     }
 
@@ -93,7 +87,31 @@ impl WalContents {
     }
 }
 
-pub(super) fn disk_error(error: StorageError) -> io::Error {
+/// Shows every group of a file that can be read, with its position, until `visit` says that it has seen enough.
+///
+/// # Errors
+/// The disk's, and those of `visit`.
+pub(super) fn for_each_group(
+    file: Arc<dyn File>,
+    head: &FileHead,
+    mut visit: impl FnMut(u64, &ReadGroup<'_>) -> io::Result<bool>,
+) -> io::Result<()> {
+    let mut reader = BlockReader::new(file, head.size);
+    let mut position = BLOCK_BYTES as u64;
+    while position + BLOCK_BYTES as u64 <= head.size {
+        let bytes = reader.group_at(position, head.of_use).map_err(disk_error)?;
+        let group = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.of_use));
+        if let Some(group) = &group
+            && !visit(position, group)?
+        {
+            return Ok(());
+        }
+        position += group.map_or(BLOCK_BYTES, |group| group.block_bytes) as u64;
+    }
+    Ok(())
+}
+
+fn disk_error(error: StorageError) -> io::Error {
     match error {
         StorageError::Io(error) => io::Error::new(error.kind(), error.to_string()),
         other => io::Error::other(other.to_string()),

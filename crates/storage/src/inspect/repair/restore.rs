@@ -11,9 +11,9 @@ use platform::{Disk, OpenMode};
 use super::look_again;
 use crate::inspect::batch_reader::{BatchReader, Found};
 use crate::inspect::target::Target;
-use crate::inspect::wal::{WalRange, disk_error};
+use crate::inspect::wal::{WalRange, for_each_group};
 use crate::layout::{CUT_SUFFIX, DirKind, dir_kind, is_wal_file};
-use crate::wal::{BLOCK_BYTES, BlockReader, FileHead, FrameKind, ReadGroup};
+use crate::wal::{BLOCK_BYTES, FileHead, FrameKind};
 
 /// Appends what the files that were put aside hold of a repaired log. The offsets that came back, if any.
 ///
@@ -38,15 +38,7 @@ pub(super) fn restore(disk: &dyn Disk, directory: &Path, target: &Target) -> io:
     }
     let (first_offset, mut end_offset) = (log.end_offset, log.end_offset);
     for (_, head, path) in &files {
-        let mut reader = BlockReader::new(disk.open(path, OpenMode::Read)?, head.size);
-        let mut at = BLOCK_BYTES as u64;
-        while at + BLOCK_BYTES as u64 <= head.size {
-            let bytes = reader.group_at(at, head.of_use).map_err(disk_error)?;
-            let Some(group) = bytes.and_then(|bytes| ReadGroup::decode(bytes, head.of_use)) else {
-                at += BLOCK_BYTES as u64;
-                continue;
-            };
-            at += group.block_bytes as u64;
+        for_each_group(disk.open(path, OpenMode::Read)?, head, |_, group| {
             for (frame, body) in group.frames() {
                 let is_next = frame.kind == FrameKind::Batch
                     && (frame.topic_id, frame.partition) == (topic_id.0, partition)
@@ -58,7 +50,8 @@ pub(super) fn restore(disk: &dyn Disk, directory: &Path, target: &Target) -> io:
                     end_offset = frame.next_offset;
                 }
             }
-        }
+            Ok(true)
+        })?;
     }
     if end_offset == first_offset {
         return Ok(None);
