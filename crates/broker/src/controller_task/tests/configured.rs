@@ -86,8 +86,8 @@ async fn files_of_the_metadata_log_go_after_the_configured_delay() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     tokio::time::sleep(Duration::from_secs(120)).await;
-    assert!(!machine.files(".deleted").is_empty());
+    assert!(!machine.files_out_of_use().is_empty());
     tokio::time::sleep(Duration::from_secs(3600)).await;
-    assert_eq!(machine.files(".deleted"), Vec::<String>::new());
+    assert_eq!(machine.files_out_of_use(), Vec::<String>::new());
     node.stop().await;
 }

@@ -34,7 +34,8 @@ async fn nothing_answered_is_lost_at_whatever_step_the_power_goes() {
     };
     assert!(steps > 5 && before > 5);
     for step in 1..=steps {
-        let machine = Machine::on(first.disk.fork(step), step, &[]);
+        // Not the chance of the first life, which would give the same topic ids again.
+        let machine = Machine::on(first.disk.fork(step), 1000 + step, &[]);
         machine.disk.halt_after(step);
         let answered = work(&machine, "second").await;
         machine.disk.crash();

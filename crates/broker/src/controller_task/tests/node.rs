@@ -127,6 +127,11 @@ impl Machine {
         names.collect()
     }
 
+    /// Names of the files beside the metadata log that wait to be removed. The file of proofs ends as they do, and stays.
+    pub(super) fn files_out_of_use(&self) -> Vec<String> {
+        self.files(".deleted").into_iter().filter(|name| name != storage::PROOF_FILE).collect()
+    }
+
     pub(super) fn content(&self, name: &str) -> Vec<u8> {
         let path = PathBuf::from(METADATA_DIR).join(name);
         let found = self.disk.files().into_iter().find(|(at, _)| *at == path);

@@ -60,9 +60,9 @@ async fn when_there_is_too_much_old_snapshots_go_and_the_log_starts_later() {
     let segments = machine.files(".log");
     assert!(!segments.contains(&"00000000000000000000.log".to_owned()), "{segments:?}");
     // Files out of use are removed after their delay.
-    assert!(!machine.files(".deleted").is_empty());
+    assert!(!machine.files_out_of_use().is_empty());
     tokio::time::sleep(std::time::Duration::from_secs(120)).await;
-    assert_eq!(machine.files(".deleted"), Vec::<String>::new());
+    assert_eq!(machine.files_out_of_use(), Vec::<String>::new());
     node.kill(&machine).await;
 
     let node = machine.start().await;
