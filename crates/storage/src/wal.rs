@@ -62,8 +62,8 @@ impl Default for WalConfig {
             file_bytes_min: 4 << 20,
             file_bytes_max: 64 << 20,
             bytes_max: 1 << 30,
-            checkpoint_bytes: 64 << 20,
-            beside_bytes: 64 << 10,
+            checkpoint_bytes: 256 << 20,
+            beside_bytes: 512 << 10,
         }
     }
 }

@@ -105,6 +105,36 @@ fn a_large_batch_is_flushed_where_it_lies() {
     assert_eq!(values, [(0, large), (1, "small".to_owned())]);
 }
 
+/// Then the next file gets its place without being written, and a group may be torn where nothing ever was.
+#[test]
+fn files_for_large_groups_are_as_good_as_files_of_zeros() {
+    for seed in 0..8 {
+        let f = Fixture { disk: SimDisk::new(seed), ..Fixture::new() };
+        let wal = WalConfig { file_bytes_min: 1 << 20, ..WalConfig::default() };
+        let f =
+            Fixture { platform: Platform { disk: Arc::new(f.disk.clone()), ..Platform::sim(3) }, wal, ..f };
+        let (dir, _) = f.open();
+        let mut log = create(&dir, durable());
+        let large = "x".repeat(BYPASS_BYTES / 2);
+        for _ in 0..20 {
+            append(&mut log, &batch(&[&large]));
+            append(&mut log, &batch(&[&large]));
+            run_all(&dir);
+        }
+        let promised = ends(&log).1;
+        assert_eq!(promised, 40);
+        append(&mut log, &batch(&[&large]));
+        assert!(wal_files(&f).len() > 2, "{:?}", wal_files(&f));
+        f.power_cut();
+        drop((dir, log));
+        let (dir, report) = f.open();
+        assert_eq!(report.damaged, [], "seed {seed}");
+        let log = take(&dir, durable());
+        let values = read_all(&log.view(), 0);
+        assert!(values.len() >= 40 && values.iter().all(|(_, value)| *value == large), "seed {seed}");
+    }
+}
+
 /// What lies before it in a segment that was rolled a moment ago is only in the write-ahead log and in the page cache.
 #[test]
 fn a_large_batch_after_a_roll_does_not_lie_behind_a_hole() {

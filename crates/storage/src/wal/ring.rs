@@ -20,6 +20,9 @@ use crate::mutant::mutant;
 
 /// Zeros written at a time when a file is made: little, since groups wait for them at the disk.
 const ZEROS_BYTES: usize = 128 << 10;
+/// While groups are as large on average, zeros would take more of the disk than they save: the next file only gets its
+/// place, and the file system notes with each group's first write that the place is used now.
+const LARGE_GROUP_BYTES: u64 = 128 << 10;
 
 /// Where a group is written.
 pub(super) struct Place {
@@ -55,19 +58,18 @@ pub(super) struct NewSlot {
     pub(super) slot: usize,
     pub(super) path: PathBuf,
     pub(super) size: u64,
+    /// Zeros are left out.
+    pub(super) is_for_large_groups: bool,
 }
 
 impl NewSlot {
-    /// Makes the file, all of it written once: later writes then change no metadata of the file system.
+    /// Makes the file. Mostly all of it is written once: later writes then change no metadata of the file system.
     pub(super) fn make(&self, directory: &Directory) -> std::io::Result<Arc<dyn File>> {
         let disk = directory.disk();
         let made = disk.open(&self.path, OpenMode::Direct).and_then(|file| {
-            let zeros = super::ticket::Aligned::zeros(ZEROS_BYTES.min(self.size as usize));
-            let mut position = 0;
-            while position < self.size {
-                let len = (self.size - position).min(zeros.bytes().len() as u64) as usize;
-                file.write_durable_at(&zeros.bytes()[..len], position)?;
-                position += len as u64;
+            let is_reserved = self.is_for_large_groups && self.reserve(file.as_ref())?;
+            if !is_reserved {
+                self.write_zeros(file.as_ref())?;
             }
             file.sync_data()?;
             disk.sync_dir(directory.path())?;
@@ -77,6 +79,25 @@ impl NewSlot {
             _ = disk.remove_file(&self.path);
         }
         made
+    }
+
+    /// Gives the file its place and its length; false if the file system cannot.
+    fn reserve(&self, file: &dyn File) -> std::io::Result<bool> {
+        match file.reserve(self.size) {
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => Ok(false),
+            reserved => reserved.and_then(|()| file.set_len(self.size)).map(|()| true),
+        }
+    }
+
+    fn write_zeros(&self, file: &dyn File) -> std::io::Result<()> {
+        let zeros = super::ticket::Aligned::zeros(ZEROS_BYTES.min(self.size as usize));
+        let mut position = 0;
+        while position < self.size {
+            let len = (self.size - position).min(zeros.bytes().len() as u64) as usize;
+            file.write_durable_at(&zeros.bytes()[..len], position)?;
+            position += len as u64;
+        }
+        Ok(())
     }
 }
 
@@ -122,6 +143,8 @@ pub(super) struct Ring {
     no_space: bool,
     /// Bytes written since files were last released.
     written_bytes: u64,
+    /// Groups of the current file, and their bytes.
+    groups: (u64, u64),
 }
 
 impl Ring {
@@ -136,6 +159,7 @@ impl Ring {
             is_full: false,
             no_space: false,
             written_bytes: 0,
+            groups: (0, 0),
         }
     }
 
@@ -190,6 +214,7 @@ impl Ring {
         self.slots[free].state =
             SlotState::Used { of_use, used: BLOCK_BYTES as u64, ends: BTreeMap::new(), first_group: None };
         self.current = Some(free);
+        self.groups = (0, 0);
         self.is_full = false;
         self.place_in_current(bytes)
     }
@@ -204,6 +229,7 @@ impl Ring {
         let position = *used;
         *used += bytes;
         self.written_bytes += bytes;
+        self.groups = (self.groups.0 + 1, self.groups.1 + bytes);
         let file = Arc::clone(slot.file.as_ref().expect("a used slot has a file"));
         Some(Place { slot: number, file, of_use: *of_use, position })
     }
@@ -237,7 +263,9 @@ impl Ring {
             Some(at) => self.slots[at] = new,
             None => self.slots.push(new),
         }
-        Some(NewSlot { slot, path, size })
+        let (groups, group_bytes) = self.groups;
+        let is_for_large_groups = groups > 0 && group_bytes / groups >= LARGE_GROUP_BYTES;
+        Some(NewSlot { slot, path, size, is_for_large_groups })
     }
 
     fn free_path(&self) -> PathBuf {
