@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use config::BrokerConfig;
 use platform::Platform;
-use storage::{DeleteTicket, LogDir, StorageError};
+use storage::{LogDir, StorageError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -96,6 +96,9 @@ impl Housekeeping {
                 full_at = now + millis(FULL_RETENTION_MS);
                 self.retain().await;
             }
+            if self.log_dir.take_removal_due(self.platform.clock.wall_ms()) {
+                self.remove_expired().await;
+            }
             if now >= producers_at {
                 producers_at = now + millis(producers_ms.into());
                 self.expire_producers();
@@ -167,11 +170,8 @@ impl Housekeeping {
         FlushLook { flushed, is_timed }
     }
 
-    /// Drops what is too old or too much. On a full disk the files of what was dropped go at once: who is in the middle of
-    /// one has it open.
+    /// Drops what is too old or too much.
     async fn retain(&self) {
-        let is_full = self.log_dir.is_full();
-        let due_ms = |now_ms| if is_full { i64::MAX } else { now_ms };
         for partition in self.all() {
             if partition.is_offline() {
                 continue;
@@ -184,14 +184,25 @@ impl Housekeeping {
                 Some(Err(error)) if !error.is_full() => partition.log_lost(&error),
                 _ => {}
             }
-            let files = partition.with_log(|log| log.expired_files(due_ms(now_ms))).flatten();
-            if files.is_some() || partition.future_view().is_some() {
-                let work = move || remove_expired(&partition, files, now_ms);
-                self.platform.blocking.run(work).await;
+            if partition.future_view().is_some() {
+                let copied = move || retain_copy(&partition, now_ms);
+                self.platform.blocking.run(copied).await;
             }
             tokio::task::yield_now().await;
         }
-        if let Some(files) = self.log_dir.expired_logs(due_ms(self.platform.clock.wall_ms())) {
+        self.remove_expired().await;
+    }
+
+    /// Removes the files that are out of use and whose delay is over: of segments, of whole logs. On a full disk they go at
+    /// once: who is in the middle of one has it open.
+    async fn remove_expired(&self) {
+        let now_ms = if self.log_dir.is_full() { i64::MAX } else { self.platform.clock.wall_ms() };
+        for partition in self.all() {
+            if let Some(files) = partition.with_log(|log| log.expired_files(now_ms)).flatten() {
+                self.platform.blocking.run(move || files.run()).await;
+            }
+        }
+        if let Some(files) = self.log_dir.expired_logs(now_ms) {
             self.platform.blocking.run(move || files.run()).await;
         }
     }
@@ -230,15 +241,13 @@ fn report(written: Result<(), StorageError>) {
     }
 }
 
-/// Removes files whose time has come. A copy in another directory drops what the log has dropped.
-fn remove_expired(partition: &Partition, files: Option<DeleteTicket>, now_ms: i64) {
-    let of_copy = partition.with_future(|copy| {
+/// A copy in another directory drops what the log has dropped. A fault of the copy's directory is met by the move itself.
+fn retain_copy(partition: &Partition, now_ms: i64) {
+    let files = partition.with_future(|copy| {
         copy.retention(now_ms)?;
         Ok::<_, StorageError>(copy.expired_files(now_ms))
     });
-    // A fault of the copy's directory is met by the move itself.
-    let of_copy = of_copy.and_then(Result::ok).flatten();
-    files.into_iter().chain(of_copy).for_each(|files| files.run());
+    files.and_then(Result::ok).flatten().into_iter().for_each(|files| files.run());
 }
 
 fn millis(ms: i64) -> Duration {

@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use platform::{Clock, Disk, File, PathError, Rng};
@@ -41,6 +41,8 @@ pub(crate) struct Directory {
     on_cleanable: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Counts what moves logs: appends, high watermarks, logs that come and go.
     activity: AtomicU64,
+    /// When the first of the files that are out of use is to be removed; `i64::MAX` if none waits.
+    removal_due_ms: AtomicI64,
 }
 
 /// A piece of a cleaning that is under way.
@@ -105,6 +107,7 @@ impl Directory {
             cleanings: AtomicUsize::new(0),
             on_cleanable: OnceLock::new(),
             activity: AtomicU64::new(0),
+            removal_due_ms: AtomicI64::new(i64::MAX),
         }
     }
 
@@ -211,6 +214,17 @@ impl Directory {
     /// While this stays the same, there is nothing new to look for in the logs.
     pub(crate) fn activity(&self) -> u64 {
         self.activity.load(Ordering::Acquire)
+    }
+
+    /// Files that are out of use are to be removed at this time.
+    pub(crate) fn note_removal_due(&self, due_ms: i64) {
+        self.removal_due_ms.fetch_min(due_ms, Ordering::AcqRel);
+    }
+
+    /// Whether files are to be removed now. Who is told asks all logs, and those note what has to wait longer.
+    pub(crate) fn take_removal_due(&self, now_ms: i64) -> bool {
+        let is_due = self.removal_due_ms.load(Ordering::Acquire) <= now_ms;
+        is_due && self.removal_due_ms.swap(i64::MAX, Ordering::AcqRel) <= now_ms
     }
 
     /// Judges a failed write or flush: a full disk is survivable, everything else takes the directory offline.

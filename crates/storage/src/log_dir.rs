@@ -211,6 +211,12 @@ impl LogDir {
         self.directory.activity()
     }
 
+    /// Whether the delay of something that is out of use is over: [`LogDir::expired_logs`] and
+    /// [`UnifiedLog::expired_files`] of each log then give it. Said once.
+    pub fn take_removal_due(&self, now_ms: i64) -> bool {
+        self.directory.take_removal_due(now_ms)
+    }
+
     /// Whether so many files had unflushed bytes that some were flushed to be closed, since the last time this was asked.
     /// Then a flush of all logs makes room.
     pub fn take_crowded(&self) -> bool {
@@ -394,6 +400,7 @@ impl LogDir {
         let view = Arc::downgrade(&log.view());
         let path = self.rename_away(log, delete_dir_name)?;
         self.state.lock().deleting.push(Deleting { due_ms, path, view });
+        self.directory.note_removal_due(due_ms);
         Ok(())
     }
 
@@ -469,6 +476,7 @@ impl LogDir {
                 path
             })
             .collect();
+        state.deleting.iter().for_each(|deleting| self.directory.note_removal_due(deleting.due_ms));
         (!paths.is_empty()).then(|| DeleteTicket::new(Arc::clone(&self.directory), paths, true))
     }
 }

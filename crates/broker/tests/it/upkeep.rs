@@ -6,8 +6,8 @@ use std::time::Duration;
 use protocol::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use protocol::describe_producers_request::TopicRequest;
 use protocol::{
-    DeleteRecordsRequest, DeleteRecordsResponse, DescribeProducersRequest, DescribeProducersResponse,
-    ErrorCode,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    DescribeProducersRequest, DescribeProducersResponse, ErrorCode,
 };
 use testkit::TestConnection;
 
@@ -94,4 +94,32 @@ async fn producers_are_forgotten_by_their_own_interval() {
         }
     };
     tokio::time::timeout(WAIT_MAX, forgotten).await.expect("the producer is forgotten");
+}
+
+#[tokio::test]
+async fn files_of_a_deleted_topic_go_after_their_delay_whenever_retention_runs() {
+    let (node, mut connection, topic) = node_with_topic(&[
+        ("log.segment.delete.delay.ms", "1"),
+        ("log.initial.task.delay.ms", "100000000"),
+        ("log.retention.check.interval.ms", "100000000"),
+    ])
+    .await;
+    assert_eq!(produce(&mut connection, topic, &batch(&["a"])).await.error_code, ErrorCode::NONE);
+    let request = DeleteTopicsRequest {
+        topic_names: vec!["t".into()],
+        timeout_ms: 5000,
+        ..DeleteTopicsRequest::default()
+    };
+    let response: DeleteTopicsResponse<'static> = connection.ask(5, &request).await;
+    assert_eq!(response.responses[0].error_code, ErrorCode::NONE);
+    let logs_of_topic = || {
+        let names = std::fs::read_dir(node.data_dir()).unwrap();
+        names.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("t-0")).count()
+    };
+    let removed = async {
+        while logs_of_topic() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, removed).await.expect("the files go");
 }

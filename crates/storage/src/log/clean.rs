@@ -216,6 +216,7 @@ impl UnifiedLog {
         self.view.proof().note_swapped(group.segment.base_offset(), content, gone);
         let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
         self.waiting.push(super::WaitingFiles { due_ms, paths: renamed });
+        self.directory().note_removal_due(due_ms);
         let mut segments = self.segments().as_ref().clone();
         segments.splice(at..at + group.replaced.len(), [Arc::clone(&group.segment)]);
         self.view.set_segments(segments);

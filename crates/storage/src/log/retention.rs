@@ -180,6 +180,7 @@ impl UnifiedLog {
         }
         let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
         self.waiting.push(WaitingFiles { due_ms, paths });
+        self.directory().note_removal_due(due_ms);
         Ok(())
     }
 
@@ -190,6 +191,7 @@ impl UnifiedLog {
             .extract_if(.., |files| files.due_ms <= now_ms)
             .flat_map(|files| files.paths)
             .collect();
+        self.waiting.iter().for_each(|files| self.directory().note_removal_due(files.due_ms));
         (!paths.is_empty()).then(|| DeleteTicket::new(Arc::clone(self.directory()), paths, false))
     }
 

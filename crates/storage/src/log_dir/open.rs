@@ -328,6 +328,7 @@ impl Opener<'_> {
 
     fn delete_soon(&mut self, path: PathBuf) {
         self.state.deleting.push(Deleting { due_ms: self.now_ms, path, view: Weak::new() });
+        self.directory.note_removal_due(self.now_ms);
     }
 
     fn load(&self, named: &Named, offsets: &KnownOffsets) -> Loaded {

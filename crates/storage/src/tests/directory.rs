@@ -174,8 +174,11 @@ fn a_deleted_log_is_renamed_then_removed_and_its_name_is_free() {
     fill(&mut new, 0, 1);
     let checkpoint = fs::read_to_string(home.path.join("recovery-point-offset-checkpoint")).expect("there");
     assert!(!checkpoint.contains("t 0"), "{checkpoint}");
+    assert!(!dir.take_removal_due(NOW + 999));
     assert!(dir.expired_logs(NOW + 999).is_none());
+    assert!(dir.take_removal_due(NOW + 1000));
     dir.expired_logs(NOW + 1000).expect("due").run();
+    assert!(!dir.take_removal_due(i64::MAX - 1), "nothing waits any more");
     assert!(names(&home.platform, &home.path).iter().all(|n| !n.ends_with("-delete")));
     drop((dir, new));
     let (dir, report) = home.open();
