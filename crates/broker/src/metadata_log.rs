@@ -190,9 +190,29 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// Prepares the flush of all that was appended.
-    pub(crate) fn flush(&mut self) -> Result<Option<FlushTicket>, MetadataLogError> {
-        Ok(self.log.flush()?)
+    /// Flushes all that was appended, and beside it its second copy: from here on a start takes nothing of it for the torn
+    /// end of a batch. Whether anything had to be flushed.
+    pub(crate) async fn flush(&mut self, blocking: &Blocking) -> Result<bool, MetadataLogError> {
+        let Some(ticket) = self.log.flush()? else { return Ok(false) };
+        let copy = self.log.copy_tail();
+        let flush = blocking.run(move || {
+            let flushed = ticket.run();
+            (ticket, flushed)
+        });
+        let copy = async {
+            match copy {
+                Some(copy) => blocking.run(move || copy.run()).await,
+                None => Ok(false),
+            }
+        };
+        let ((ticket, flushed), is_copied) = tokio::join!(flush, copy);
+        flushed?;
+        let is_copied = is_copied?;
+        self.log.mark_durable(&ticket);
+        if !is_copied {
+            self.prove(blocking).await?;
+        }
+        Ok(true)
     }
 
     /// Writes down how far the log was flushed. A full disk is no reason to stop: the next flush is followed by another try.
@@ -306,6 +326,7 @@ fn log_config(config: &MetadataLogConfig) -> LogConfig {
         retention_ms: -1,
         retention_bytes: -1,
         max_message_bytes: u32::try_from(batch_bytes_max(config)).unwrap_or(u32::MAX),
+        copies_tail: true,
         file_delete_delay_ms: config.metadata_log_delete_delay_ms.max(0),
         ..LogConfig::default()
     }

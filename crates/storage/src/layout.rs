@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::proof::PROOF_FILE;
+use crate::tail_copy::TAIL_FILE;
 
 /// Identity of the log directory: cluster, node and directory id.
 pub(crate) const META_PROPERTIES: &str = "meta.properties";
@@ -222,8 +223,16 @@ pub(crate) fn file_kind(name: &str) -> FileKind {
         return FileKind::Known;
     }
     let base = name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name);
-    if [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT, GENERATION, PROOF_FILE, DAMAGE, "quorum-state"]
-        .contains(&base)
+    if [
+        PARTITION_METADATA,
+        LEADER_EPOCH_CHECKPOINT,
+        GENERATION,
+        PROOF_FILE,
+        TAIL_FILE,
+        DAMAGE,
+        "quorum-state",
+    ]
+    .contains(&base)
     {
         return if base == name { FileKind::Known } else { FileKind::Temporary };
     }

@@ -35,6 +35,7 @@ mod recovery_report;
 mod scan;
 mod segment;
 mod space;
+mod tail_copy;
 mod txn_index;
 mod view;
 mod wal;
@@ -45,7 +46,8 @@ pub use directory_survey::DirectorySurvey;
 pub use epoch_cache::{EpochEndOffset, EpochEntry};
 pub use error::{AppendError, ReadError, StorageError};
 pub use log::{
-    ActiveProducer, AppendInfo, CopyError, CopyStep, DeleteTicket, FlushTicket, RetentionOutcome, UnifiedLog,
+    ActiveProducer, AppendInfo, CopyError, CopyStep, CopyTicket, DeleteTicket, FlushTicket, RetentionOutcome,
+    UnifiedLog,
 };
 pub use log_config::{AppendOrigin, BACKGROUND_FLUSH_BYTES, DEFAULT_PRODUCER_ID_EXPIRATION_MS, LogConfig};
 pub use log_dir::{DEFAULT_MAX_OPEN_FILES, LogDir, LogDirConfig, LogName};
@@ -61,6 +63,7 @@ pub use recovery_progress::{RecoveryProgress, RecoveryState};
 pub use recovery_report::{Cut, DamagedLog, Rebuilt, RecoveryReport};
 pub use scan::BadBatch;
 pub use segment::TimestampOffset;
+pub use tail_copy::TAIL_FILE;
 pub use view::{DurableEndListener, FetchSlice, LogView};
 pub use wal::{WalConfig, WalReplay, WalTicket};
 

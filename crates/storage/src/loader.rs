@@ -28,6 +28,7 @@ use crate::proof::{Ledger, LogProof, PROOF_FILE, ProofEntry, ProofIdentity, Proo
 use crate::recovery_report::{Cut, RecoveryReport};
 use crate::scan::{BadBatch, BatchScan, FoundBatch, LARGE_WINDOW_BYTES, Step};
 use crate::segment::{LargestTimestamp, MaxTimestamp, Segment, SegmentFault, SegmentIndexes, digest};
+use crate::tail_copy::{TailCopy, mend_tail};
 use crate::view::{LogView, ViewStart};
 
 mod files;
@@ -82,11 +83,14 @@ pub(crate) fn load(
         renewed: Vec::new(),
         proof: Arc::new(LogProof::new(ProofIdentity::default(), 0, 0, true)),
         ledger: None,
+        tail: None,
+        promised: request.recovery_point,
         report,
     };
     let topic_id = loader.read_topic_id()?;
     loader.open_proof(topic_id)?;
     let generation = loader.read_generation()?;
+    loader.mend_tail(generation)?;
     loader.load_segments(window)?;
     loader.finish(topic_id, generation)
 }
@@ -104,6 +108,10 @@ struct Loader<'a, 'r> {
     proof: Arc<LogProof>,
     /// Of the batches that are checked here.
     ledger: Option<Box<Ledger>>,
+    /// The second copy of the log's end.
+    tail: Option<Box<TailCopy>>,
+    /// Everything below was flushed, by the recovery point on disk or by what a copy says.
+    promised: i64,
     report: &'r mut RecoveryReport,
 }
 
@@ -164,6 +172,31 @@ impl Loader<'_, '_> {
         }
         let bytes = self.disk().read(&self.dir.join(GENERATION))?;
         decode_generation(&bytes).ok_or_else(|| self.damaged(format!("its file {GENERATION} is not whole")))
+    }
+
+    /// Has the end of the log be as its second copy says.
+    fn mend_tail(&mut self, generation: u32) -> Result<(), StorageError> {
+        if !self.files.has_tail {
+            return Ok(());
+        }
+        // After a clean stop nothing in it is needed, and others may have gone on since.
+        let known_to = if self.request.clean { i64::MAX } else { self.request.recovery_point };
+        let disk = Arc::clone(self.request.directory.disk());
+        let path = |base| segment_path(&self.dir, base, LOG_SUFFIX);
+        let size = |base| self.files.logs.get(&base).copied();
+        let found = mend_tail(disk.as_ref(), &self.dir, (known_to, generation), size, path)?;
+        let Some(found) = found else { return Ok(()) };
+        for (base, len) in &found.mended {
+            self.files.logs.insert(*base, *len);
+            let path = segment_path(&self.dir, *base, LOG_SUFFIX);
+            self.report
+                .note_rebuilt(path, "its end was not as it had been flushed: restored from the second copy");
+        }
+        if !self.request.clean {
+            self.promised = self.promised.max(found.promised);
+        }
+        self.tail = Some(Box::new(found.into_writer()));
+        Ok(())
     }
 
     fn read_topic_id(&mut self) -> Result<Option<Uuid>, StorageError> {
@@ -268,10 +301,10 @@ impl Loader<'_, '_> {
     /// A log without a segment: one that was never appended to, or whose files are gone.
     fn start_empty(&mut self) -> Result<(), StorageError> {
         let start = self.request.log_start_offset.unwrap_or(0);
-        if self.request.recovery_point > start {
+        if self.promised > start {
             let reason = format!(
                 "it has no segment, and everything from {start} to {} had been flushed",
-                self.request.recovery_point
+                self.promised
             );
             return Err(self.damaged(reason));
         }
@@ -376,7 +409,7 @@ impl Loader<'_, '_> {
 
     /// Cuts the log after `size` bytes of a segment, at the offset where the log now ends.
     fn cut(&mut self, base: i64, size: u64, bad: BadBatch) -> Result<(), StorageError> {
-        let (from_offset, flushed) = (self.end.offset, self.request.recovery_point);
+        let (from_offset, flushed) = (self.end.offset, self.promised);
         if from_offset < flushed || self.request.clean {
             let path = segment_path(&self.dir, base, LOG_SUFFIX);
             let place = format!("at offset {from_offset} (file {}, position {size}) {bad}", path.display());
@@ -441,7 +474,7 @@ impl Loader<'_, '_> {
     }
 
     fn check_recovery_point(&self) -> Result<(), StorageError> {
-        let (end, flushed) = (self.end.offset, self.request.recovery_point);
+        let (end, flushed) = (self.end.offset, self.promised);
         // After a clean stop the two are the same, unless the recovery point was lost or another program stopped it.
         let last = self.segments.iter().rev().find(|segment| segment.size() > 0);
         let is_sound = match last.filter(|_| self.request.clean && end > flushed) {
@@ -531,6 +564,7 @@ impl Loader<'_, '_> {
             names_unsure: !self.request.clean || self.request.recovery_point == 0,
             epochs_changed: self.end.epochs_changed,
             ledger: self.ledger,
+            tail: self.tail,
             now_ms: self.request.now_ms,
         }))
     }

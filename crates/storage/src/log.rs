@@ -17,11 +17,13 @@ use crate::marker_files::{encode_partition_metadata, is_rotten_topic_id};
 use crate::producer_state::ProducerState;
 use crate::proof::Ledger;
 use crate::segment::Segment;
+use crate::tail_copy::TailCopy;
 use crate::view::{LogView, SegmentList};
 
 mod ahead;
 mod append;
 mod clean;
+mod copy;
 mod flush;
 mod follow;
 mod preallocate;
@@ -30,6 +32,7 @@ mod roll;
 mod truncate;
 
 pub use append::AppendInfo;
+pub use copy::CopyTicket;
 pub use flush::FlushTicket;
 pub use follow::{CopyError, CopyStep};
 pub use retention::{DeleteTicket, RetentionOutcome};
@@ -58,6 +61,8 @@ pub struct UnifiedLog {
     active: Active,
     /// Checksums of what is appended; there is none before the first append.
     ledger: Option<Box<Ledger>>,
+    /// The second copy of what is not proven yet, if the configuration asks for one.
+    tail: Option<Box<TailCopy>>,
     producers: ProducerState,
     /// Offsets of the snapshot files on disk, rising.
     snapshots: Vec<i64>,
@@ -147,6 +152,8 @@ pub(crate) struct LoadedLog {
     pub(crate) epochs_changed: bool,
     /// Proof of the batches beyond the recovery point.
     pub(crate) ledger: Option<Box<Ledger>>,
+    /// The second copy of its end, if there is one.
+    pub(crate) tail: Option<Box<TailCopy>>,
     pub(crate) now_ms: i64,
 }
 
@@ -187,6 +194,7 @@ impl UnifiedLog {
             config,
             active,
             ledger: loaded.ledger,
+            tail: loaded.tail,
             producers: loaded.producers,
             snapshots: loaded.snapshots,
             latest_epoch,

@@ -66,6 +66,9 @@ pub struct LogConfig {
     /// `durability.mode` is `durable`, or `flush.messages` asks for flushes: appends go to the write-ahead log, and count
     /// once they are on stable storage.
     pub durable: bool,
+    /// What is flushed is copied to a second file too ([`crate::UnifiedLog::copy_tail`]), for a log whose owner flushes
+    /// everything by itself before it counts.
+    pub copies_tail: bool,
     /// `flush.messages`: unflushed records after which a flush is due.
     pub flush_messages: i64,
     /// `flush.ms`: age of the oldest unflushed record at which a flush is due.
@@ -116,6 +119,7 @@ impl LogConfig {
             timestamp_before_max_ms: topic.message_timestamp_before_max_ms,
             timestamp_after_max_ms: topic.message_timestamp_after_max_ms,
             durable: topic.durable || topic.flush_messages != i64::MAX,
+            copies_tail: false,
             flush_messages: topic.flush_messages,
             flush_ms: topic.flush_ms,
             file_delete_delay_ms: topic.file_delete_delay_ms,

@@ -361,6 +361,7 @@ impl LogDir {
             names_unsure: true,
             epochs_changed: false,
             ledger: None,
+            tail: None,
             now_ms,
         }))
     }

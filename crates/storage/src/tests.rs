@@ -17,6 +17,7 @@ mod retention;
 mod roll;
 mod rot;
 pub(crate) mod stops;
+mod tail;
 mod timestamps;
 mod truncate;
 mod write_ahead;

@@ -674,9 +674,16 @@ impl LogView {
         self.number
     }
 
-    /// The checkpoint file on disk tells this recovery point.
-    pub(crate) fn note_checkpointed(&self, offset: i64) {
-        self.checkpointed.fetch_max(offset, Ordering::AcqRel);
+    /// The recovery point, which is about to be written to the checkpoint file.
+    pub(crate) fn recovery_point_to_checkpoint(&self) -> i64 {
+        let offset = self.recovery_point();
+        self.proof.note_checkpointing(offset);
+        offset
+    }
+
+    /// The checkpoint file on disk tells the recovery point that was to be written last.
+    pub(crate) fn note_checkpointed(&self) {
+        self.checkpointed.store(self.proof.note_checkpointed(), Ordering::Release);
     }
 
     /// Whether the next start needs nothing before `offset`, as the log was in that generation, from the write-ahead log.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -27,8 +28,11 @@ const LARGE_FILE_BITS: u64 = 1_200;
 /// Bytes of a larger file of each kind that get a flipped bit when all small files get one in every byte.
 const LARGE_FILE_BYTES_TAKEN: u64 = 40;
 
-/// Pause before a kill.
-const QUIET: Duration = Duration::from_millis(300);
+/// The newest bytes of a large file get as many again.
+const NEWEST_BYTES: u64 = 1_000;
+
+/// Topics made just before the last kill.
+const LATE_TOPICS: u32 = 3;
 
 /// How long a damaged node may refuse to answer for a partition before it counts as offline.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -144,15 +148,25 @@ fn bits_of_all_kinds(template: &Template, rng: &Rng) -> Result<Vec<(PathBuf, u64
     }
     let mut bits = Vec::new();
     for file in kinds.into_values() {
-        let bytes = fs::metadata(&file)?.len();
-        let step = if bytes <= SMALL_FILE_BYTES { 1 } else { bytes.div_ceil(LARGE_FILE_BYTES_TAKEN) };
-        let steps = (0..bytes).step_by(usize::try_from(step)?);
-        bits.extend(steps.map(|at| {
-            let at = if step == 1 { at } else { (at + rng.below(step)).min(bytes - 1) };
-            (file.clone(), at * 8 + rng.below(8))
-        }));
+        let content = fs::read(&file)?;
+        // Some files are made in their full size, and end in zeros.
+        let used = content.iter().rposition(|byte| *byte != 0).map_or(content.len(), |last| last + 1) as u64;
+        if content.len() as u64 <= SMALL_FILE_BYTES {
+            bits.extend(bits_in(&file, 0..content.len() as u64, 1, rng)?);
+            continue;
+        }
+        bits.extend(bits_in(&file, 0..used, used.div_ceil(LARGE_FILE_BYTES_TAKEN), rng)?);
+        let newest = used.saturating_sub(NEWEST_BYTES)..used;
+        bits.extend(bits_in(&file, newest, NEWEST_BYTES.div_ceil(LARGE_FILE_BYTES_TAKEN), rng)?);
     }
     Ok(bits)
+}
+
+/// A bit in every stretch of `step` bytes.
+fn bits_in(file: &Path, range: Range<u64>, step: u64, rng: &Rng) -> Result<Vec<(PathBuf, u64)>, Failure> {
+    let last = range.end.saturating_sub(1);
+    let steps = range.step_by(usize::try_from(step)?);
+    Ok(steps.map(|at| (file.to_owned(), (at + rng.below(step)).min(last) * 8 + rng.below(8))).collect())
 }
 
 /// A small directory, left by a node that was killed or stopped.
@@ -172,9 +186,10 @@ fn template(order: &FlipOrder, room: &Room, how: &str, rng: &Rng) -> Result<Temp
         if how == "stopped" && life == 2 {
             node.stop()?;
         } else {
-            // What was flushed last is written down when nothing came after it for a moment. Before that moment rot in the
-            // last batches cannot be told from a write that the kill has torn.
-            std::thread::sleep(QUIET);
+            // No time is left to write down what was flushed last.
+            if life == 2 {
+                world.create_late(node.address, LATE_TOPICS).map_err(|lost| lost.0)?;
+            }
             node.kill();
             node.wait();
         }

@@ -27,6 +27,9 @@ const COORDINATOR_LONGEST: Duration = Duration::from_secs(10);
 /// Number of the compacted topic.
 const COMPACTED_TOPIC: u32 = 50;
 
+/// Numbers of topics that are made just before an end.
+const FIRST_LATE_TOPIC: u32 = 60;
+
 /// Numbers of topics that come and go begin here.
 const FIRST_PASSING_TOPIC: u32 = 100;
 
@@ -149,6 +152,28 @@ impl World {
         }
         self.administrator.set_topics(self.history.topics_to_use());
         Ok(verdict)
+    }
+
+    /// Makes topics, one after another, and nothing after them.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn create_late(&mut self, address: SocketAddr, count: u32) -> Result<(), Lost> {
+        let mut wire = Wire::connect(address)?;
+        for number in FIRST_LATE_TOPIC..FIRST_LATE_TOPIC + count {
+            let topic = Topic {
+                number,
+                name: format!("late-{number}"),
+                id: Uuid::ZERO,
+                partitions: 1,
+                kind: TopicKind::Plain,
+            };
+            let mut events = Vec::new();
+            let created = create(&mut wire, &topic, &self.rng, &mut events);
+            self.history.add(events);
+            created?;
+        }
+        Ok(())
     }
 
     /// Lets everybody loose on the node while `course` runs. Gives the number of connections lost before its end.

@@ -14,8 +14,8 @@ use super::snapshot::write_snapshot;
 use super::task::ControllerTask;
 use crate::metadata_log::MetadataLogError;
 
-/// How long the log stands still before it is written down how far it was flushed: from then on a start takes nothing of
-/// it for the torn end of a batch.
+/// How long the log stands still before it is written down how far it was flushed: from then on its second copy is not
+/// needed, and its proof counts.
 const PROVE_AFTER_MS: i64 = 50;
 
 /// An answer that waits for everything below an offset to be committed.
@@ -150,17 +150,7 @@ impl ControllerTask {
     /// Runs the flush that was asked for, and everything that follows from it.
     pub(super) async fn flush(&mut self) -> Result<(), ControllerError> {
         while let Some(end_offset) = self.flush_to.take() {
-            if let Some(ticket) = self.log.flush()? {
-                let (ticket, result) = self
-                    .platform
-                    .blocking
-                    .run(move || {
-                        let result = ticket.run();
-                        (ticket, result)
-                    })
-                    .await;
-                result?;
-                self.log.mark_durable(&ticket);
+            if self.log.flush(&self.platform.blocking).await? {
                 self.prove_due_ms = Some(self.platform.clock.wall_ms() + PROVE_AFTER_MS);
             }
             let mut effects = Vec::new();

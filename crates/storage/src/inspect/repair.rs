@@ -25,6 +25,7 @@ use crate::layout::{
     SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, segment_path,
 };
 use crate::proof::{PROOF_FILE, PROOF_SLOT_BYTES, ProofEntry, ProofIdentity, ProofSlot, proof_slots};
+use crate::tail_copy::{TAIL_FILE, mend_tail};
 use audit::note_loss;
 use rewrite::{Rewritten, rewrite};
 
@@ -113,6 +114,9 @@ pub fn repair(
     };
     let mut segments: Vec<i64> = log.damages.iter().map(|damage| damage.segment).collect();
     segments.dedup();
+    if !segments.is_empty() {
+        repair.use_up_tail()?;
+    }
     for base in &segments {
         repair.segment(*base)?;
     }
@@ -139,6 +143,19 @@ struct Repair<'a> {
 }
 
 impl Repair<'_> {
+    /// Has the log end as its second copy says, which then goes: it speaks of positions that a repair moves.
+    fn use_up_tail(&self) -> io::Result<()> {
+        let known_to = self.log.flushed_offset.unwrap_or(i64::MAX);
+        let path = |base| segment_path(&self.log.path, base, LOG_SUFFIX);
+        let size = |base| {
+            let segment = self.log.segments.iter().find(|segment| segment.base_offset == base)?;
+            self.disk.open(&segment.path, OpenMode::Read).and_then(|file| file.len()).ok()
+        };
+        mend_tail(self.disk, &self.log.path, (known_to, self.log.generation), size, path)?;
+        remove_if_there(self.disk, &self.log.path.join(TAIL_FILE))?;
+        self.disk.sync_dir(&self.log.path)
+    }
+
     /// Repairs one segment.
     fn segment(&mut self, base: i64) -> Result<(), RepairError> {
         let mut damages: Vec<Damage> =

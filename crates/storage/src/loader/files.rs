@@ -15,6 +15,7 @@ use crate::layout::{
 };
 use crate::proof::PROOF_FILE;
 use crate::recovery_report::RecoveryReport;
+use crate::tail_copy::TAIL_FILE;
 
 /// What is there, by base offset, with lengths in bytes.
 #[derive(Default)]
@@ -30,6 +31,8 @@ pub(super) struct LogFiles {
     pub(super) has_generation: bool,
     /// Bytes of the proof file, if there is one.
     pub(super) proof_bytes: Option<u64>,
+    /// Whether there is a second copy of the log's end.
+    pub(super) has_tail: bool,
     /// Whether damage was found and remembered.
     pub(super) has_damage: bool,
     /// Base offsets of segments that compaction had not finished, rising.
@@ -79,6 +82,7 @@ impl LogFiles {
                     files.has_partition_metadata |= entry.name == PARTITION_METADATA;
                     files.has_epochs |= entry.name == LEADER_EPOCH_CHECKPOINT;
                     files.has_generation |= entry.name == GENERATION;
+                    files.has_tail |= entry.name == TAIL_FILE;
                     files.has_damage |= entry.name == DAMAGE;
                     if entry.name == PROOF_FILE {
                         files.proof_bytes = Some(entry.len);

@@ -163,8 +163,10 @@ impl UnifiedLog {
         let last_offset = prepared[prepared.len() - 1].header.last_offset();
         let max_timestamp = prepared.iter().map(|batch| batch.header.max_timestamp).max().unwrap_or(-1);
         self.roll_if_due(first_offset, last_offset, max_timestamp, bytes, now_ms)?;
+        let position = self.active.segment.size();
         self.write(prepared)?;
         self.take_in(prepared, bytes, now_ms)?;
+        self.note_tail(prepared, position);
         self.write_ahead(prepared)?;
         let log_append_time = prepared[0].header.timestamp_type() == TimestampType::LogAppendTime;
         Ok(AppendInfo {

@@ -164,6 +164,9 @@ impl UnifiedLog {
     fn lower_durable_end(&mut self, offset: i64, log_dir: &LogDir) -> Result<(), StorageError> {
         // What was known of the bytes beyond is void from here on.
         self.ledger = None;
+        if let Some(tail) = &mut self.tail {
+            tail.void();
+        }
         self.view.lower_durable_end(offset);
         log_dir.lower_cleaned_offset(&self.view, offset);
         log_dir.checkpoint()

@@ -37,14 +37,13 @@ impl LogDir {
         let mut written = self.checkpoints.lock();
         let (recovery_points, log_starts, high_watermarks, cleaned, stale, flushed) = {
             let state = self.state.lock();
-            let flushed: Vec<(Arc<LogView>, i64)> =
-                state.views.values().map(|view| (Arc::clone(view), view.recovery_point())).collect();
+            let flushed: Vec<Arc<LogView>> = state.views.values().cloned().collect();
             let stale: Vec<LogKey> = state.stale.iter().cloned().collect();
             let cleaned = state.cleaned.clone();
             (state.recovery_points(), state.log_starts(), state.high_watermarks(), cleaned, stale, flushed)
         };
         self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &mut written.recovery_points, &recovery_points)?;
-        flushed.iter().for_each(|(view, offset)| view.note_checkpointed(*offset));
+        flushed.iter().for_each(|view| view.note_checkpointed());
         self.write_checkpoint(LOG_START_CHECKPOINT, &mut written.log_starts, &log_starts)?;
         self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)?;
         self.write_checkpoint(CLEANER_CHECKPOINT, &mut written.cleaned, &cleaned)?;
@@ -61,12 +60,11 @@ impl LogDir {
         let mut written = self.checkpoints.lock();
         let (recovery_points, flushed) = {
             let state = self.state.lock();
-            let flushed: Vec<(Arc<LogView>, i64)> =
-                state.views.values().map(|view| (Arc::clone(view), view.recovery_point())).collect();
+            let flushed: Vec<Arc<LogView>> = state.views.values().cloned().collect();
             (state.recovery_points(), flushed)
         };
         self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &mut written.recovery_points, &recovery_points)?;
-        flushed.iter().for_each(|(view, offset)| view.note_checkpointed(*offset));
+        flushed.iter().for_each(|view| view.note_checkpointed());
         Ok(())
     }
 
@@ -183,7 +181,9 @@ impl State {
     }
 
     fn recovery_points(&self) -> PartitionOffsets {
-        self.collect(|view| Some(view.recovery_point()).filter(|o| *o > 0), |log| Some(log.recovery_point))
+        let of_view =
+            |view: &crate::LogView| Some(view.recovery_point_to_checkpoint()).filter(|offset| *offset > 0);
+        self.collect(of_view, |log| Some(log.recovery_point))
     }
 
     /// Only those that the first segment's name does not tell, as in Kafka.

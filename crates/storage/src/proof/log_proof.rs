@@ -27,6 +27,9 @@ pub(crate) struct LogProof {
     identity: ProofIdentity,
     /// Entries in the file that end beyond are not known to be true of what is in the segments.
     proven_end: AtomicI64,
+    /// The recovery point on disk, and the one that is being written there: entries that end at either are kept.
+    on_disk: AtomicI64,
+    soon_on_disk: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -44,12 +47,13 @@ struct State {
     replaced: BTreeMap<i64, Option<u32>>,
 }
 
-/// The last two entries of a stretch that goes on: the older one makes place for the next.
+/// Where the entries of a stretch that goes on are, the shortest first. Only those that may count after a stop are needed;
+/// another one makes place for the next.
 struct OpenSlots {
     base_offset: i64,
     from: u32,
-    newer: u64,
-    older: Option<u64>,
+    /// Slot and end offset.
+    slots: Vec<(u64, i64)>,
 }
 
 /// Entries on their way to the file.
@@ -77,7 +81,8 @@ impl LogProof {
         let slots = file_bytes / PROOF_SLOT_BYTES as u64;
         let stale_above = (!is_sound && slots > 0).then_some(proven_end);
         let state = State { slots, stale_above, ..State::default() };
-        Self { identity, proven_end: AtomicI64::new(proven_end), state: Mutex::new(state) }
+        let end = || AtomicI64::new(proven_end);
+        Self { identity, proven_end: end(), on_disk: end(), soon_on_disk: end(), state: Mutex::new(state) }
     }
 
     /// Whether the file has entries that must not come to count.
@@ -104,6 +109,25 @@ impl LogProof {
         if state.slots > 0 {
             state.stale_above = Some(state.stale_above.map_or(offset, |stale| stale.min(offset)));
         }
+    }
+
+    /// The recovery point is about to be written to the disk as this.
+    pub(crate) fn note_checkpointing(&self, offset: i64) {
+        self.soon_on_disk.store(offset, Ordering::Release);
+    }
+
+    /// It was written. What was said last is what is on the disk.
+    pub(crate) fn note_checkpointed(&self) -> i64 {
+        let offset = self.soon_on_disk.load(Ordering::Acquire);
+        self.on_disk.store(offset, Ordering::Release);
+        offset
+    }
+
+    /// What the recovery point on disk may be.
+    fn counting(&self) -> [i64; 2] {
+        // In this order: what was to be on the disk may get there meanwhile.
+        let on_disk = self.on_disk.load(Ordering::Acquire);
+        [on_disk, self.soon_on_disk.load(Ordering::Acquire)]
     }
 
     /// Lets count what is below the recovery point on disk as of now.
@@ -156,7 +180,7 @@ impl LogProof {
         let file = disk.open(&dir.join(PROOF_FILE), OpenMode::Create)?;
         let mut rest = entries;
         if let [first, later @ ..] = entries
-            && let Some(slot) = state.open.as_mut().and_then(|open| open.take_older(first))
+            && let Some(slot) = state.open.as_mut().and_then(|open| open.take_spare(first, self.counting()))
         {
             file.write_at(&first.encode(), slot * PROOF_SLOT_BYTES as u64)?;
             rest = later;
@@ -205,9 +229,14 @@ impl LogProof {
         }
         let mut bytes = self.identity.encode().to_vec();
         for (base_offset, entries) in by_segment {
-            for entry in proof_of_segment(entries.into_iter(), base_offset) {
-                bytes.extend(entry.encode());
+            let mut wanted = proof_of_segment(entries.iter().copied(), base_offset);
+            for end in self.counting() {
+                let counting = entries.iter().copied().filter(|entry| entry.end_offset <= end);
+                let shorter = proof_of_segment(counting, base_offset).into_iter();
+                let shorter: Vec<ProofEntry> = shorter.filter(|entry| !wanted.contains(entry)).collect();
+                wanted.extend(shorter);
             }
+            wanted.iter().for_each(|entry| bytes.extend(entry.encode()));
         }
         disk.write_atomic(&path, &bytes)?;
         state.slots = (bytes.len() / PROOF_SLOT_BYTES) as u64;
@@ -271,13 +300,17 @@ impl OpenSlots {
         is_same && entry.kind == ProofKind::Run && entry.content == 0
     }
 
-    /// The slot for an entry that takes the place of an older one of its stretch.
-    fn take_older(&mut self, entry: &ProofEntry) -> Option<u64> {
+    /// The slot for an entry of this stretch that takes the place of one which cannot count any more: of those that end at
+    /// or below a recovery point the longest is needed, and the last two may get to be so.
+    fn take_spare(&mut self, entry: &ProofEntry, counting: [i64; 2]) -> Option<u64> {
         if !self.is_of(entry) {
             return None;
         }
-        let slot = self.older.replace(self.newer)?;
-        self.newer = slot;
+        let longest = counting.map(|end| self.slots.iter().rposition(|(_, slot_end)| *slot_end <= end));
+        let is_needed = |number: usize| number + 2 >= self.slots.len() || longest.contains(&Some(number));
+        let spare = (0..self.slots.len()).find(|number| !is_needed(*number))?;
+        let (slot, _) = self.slots.remove(spare);
+        self.slots.push((slot, entry.end_offset));
         Some(slot)
     }
 }
@@ -285,11 +318,18 @@ impl OpenSlots {
 impl State {
     /// The last slot of the file has this entry.
     fn note_last(&mut self, entry: &ProofEntry) {
-        let newer = self.slots - 1;
+        let newest = self.slots - 1;
         self.open = match self.open.take() {
             _ if entry.kind != ProofKind::Run || entry.content != 0 => None,
-            Some(open) if open.is_of(entry) => Some(OpenSlots { newer, older: Some(open.newer), ..open }),
-            _ => Some(OpenSlots { base_offset: entry.base_offset, from: entry.from, newer, older: None }),
+            Some(mut open) if open.is_of(entry) => {
+                open.slots.push((newest, entry.end_offset));
+                Some(open)
+            }
+            _ => Some(OpenSlots {
+                base_offset: entry.base_offset,
+                from: entry.from,
+                slots: vec![(newest, entry.end_offset)],
+            }),
         };
     }
 

@@ -127,15 +127,21 @@ impl Machine {
         names.collect()
     }
 
-    /// Names of the files beside the metadata log that wait to be removed. The file of proofs ends as they do, and stays.
+    /// Names of the files beside the metadata log that wait to be removed. Those of proofs and of the second copy end as they do, and stay.
     pub(super) fn files_out_of_use(&self) -> Vec<String> {
-        self.files(".deleted").into_iter().filter(|name| name != storage::PROOF_FILE).collect()
+        let stays = |name: &String| [storage::PROOF_FILE, storage::TAIL_FILE].contains(&name.as_str());
+        self.files(".deleted").into_iter().filter(|name| !stays(name)).collect()
     }
 
     pub(super) fn content(&self, name: &str) -> Vec<u8> {
         let path = PathBuf::from(METADATA_DIR).join(name);
         let found = self.disk.files().into_iter().find(|(at, _)| *at == path);
         found.unwrap_or_else(|| panic!("{name} is there")).1
+    }
+
+    /// Bytes of the log's first segment.
+    pub(super) fn log_content_bytes(&self) -> usize {
+        self.content("00000000000000000000.log").len()
     }
 
     /// All batches of the log's first segment.

@@ -67,6 +67,28 @@ async fn everything_answered_is_there_after_a_kill() {
     assert!(state.contains("\"leaderEpoch\":2"), "{state}");
 }
 
+/// The last batches are in two files, flushed side by side: rot in either is no torn write.
+#[tokio::test(start_paused = true)]
+async fn everything_answered_is_there_after_a_kill_though_a_bit_of_it_rots() {
+    let machine = Machine::new(22, &[]);
+    let node = machine.start().await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    for name in ["a", "b", "c"] {
+        assert_eq!(node.create(name, 1).await.name(), "NONE");
+    }
+    node.kill(&machine).await;
+    let log = std::path::PathBuf::from(METADATA_DIR).join("00000000000000000000.log");
+    let end = machine.log_content_bytes();
+    let last: Vec<usize> = (end - 300..end).step_by(7).chain([end - 1]).collect();
+    for at in last {
+        let rotten = Machine::on(machine.disk.fork(1), 22, &[]);
+        rotten.disk.damage(&log, |bytes| bytes[at] ^= 0x20).expect("it is there");
+        let node = rotten.start().await;
+        assert_eq!(node.topic_names(), ["a", "b", "c"], "byte {at} of {end}");
+        node.kill(&rotten).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stop_in_good_order_leaves_nothing_to_recover() {
     let machine = Machine::new(3, &[]);
