@@ -295,6 +295,7 @@ impl RunningNode {
 
     /// Groups of the write-ahead logs that are on their way arrive.
     async fn end_of_writes(&self) {
+        self.node.log_dirs.opened().for_each(|dir| dir.end_wal());
         let end = tokio::time::Instant::now() + DRAIN_LIMIT;
         let is_writing = || self.node.log_dirs.opened().any(|dir| dir.is_wal_writing() || dir.is_cleaning());
         while is_writing() && tokio::time::Instant::now() < end {

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -71,6 +72,8 @@ impl Default for WalConfig {
 /// See the module's documentation.
 pub(crate) struct Wal {
     state: Mutex<State>,
+    /// The directory is about to be closed: nothing more is begun.
+    is_ending: AtomicBool,
     checkpoint_due: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -119,6 +122,7 @@ impl Wal {
                 is_preparing: false,
                 is_checkpoint_told: false,
             }),
+            is_ending: AtomicBool::new(false),
             checkpoint_due: OnceLock::new(),
         }
     }
@@ -158,7 +162,7 @@ impl Wal {
     /// The next piece of work, if there is one that may be done now. Whoever adds something asks for it afterwards, and so
     /// does whoever has finished one: so nothing is left waiting.
     pub(crate) fn take_ticket(&self, directory: &Arc<Directory>) -> Option<WalTicket> {
-        if directory.offline_reason().is_some() {
+        if directory.offline_reason().is_some() || self.is_ending() {
             return None;
         }
         let mut state = self.state.lock();
@@ -266,16 +270,29 @@ impl Wal {
         )
     }
 
-    /// Whether a group is on its way.
-    pub(crate) fn is_writing(&self) -> bool {
-        !self.state.lock().in_flight.is_empty()
+    /// Begins nothing more, and gives up a file that is being made: what waits will be in flushed segments.
+    pub(crate) fn end(&self) {
+        self.is_ending.store(true, Ordering::Release);
     }
 
-    /// Drops the groups that wait: everything in them is in flushed segments. Whether nothing is on its way either.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Acquire)
+    }
+
+    /// Whether a group is on its way, or a file is being made.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.state.lock().is_writing()
+    }
+
+    /// Drops the groups that wait: everything in them is in flushed segments. Whether nothing is under way either; then
+    /// nothing more will be.
     pub(crate) fn abandon(&self) -> bool {
         let mut state = self.state.lock();
+        if !state.is_writing() {
+            self.end();
+        }
         state.waiting.clear();
-        state.in_flight.is_empty()
+        !state.is_writing()
     }
 
     /// The logs that have batches in groups not written yet: they have to be told when the directory is lost.
@@ -307,12 +324,16 @@ impl Wal {
     /// The disk's.
     pub(crate) fn remove_files(&self, directory: &Directory) -> Result<(), StorageError> {
         let mut state = self.state.lock();
-        assert!(state.in_flight.is_empty(), "nothing is on its way at a clean stop");
+        assert!(!state.is_writing(), "nothing is on its way at a clean stop");
         state.ring.remove_files(directory)
     }
 }
 
 impl State {
+    fn is_writing(&self) -> bool {
+        !self.in_flight.is_empty() || self.is_preparing
+    }
+
     /// The group that takes a frame of so many bytes.
     fn group_for(&mut self, frame_bytes: usize) -> &mut Group {
         if self.waiting.back().is_none_or(|group| !group.has_room(frame_bytes)) {

@@ -50,7 +50,13 @@ impl LogDir {
         self.directory.wal().describe()
     }
 
-    /// Whether a group is on its way to the disk.
+    /// Begins nothing more in the write-ahead log: the directory is about to be closed. What has begun goes on to its end,
+    /// see [`LogDir::is_wal_writing`]; a file that nobody will need is given up.
+    pub fn end_wal(&self) {
+        self.directory.wal().end();
+    }
+
+    /// Whether a group is on its way to the disk, or a file for groups is being made.
     pub fn is_wal_writing(&self) -> bool {
         self.directory.wal().is_writing()
     }

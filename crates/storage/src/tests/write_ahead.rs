@@ -340,6 +340,35 @@ fn a_lost_group_that_was_durable_is_damage() {
 }
 
 /// A group as a client could make it that knows everything but the random number of the file's use.
+/// A slow disk may take seconds for a file that nobody needs any more.
+#[test]
+fn a_stop_while_a_file_is_made_waits_for_it_or_is_not_clean() {
+    for ends_before in [false, true] {
+        let f = Fixture::new();
+        let (dir, _) = f.open();
+        let mut log = create(&dir, durable());
+        fill(&mut log, 0, 3);
+        let making = dir.wal_ticket().expect("there is no file yet");
+        assert!(dir.is_wal_writing(), "who stops waits for it");
+        let last = log.close().expect("the log closes");
+        run(&mut log, last);
+        if ends_before {
+            dir.end_wal();
+            making.run();
+            assert!(dir.wal_ticket().is_none() && !dir.is_wal_writing());
+            assert_eq!(wal_files(&f), [], "it was given up");
+            assert!(dir.close_clean(None).expect("closed"));
+        } else {
+            assert!(!dir.close_clean(None).expect("closed"));
+            making.run();
+        }
+        drop((dir, log));
+        let (dir, report) = f.open();
+        assert_eq!((report.clean, report.damaged.len()), (ends_before, 0));
+        assert_eq!(read_all(&take(&dir, durable()).view(), 0), filled(0, 3));
+    }
+}
+
 fn forged_group() -> Vec<u8> {
     let mut bytes = vec![0; GROUP_HEAD_BYTES];
     let of_use = FileUse { sequence: 1, salt: 0 };

@@ -69,7 +69,7 @@ impl NewSlot {
         let made = disk.open(&self.path, OpenMode::Direct).and_then(|file| {
             let is_reserved = self.is_for_large_groups && self.reserve(file.as_ref())?;
             if !is_reserved {
-                self.write_zeros(file.as_ref())?;
+                self.write_zeros(directory, file.as_ref())?;
             }
             file.sync_data()?;
             disk.sync_dir(directory.path())?;
@@ -89,10 +89,13 @@ impl NewSlot {
         }
     }
 
-    fn write_zeros(&self, file: &dyn File) -> std::io::Result<()> {
+    fn write_zeros(&self, directory: &Directory, file: &dyn File) -> std::io::Result<()> {
         let zeros = super::ticket::Aligned::zeros(ZEROS_BYTES.min(self.size as usize));
         let mut position = 0;
         while position < self.size {
+            if directory.wal().is_ending() {
+                return Err(std::io::ErrorKind::Interrupted.into());
+            }
             let len = (self.size - position).min(zeros.bytes().len() as u64) as usize;
             file.write_durable_at(&zeros.bytes()[..len], position)?;
             position += len as u64;
@@ -276,7 +279,8 @@ impl Ring {
 
     pub(super) fn prepared(&mut self, slot: usize, file: Option<Arc<dyn File>>) {
         let id = self.id;
-        let slot = &mut self.slots[slot];
+        // The directory may have been lost meanwhile.
+        let Some(slot) = self.slots.get_mut(slot) else { return };
         match file {
             Some(file) => {
                 slot.file = Some(Arc::new(SlotFile {

@@ -72,6 +72,9 @@ fn prepare(directory: &Arc<Directory>, slot: &NewSlot) {
             tracing::warn!(path = %slot.path.display(), "no space is left for the write-ahead log: appends wait until its files are free again");
             directory.wal().prepared(slot.slot, None);
         }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted && directory.wal().is_ending() => {
+            directory.wal().prepared(slot.slot, None);
+        }
         Err(error) => fail(directory, error),
     }
 }
