@@ -180,7 +180,7 @@ fn live(
     }
     // A kill leaves the file system as it is; then the next process starts on it.
     loop {
-        settings.log = traces.before_start(&settings.data)?;
+        settings.log = traces.before_start(&settings.data, &machine.device)?;
         let node = match settings.start(Some(&machine.device)) {
             Ok(Start::Ready(node)) => node,
             Ok(Start::PowerLost) => {

@@ -5,9 +5,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use crate::Failure;
+use crate::device::Device;
 use crate::machine::run;
 
 /// Directories that are kept.
@@ -29,15 +32,17 @@ impl Traces {
     }
 
     /// Keeps the directory as it is, and gives the log of the process that is to start on it.
-    pub fn before_start(&mut self, data: &Path) -> Result<PathBuf, Failure> {
+    pub fn before_start(&mut self, data: &Path, device: &Device) -> Result<PathBuf, Failure> {
         self.starts += 1;
         if self.starts > COPIES_MAX {
             _ = fs::remove_dir_all(self.copy(self.starts - COPIES_MAX));
         }
         if data.exists() {
             let copy = self.copy(self.starts);
-            // The power may go while it is read.
-            if let Err(error) = run(Command::new("cp").args(["-a", "--sparse=always"]).arg(data).arg(&copy)) {
+            let mut command = Command::new("cp");
+            if let Err(error) =
+                run_while_powered(command.args(["-a", "--sparse=always"]).arg(data).arg(&copy), device)
+            {
                 fs::write(self.path.join(format!("copy-{}.failed", self.starts)), error.to_string())?;
             }
         }
@@ -53,4 +58,22 @@ impl Traces {
         run(Command::new("cp").args(["-a", "--sparse=always"]).arg(&self.path).arg(kept))?;
         Ok(())
     }
+}
+
+/// Runs a program that reads the file system. The power may go meanwhile, by a write that its reading causes: then nobody
+/// answers it, and it ends once the machine is taken apart.
+fn run_while_powered(command: &mut Command, device: &Device) -> Result<(), Failure> {
+    let mut child = command.stdin(Stdio::null()).spawn()?;
+    loop {
+        match child.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(format!("{command:?}: {status}").into()),
+            None if device.is_cut() => break,
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    child.kill()?;
+    // It cannot be waited for here: it dies when its read is answered.
+    thread::spawn(move || _ = child.wait());
+    Err("the power went".into())
 }
