@@ -23,6 +23,9 @@ const FLUSH_LOOK_MS: u64 = 1_000;
 /// The same while appends wait for the write-ahead log.
 const BUSY_LOOK_MS: u64 = 100;
 
+/// Looks at a directory where nothing moved, until it is left alone.
+const QUIET_LOOKS: u32 = 3;
+
 /// How often all partitions are looked at though nothing moved, in case a flush could not be done when it was due.
 const QUIET_LOOK: Duration = Duration::from_secs(30);
 
@@ -42,6 +45,14 @@ struct FlushLook {
     flushed: bool,
     /// Whether something that is not flushed will be due by time alone.
     is_timed: bool,
+}
+
+/// What wakes the task before its time.
+struct Bells {
+    /// The write-ahead log wants the segments flushed.
+    checkpoint_due: Arc<Notify>,
+    /// Something moved in a directory that was left alone.
+    activity: Arc<Notify>,
 }
 
 /// The owner of the periodic work in one directory.
@@ -71,24 +82,34 @@ impl Housekeeping {
         let mut watermark_at = start + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
         let producers_ms = self.config.transaction.producer_id_expiration_check_interval_ms;
         let mut producers_at = start + millis(producers_ms.into());
-        let checkpoint_due = self.checkpoint_due();
-        let cleanable = self.cleanable.clone();
-        self.log_dir.on_cleanable(move || cleanable.notify_one());
+        let bells = self.bells();
         // How active the directory had been when there was last nothing to wait for.
-        let (mut quiet_at, mut quiet_until) = (None, start);
+        let (mut quiet_at, mut quiet_until, mut quiet_looks) = (None, start, 0);
+        // The same when watermarks were last written.
+        let mut watermarks_of = None;
         while self.log_dir.offline_reason().is_none() {
-            self.next_look(&checkpoint_due).await;
+            if quiet_looks >= QUIET_LOOKS {
+                let mut until = quiet_until.min(retention_at).min(producers_at);
+                until = until.min(checkpoint_at).min(log_starts_at);
+                if watermarks_of != quiet_at {
+                    until = until.min(watermark_at);
+                }
+                self.sleep(&bells, quiet_at, until).await;
+            } else {
+                self.next_look(&bells).await;
+            }
             // Both want everything flushed: to use files again, and to be free to close them.
             let wal_is_full = self.log_dir.take_crowded() | self.log_dir.is_wal_checkpoint_due();
             let activity = self.log_dir.activity();
-            let is_quiet = quiet_at == Some(activity) && Instant::now() < quiet_until;
+            let is_still = quiet_at == Some(activity) && !wal_is_full;
             let mut flushed = false;
-            if wal_is_full || !is_quiet {
+            if !is_still || Instant::now() >= quiet_until {
                 let look = self.flush_due(wal_is_full).await;
                 flushed = look.flushed;
                 quiet_at = (!look.is_timed).then_some(activity);
                 quiet_until = Instant::now() + QUIET_LOOK;
             }
+            quiet_looks = if is_still { quiet_looks + 1 } else { 0 };
             self.log_dir.look_at_space();
             let now = Instant::now();
             if now >= retention_at || self.log_dir.is_full() && now >= full_at {
@@ -118,26 +139,48 @@ impl Housekeeping {
             }
             if now >= watermark_at {
                 watermark_at = now + millis(intervals.replica_high_watermark_checkpoint_interval_ms);
+                watermarks_of = Some(activity);
                 self.checkpoint_high_watermarks().await;
             }
         }
     }
 
-    /// Rings when the write-ahead log wants the segments flushed.
-    fn checkpoint_due(&self) -> Arc<Notify> {
-        let checkpoint_due = Arc::new(Notify::new());
-        let due = checkpoint_due.clone();
+    /// Hangs the bells up.
+    fn bells(&self) -> Bells {
+        let cleanable = self.cleanable.clone();
+        self.log_dir.on_cleanable(move || cleanable.notify_one());
+        let bells = Bells { checkpoint_due: Arc::default(), activity: Arc::default() };
+        let (due, activity) = (bells.checkpoint_due.clone(), bells.activity.clone());
         self.log_dir.on_wal_checkpoint_due(move || due.notify_one());
-        checkpoint_due
+        self.log_dir.on_activity(move || activity.notify_one());
+        bells
     }
 
     /// A write-ahead log that fills within a second does not wait for the next one.
-    async fn next_look(&self, checkpoint_due: &Notify) {
+    async fn next_look(&self, bells: &Bells) {
         let look_ms = if self.log_dir.is_wal_idle() { FLUSH_LOOK_MS } else { BUSY_LOOK_MS };
         let look = tokio::time::sleep(Duration::from_millis(look_ms));
         tokio::select! {
             biased;
-            () = checkpoint_due.notified() => {}
+            () = bells.checkpoint_due.notified() => {}
+            () = look => {}
+        }
+    }
+
+    /// Sleeps while nothing moves in the directory: an idle node is not woken. A full disk is looked at every second all
+    /// the same, so that it is noticed when there is room again.
+    async fn sleep(&self, bells: &Bells, quiet_at: Option<u64>, until: Instant) {
+        let is_asleep = quiet_at.is_some_and(|seen| self.log_dir.await_activity(seen));
+        if !is_asleep || self.log_dir.is_full() || !self.log_dir.is_wal_idle() {
+            return self.next_look(bells).await;
+        }
+        let removal_ms = self.log_dir.removal_due_ms().saturating_sub(self.platform.clock.wall_ms());
+        let removal = Instant::now().checked_add(millis(removal_ms)).unwrap_or(until);
+        let look = tokio::time::sleep_until(until.min(removal));
+        tokio::select! {
+            biased;
+            () = bells.checkpoint_due.notified() => {}
+            () = bells.activity.notified() => {}
             () = look => {}
         }
     }

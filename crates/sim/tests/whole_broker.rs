@@ -117,3 +117,29 @@ fn the_same_seed_gives_the_same_trace_byte_for_byte() {
         assert!(digests.insert(first.digest()), "seed {seed} does what another one did");
     }
 }
+
+/// Simulated minutes of a node that nobody talks to.
+const IDLE_MINUTES: u64 = 10;
+/// Events of the machine in a minute of them: looks at the room on the disk and at files for a retention that has nothing to
+/// do. A timer of a second would make sixty.
+const IDLE_EVENTS_MAX: u64 = 12;
+
+#[test]
+fn an_idle_node_writes_nothing_and_hardly_wakes() {
+    let properties = with_node_properties(Plan::durable(&Rng::seeded(1))).properties;
+    let outcome = run(7, machine_room(&Rng::seeded(7)), LIMIT, async |world| {
+        let ip = "10.0.0.1".parse().unwrap();
+        let mut node = sim::Node::new(&world, ip, starter(), properties);
+        node.start().await?;
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        let before = (world.disk(ip).effects(), world.trace().total());
+        tokio::time::sleep(Duration::from_secs(60 * IDLE_MINUTES)).await;
+        let after = (world.disk(ip).effects(), world.trace().total());
+        node.stop().await;
+        Ok::<_, String>((after.0 - before.0, after.1 - before.1))
+    });
+    let run = outcome.unwrap();
+    let (writes, events) = run.outcome.unwrap();
+    assert_eq!(writes, 0, "{}", run.trace.to_text());
+    assert!(events <= IDLE_EVENTS_MAX * IDLE_MINUTES, "{events} events");
+}

@@ -41,6 +41,9 @@ pub(crate) struct Directory {
     on_cleanable: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Counts what moves logs: appends, high watermarks, logs that come and go.
     activity: AtomicU64,
+    /// Somebody sleeps until the next activity.
+    is_activity_awaited: AtomicBool,
+    on_activity: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// When the first of the files that are out of use is to be removed; `i64::MAX` if none waits.
     removal_due_ms: AtomicI64,
 }
@@ -107,6 +110,8 @@ impl Directory {
             cleanings: AtomicUsize::new(0),
             on_cleanable: OnceLock::new(),
             activity: AtomicU64::new(0),
+            is_activity_awaited: AtomicBool::new(false),
+            on_activity: OnceLock::new(),
             removal_due_ms: AtomicI64::new(i64::MAX),
         }
     }
@@ -208,17 +213,43 @@ impl Directory {
 
     /// Something moved in a log. To be called after it has: who sees the count sees what was counted.
     pub(crate) fn note_activity(&self) {
-        self.activity.fetch_add(1, Ordering::Release);
+        self.activity.fetch_add(1, Ordering::SeqCst);
+        let is_awaited = self.is_activity_awaited.load(Ordering::SeqCst);
+        if is_awaited
+            && self.is_activity_awaited.swap(false, Ordering::SeqCst)
+            && let Some(on_activity) = self.on_activity.get()
+        {
+            on_activity();
+        }
+    }
+
+    /// Has this called at the next activity after each [`Directory::await_activity`]; to be set once. It must not block or
+    /// call back.
+    pub(crate) fn on_activity(&self, call: impl Fn() + Send + Sync + 'static) {
+        // Who comes second has nobody to tell.
+        _ = self.on_activity.set(Box::new(call));
+    }
+
+    /// Asks for a call at the next activity; false if there was some since `seen`.
+    pub(crate) fn await_activity(&self, seen: u64) -> bool {
+        self.is_activity_awaited.store(true, Ordering::SeqCst);
+        self.activity.load(Ordering::SeqCst) == seen
     }
 
     /// While this stays the same, there is nothing new to look for in the logs.
     pub(crate) fn activity(&self) -> u64 {
-        self.activity.load(Ordering::Acquire)
+        self.activity.load(Ordering::SeqCst)
     }
 
     /// Files that are out of use are to be removed at this time.
     pub(crate) fn note_removal_due(&self, due_ms: i64) {
         self.removal_due_ms.fetch_min(due_ms, Ordering::AcqRel);
+        self.note_activity();
+    }
+
+    /// When the first of them is to be removed; `i64::MAX` if none waits.
+    pub(crate) fn removal_due_ms(&self) -> i64 {
+        self.removal_due_ms.load(Ordering::Acquire)
     }
 
     /// Whether files are to be removed now. Who is told asks all logs, and those note what has to wait longer.

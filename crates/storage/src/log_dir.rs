@@ -211,6 +211,23 @@ impl LogDir {
         self.directory.activity()
     }
 
+    /// Has this called at the next activity after each [`LogDir::await_activity`]; to be set once. It must not block or call
+    /// back.
+    pub fn on_activity(&self, call: impl Fn() + Send + Sync + 'static) {
+        self.directory.on_activity(call);
+    }
+
+    /// Asks for a call at the next activity; false if there was some since [`LogDir::activity`] gave `seen`: then nobody
+    /// should wait for it.
+    pub fn await_activity(&self, seen: u64) -> bool {
+        self.directory.await_activity(seen)
+    }
+
+    /// When [`LogDir::take_removal_due`] will first be true, wall-clock ms; `i64::MAX` while nothing waits to be removed.
+    pub fn removal_due_ms(&self) -> i64 {
+        self.directory.removal_due_ms()
+    }
+
     /// Whether the delay of something that is out of use is over: [`LogDir::expired_logs`] and
     /// [`UnifiedLog::expired_files`] of each log then give it. Said once.
     pub fn take_removal_due(&self, now_ms: i64) -> bool {
