@@ -74,3 +74,6 @@ impl Scrubber {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,43 @@ async fn a_rotten_header_takes_the_partition_out_of_service_until_it_is_as_it_wa
     assert!(!remembered.exists());
 }
 
+/// After a kill everything is read again, whether anybody asks for it or not.
+#[tokio::test]
+async fn rot_that_nobody_reads_takes_the_partition_out_of_service_after_a_kill() {
+    let mut node = testkit::TestNode::start(&[]).await;
+    let mut connection = node.connect().await;
+    let topic = create_topic(&mut connection, "t", 1, &[("segment.bytes", "1048576")]).await;
+    let other = create_topic(&mut connection, "other", 1, &[]).await;
+    let long = "a".repeat(300_000);
+    for _ in 0..8 {
+        produce(&mut connection, topic, &batch(&[&long])).await;
+    }
+    produce(&mut connection, other, &batch(&["b"])).await;
+    node.stop().await;
+    node.restart().await;
+    let mut connection = node.connect().await;
+    produce(&mut connection, topic, &batch(&["c"])).await;
+    node.kill().await;
+    let segment = node.partition_dir("t", 0).join("00000000000000000000.log");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[15] ^= 4;
+    std::fs::write(&segment, &bytes).unwrap();
+    node.try_launch().await.unwrap();
+    let remembered = node.partition_dir("t", 0).join("klamm-damage");
+    while !remembered.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let mut connection = node.connect().await;
+    // Nothing of it is served, not even what is sound.
+    assert_eq!(fetch(&mut connection, topic, 8).await.error_code, ErrorCode::KAFKA_STORAGE_ERROR);
+    let produced = produce(&mut connection, topic, &batch(&["d"])).await;
+    assert_eq!(produced.error_code, ErrorCode::KAFKA_STORAGE_ERROR);
+    let told = std::fs::read_to_string(&remembered).unwrap();
+    assert!(told.contains("\"first_offset\":0,") && told.contains("\"reason\":"), "{told}");
+    assert_eq!(values(&fetch(&mut connection, other, 0).await, 0), ["b"]);
+    assert_eq!(produce(&mut connection, other, &batch(&["e"])).await.base_offset, 1);
+}
+
 /// The end of the metadata log that is in the file, and the end that is known to be durable.
 fn metadata_ends(node: &testkit::TestNode) -> (Option<i64>, Option<i64>) {
     let segment = node.partition_dir("__cluster_metadata", 0).join("00000000000000000000.log");
