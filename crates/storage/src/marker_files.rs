@@ -64,10 +64,14 @@ pub(crate) fn encode_generation(generation: u32) -> Vec<u8> {
     [bytes, crc32c::crc32c(&bytes).to_be_bytes()].concat()
 }
 
-/// The number in such a file; `None` if it is damaged.
+/// The number in such a file; `None` if it is damaged. With so short a number its checksum tells which bit is rotten, if it
+/// is one.
 pub(crate) fn decode_generation(bytes: &[u8]) -> Option<u32> {
-    let (number, crc) = bytes.split_first_chunk::<4>()?;
-    (crc == crc32c::crc32c(number).to_be_bytes()).then(|| u32::from_be_bytes(*number))
+    let found = u64::from_be_bytes(bytes.try_into().ok()?);
+    let is_whole = |file: &u64| crc32c::crc32c(&((file >> 32) as u32).to_be_bytes()) == *file as u32;
+    let one_bit_other = (0..u64::BITS).map(|bit| found ^ (1 << bit));
+    let file = std::iter::once(found).chain(one_bit_other).find(is_whole)?;
+    Some((file >> 32) as u32)
 }
 
 #[cfg(test)]
@@ -83,6 +87,23 @@ mod tests {
         assert_eq!(decode_clean_shutdown(b"{ \"brokerEpoch\" : 7, \"version\": 0 }"), Some(7));
         assert_eq!(decode_clean_shutdown(b""), None);
         assert_eq!(decode_clean_shutdown(b"{\"brokerEpoch\":null}"), None);
+    }
+
+    #[test]
+    fn a_rotten_bit_of_a_generation_is_mended_and_two_are_not() {
+        for generation in [0, 1, 77, u32::MAX] {
+            let whole = u64::from_be_bytes(encode_generation(generation).try_into().expect("eight bytes"));
+            let decode = |file: u64| decode_generation(&file.to_be_bytes());
+            assert_eq!(decode(whole), Some(generation));
+            for one in 0..64 {
+                let rotten = whole ^ (1 << one);
+                assert_eq!(decode(rotten), Some(generation));
+                for other in (0..64).filter(|other| *other != one) {
+                    assert_eq!(decode(rotten ^ (1 << other)), None, "bits {one} and {other}");
+                }
+            }
+        }
+        assert_eq!(decode_generation(&encode_generation(3)[..7]), None);
     }
 
     #[test]

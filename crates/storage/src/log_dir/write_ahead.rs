@@ -1,6 +1,6 @@
 //! The write-ahead log as the directory's users see it, and what its replay needs of the directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{DamagedState, LogDir, LogKey, WalTicket};
@@ -78,6 +78,17 @@ impl LogDir {
             Some(((id.0, *partition), damaged.recovery_point))
         });
         by_id.collect()
+    }
+
+    /// Partitions of the damaged logs whose topic id cannot be read.
+    pub(crate) fn damaged_without_id(&self) -> BTreeSet<i32> {
+        let state = self.state.lock();
+        let all = state.damaged.keys().filter(|(topic, partition)| {
+            let dir = self.directory.path().join(log_dir_name(topic, *partition));
+            let id = self.directory.disk().read(&dir.join(PARTITION_METADATA));
+            id.map_or(true, |bytes| decode_partition_metadata(&bytes).is_err())
+        });
+        all.map(|(_, partition)| *partition).collect()
     }
 
     pub(crate) fn directory(&self) -> &Directory {

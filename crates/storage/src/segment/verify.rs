@@ -186,14 +186,42 @@ impl Segment {
         // The last one reaches furthest back from what is asked for, or is the only one.
         let run = &runs[runs.len() - 1];
         let (from, to) = (u64::from(run.from), u64::from(run.to));
+        let whole = BadBatch::Digest { to, end_offset: run.end_offset };
         // Where exactly, if the batches tell.
-        let position = match self.check_batches(directory, from, to, bound) {
-            Err(SegmentFault::Bad { position, .. }) => position,
-            Err(fault) => return Err(fault),
-            Ok(_) => from,
+        match self.check_batches(directory, from, to, bound) {
+            Err(SegmentFault::Bad { position, bad }) => {
+                let alone = self.bad_alone(directory, position, &bad, (to, bound))?;
+                Err(SegmentFault::Bad { position, bad: alone.unwrap_or(whole) })
+            }
+            Err(fault) => Err(fault),
+            Ok(_) => Err(SegmentFault::Bad { position: from, bad: whole }),
+        }
+    }
+
+    /// What is wrong if it is this batch's content alone, and all that follows up to `to` is right.
+    fn bad_alone(
+        self: &Arc<Self>,
+        directory: &Directory,
+        position: u64,
+        bad: &BadBatch,
+        (to, bound): (u64, u64),
+    ) -> Result<Option<BadBatch>, SegmentFault> {
+        if !matches!(bad, BadBatch::Crc) {
+            return Ok(None);
+        }
+        let file = self.file(directory, false)?;
+        let mut window = [0; SMALL_WINDOW_BYTES];
+        let Step::Batch(batch) = BatchScan::new(file.as_ref(), &mut window, position, bound).step()? else {
+            return Ok(None);
         };
-        let bad = BadBatch::Digest { to, end_offset: run.end_offset };
-        Err(SegmentFault::Bad { position, bad })
+        if batch.end() < to {
+            match self.check_batches(directory, batch.end(), to, bound) {
+                Ok(_) => {}
+                Err(SegmentFault::Bad { .. }) => return Ok(None),
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(Some(BadBatch::Digest { to: batch.end(), end_offset: batch.header.next_offset() }))
     }
 
     /// Checks batches one by one, as far as they tell by themselves.

@@ -148,3 +148,31 @@ fn any_byte_after_a_clean_stop() {
 fn any_byte_after_a_kill() {
     every_byte(false);
 }
+
+/// The report of a running node names the rotten batch, not the stretch of a mebibyte that its proof is about.
+#[test]
+fn what_is_told_of_damage_is_about_the_batch() {
+    let (disk, slices) = written(true);
+    let path = Path::new("/data/t-0/00000000000000000000.log");
+    let ends: Vec<usize> = slices
+        .values()
+        .scan(0, |end, bytes| {
+            *end += bytes.len();
+            Some(*end)
+        })
+        .collect();
+    let first = slices[&START].len();
+    // Of the batch at offset 2, which comes behind those at 0 and 1.
+    disk.damage(path, |bytes| bytes[first + ends[0] + 70] ^= 1).expect("there");
+    let (dir, _) = open(&disk).expect("the directory opens");
+    let log = dir.take_log("t", 0, TOPIC_ID, config()).expect("not looked at yet").expect("the log is there");
+    assert!(log.view().read(4, 1, RECORDS, true).is_err());
+    let files = disk.files();
+    let told = files.iter().find(|(path, _)| path.ends_with("klamm-damage")).expect("written down");
+    let told = String::from_utf8_lossy(&told.1).into_owned();
+    let (from, to) = (first + ends[0], first + ends[1]);
+    let expected = format!(
+        "\"first_offset\":2,\"end_offset\":3,\"segment\":\"00000000000000000000.log\",\"from\":{from},\"to\":{to},"
+    );
+    assert!(told.contains(&expected), "{told} {expected}");
+}

@@ -200,6 +200,60 @@ fn a_file_whose_header_is_rotten_is_put_aside() {
     assert_eq!(aside[0].1, whole);
 }
 
+/// Small files have taken all the room that there is: a large group must not wait for ever.
+#[test]
+fn a_large_group_finds_a_place_beside_small_files() {
+    let wal = WalConfig {
+        file_bytes_min: 64 << 10,
+        file_bytes_max: 64 << 10,
+        bytes_max: 4 << 20,
+        checkpoint_bytes: 64 << 20,
+        beside_bytes: 0,
+    };
+    let f = Fixture { wal, ..Fixture::new() };
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    let (small, large) = ("x".repeat(40_000), "y".repeat(200_000));
+    while !dir.is_wal_checkpoint_due() {
+        append(&mut log, &batch(&[&small]));
+        run_all(&dir);
+    }
+    (0..5).for_each(|_| _ = append(&mut log, &batch(&[&large])));
+    for round in 0..3 {
+        run_all(&dir);
+        let ticket = log.flush().unwrap();
+        run(&mut log, ticket);
+        dir.checkpoint().unwrap();
+        dir.release_wal();
+        run_all(&dir);
+        assert!(dir.is_wal_idle(), "round {round}: {}", dir.wal_state());
+        append(&mut log, &batch(&[&large]));
+    }
+    let bytes: usize = wal_files(&f).iter().map(|(_, bytes)| *bytes).sum();
+    assert!(bytes <= 4 << 20, "{bytes}");
+}
+
+/// What only the write-ahead log has of a damaged log stays, even if nothing tells any more whose it is.
+#[test]
+fn frames_of_a_damaged_log_without_a_topic_id_are_kept() {
+    let f = Fixture::new();
+    let (dir, _) = f.open();
+    let mut log = create(&dir, durable());
+    fill(&mut log, 0, 3);
+    let ticket = log.flush().unwrap();
+    run(&mut log, ticket);
+    dir.checkpoint().unwrap();
+    fill(&mut log, 3, 2);
+    run_all(&dir);
+    drop((dir, log));
+    f.power_cut();
+    f.disk.damage(Path::new("/data/t-0/00000000000000000000.log"), |bytes| bytes.truncate(100)).unwrap();
+    f.disk.damage(Path::new("/data/t-0/partition.metadata"), |bytes| bytes[0] ^= 1).unwrap();
+    let (_, report) = f.open();
+    assert_eq!(report.damaged.len(), 1, "{report:?}");
+    assert!(f.disk.files().iter().any(|(path, _)| path.ends_with("klamm-wal-0.cut")), "{report:?}");
+}
+
 #[test]
 fn files_are_used_again_only_after_a_checkpoint() {
     let f = Fixture { wal: SMALL, ..Fixture::new() };

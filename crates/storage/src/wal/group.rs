@@ -12,6 +12,9 @@ use crate::view::LogView;
 pub(super) const GROUP_BYTES_MAX: usize = 1 << 20;
 /// Entries of the table of ends; a group whose predecessor had more logs comes without a table.
 const ENDS_MAX: usize = 4096;
+/// Bytes that the blocks of a group take at most.
+pub(super) const GROUP_BLOCKS_MAX: u64 =
+    (GROUP_BYTES_MAX + ENDS_MAX * LOG_END_BYTES).next_multiple_of(BLOCK_BYTES) as u64;
 /// Room of a buffer: a group with its head, table and padding, wherever the first block begins.
 const BUFFER_BYTES: usize = GROUP_BYTES_MAX + ENDS_MAX * LOG_END_BYTES + 2 * BLOCK_BYTES;
 

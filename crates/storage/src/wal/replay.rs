@@ -160,6 +160,8 @@ pub(crate) struct Replay<'a> {
     ids: BTreeMap<([u8; 16], i32), LogKey>,
     /// Recovery points of logs that were damaged before the write-ahead log was read.
     offline: BTreeMap<([u8; 16], i32), i64>,
+    /// Partitions of those whose topic id cannot be read: a frame of an unknown log may be of one of them.
+    without_id: BTreeSet<i32>,
     /// Batches that those lack: they are nowhere else.
     held_back: u64,
     last_number: Option<u64>,
@@ -194,6 +196,7 @@ pub(crate) fn replay(
         now_ms,
         ids: log_dir.logs_by_id(),
         offline: log_dir.damaged_by_id(),
+        without_id: log_dir.damaged_without_id(),
         held_back: 0,
         last_number: None,
         passed_unreadable: false,
@@ -370,7 +373,8 @@ impl Replay<'_> {
     ) -> Result<(), StorageError> {
         let Some(key) = self.ids.get(&(head.topic_id, head.partition)).cloned() else {
             let recovery_point = self.offline.get(&(head.topic_id, head.partition));
-            if recovery_point.is_some_and(|flushed| head.next_offset > *flushed) {
+            let may_be_of_one = recovery_point.is_none() && self.without_id.contains(&head.partition);
+            if may_be_of_one || recovery_point.is_some_and(|flushed| head.next_offset > *flushed) {
                 self.held_back += 1;
             } else {
                 self.replay.skipped_batches += 1;

@@ -12,7 +12,7 @@ use platform::{File, OpenMode};
 
 use super::WalConfig;
 use super::frame::{BLOCK_BYTES, FileHead, FileUse};
-use super::group::End;
+use super::group::{End, GROUP_BLOCKS_MAX};
 use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::WAL_PREFIX;
@@ -23,6 +23,8 @@ const ZEROS_BYTES: usize = 128 << 10;
 /// While groups are as large on average, zeros would take more of the disk than they save: the next file only gets its
 /// place, and the file system notes with each group's first write that the place is used now.
 const LARGE_GROUP_BYTES: u64 = 128 << 10;
+/// A file of this size takes any group.
+const ANY_GROUP_FILE_BYTES: u64 = GROUP_BLOCKS_MAX + 2 * BLOCK_BYTES as u64;
 
 /// Where a group is written.
 pub(super) struct Place {
@@ -244,7 +246,9 @@ impl Ring {
         bytes: u64,
         take_room: impl FnOnce(u64) -> bool,
     ) -> Option<NewSlot> {
-        let has_spare = self.slots.iter().any(|slot| matches!(slot.state, SlotState::Free));
+        let room = bytes + BLOCK_BYTES as u64;
+        let is_spare = |slot: &Slot| matches!(slot.state, SlotState::Free) && slot.size >= room;
+        let has_spare = self.slots.iter().any(is_spare);
         let is_half_full = self.current.is_none_or(|current| {
             let slot = &self.slots[current];
             matches!(&slot.state, SlotState::Used { used, .. } if 2 * (*used + bytes) > slot.size)
@@ -253,9 +257,10 @@ impl Ring {
             return None;
         }
         let total: u64 = self.slots.iter().filter(|slot| slot.file.is_some()).map(|slot| slot.size).sum();
-        let size = total.clamp(self.config.file_bytes_min, self.config.file_bytes_max);
-        let size = size.max(bytes + 2 * BLOCK_BYTES as u64).next_multiple_of(BLOCK_BYTES as u64);
-        if total + size > self.config.bytes_max || !take_room(size) && total > 0 {
+        let size = self.size_of_next(total, bytes);
+        if total + size + self.kept_for_any_group(size) > self.config.bytes_max
+            || !take_room(size) && total > 0
+        {
             return None;
         }
         let missing = self.slots.iter().position(|slot| matches!(slot.state, SlotState::Missing));
@@ -269,6 +274,27 @@ impl Ring {
         let (groups, group_bytes) = self.groups;
         let is_for_large_groups = groups > 0 && group_bytes / groups >= LARGE_GROUP_BYTES;
         Some(NewSlot { slot, path, size, is_for_large_groups })
+    }
+
+    /// Bytes of the next file, which a group of `bytes` waits for or may come to. One for a group larger than files are takes
+    /// any group.
+    fn size_of_next(&self, total: u64, bytes: u64) -> u64 {
+        let size = total.clamp(self.config.file_bytes_min, self.config.file_bytes_max);
+        let room = bytes + 2 * BLOCK_BYTES as u64;
+        let size = if size < room && self.keeps_place() { ANY_GROUP_FILE_BYTES } else { size.max(room) };
+        size.next_multiple_of(BLOCK_BYTES as u64)
+    }
+
+    /// Whether files small enough leave a place for one that takes any group: else such a group could wait for ever.
+    fn keeps_place(&self) -> bool {
+        self.config.bytes_max >= 2 * ANY_GROUP_FILE_BYTES
+    }
+
+    /// Bytes that a file of this size leaves for one that takes any group.
+    fn kept_for_any_group(&self, size: u64) -> u64 {
+        let takes_any = |size: u64| size >= ANY_GROUP_FILE_BYTES;
+        let is_there = self.slots.iter().any(|slot| slot.file.is_some() && takes_any(slot.size));
+        if takes_any(size) || is_there || !self.keeps_place() { 0 } else { ANY_GROUP_FILE_BYTES }
     }
 
     fn free_path(&self) -> PathBuf {
