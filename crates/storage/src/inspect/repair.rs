@@ -4,6 +4,7 @@
 //! lies in a file of its own, and a line tells of it. Lost offsets are not used again: an empty batch takes their place, as
 //! compaction leaves them, so that the log has no hole and ends where it ended.
 
+mod aborted;
 mod audit;
 mod restore;
 mod rewrite;
@@ -21,11 +22,12 @@ use super::target::Target;
 use super::wal::WalRange;
 use crate::checkpoint_file::encode_epochs;
 use crate::layout::{
-    DAMAGE, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, QUARANTINE_SUFFIX,
-    SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, segment_path,
+    DAMAGE, FileKind, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, QUARANTINE_SUFFIX,
+    SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, file_kind, segment_path,
 };
 use crate::proof::{PROOF_FILE, PROOF_SLOT_BYTES, ProofEntry, ProofIdentity, ProofSlot, proof_slots};
 use crate::tail_copy::{TAIL_FILE, mend_tail};
+use crate::txn_index;
 use audit::note_loss;
 use rewrite::{Rewritten, rewrite};
 
@@ -130,7 +132,16 @@ pub fn repair(
 
 /// Whether a repair makes anew what is damaged beside the records.
 fn is_rebuilt(log: &LogInspection, finding: &Finding) -> bool {
-    finding.path.ends_with(GENERATION) && log.flushed_offset.is_none()
+    let is_generation = finding.path.ends_with(GENERATION) && log.flushed_offset.is_none();
+    is_generation || transactions_of(&finding.path).is_some()
+}
+
+/// The segment whose aborted transactions a file of this name holds.
+fn transactions_of(path: &Path) -> Option<i64> {
+    match file_kind(&path.file_name()?.to_string_lossy()) {
+        FileKind::TxnIndex(base) => Some(base),
+        _ => None,
+    }
 }
 
 struct Repair<'a> {
@@ -304,6 +315,7 @@ impl Repair<'_> {
     }
 
     fn small_files(&mut self) -> Result<(), RepairError> {
+        self.aborted_transactions()?;
         for finding in self.log.findings.iter().filter(|finding| finding.level != Level::Note) {
             let name = finding.path.file_name().map(|name| name.to_string_lossy().into_owned());
             match name.unwrap_or_default().as_str() {
@@ -319,6 +331,25 @@ impl Repair<'_> {
             self.repaired.rebuilt.push(finding.path.clone());
         }
         Ok(self.disk.sync_dir(&self.log.path)?)
+    }
+
+    /// Makes unusable indexes of aborted transactions anew.
+    fn aborted_transactions(&mut self) -> Result<(), RepairError> {
+        let wrong = self.log.findings.iter().filter(|finding| finding.level == Level::Damage);
+        let wrong: Vec<(&Path, i64)> =
+            wrong.filter_map(|f| Some((f.path.as_path(), transactions_of(&f.path)?))).collect();
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let found = aborted::aborted(self.disk, self.log)?;
+        for (path, base) in wrong {
+            match found.get(&base).filter(|transactions| !transactions.is_empty()) {
+                Some(transactions) => self.disk.write_atomic(path, &txn_index::encode(transactions))?,
+                None => remove_if_there(self.disk, path)?,
+            }
+            self.repaired.rebuilt.push(path.to_path_buf());
+        }
+        Ok(())
     }
 
     /// A running node left its reports of damage: there is none any more.

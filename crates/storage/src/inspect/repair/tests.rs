@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use platform::Platform;
 use platform::sim::{DiskConfig, SimDisk};
+use records::{BatchSettings, end_txn_marker_batch};
 
 use super::{LossDecision, RepairError, Repaired, repair};
 use crate::inspect::{DirectoryInspection, Level, LogInspection, Target, inspect};
 use crate::layout::{DATA_LOSS, QUARANTINE_SUFFIX};
 use crate::tests::fixture::*;
 use crate::tests::stops::{Stop, Stoppable, every_stop};
-use crate::{LogDir, UnifiedLog};
+use crate::txn_index::{self, AbortedTxn};
+use crate::{AppendOrigin, LogDir, UnifiedLog};
 
 const PATH: &str = "/data";
 const FIRST: &str = "/data/t-0/00000000000000000000.log";
@@ -179,6 +181,53 @@ fn wrong_small_files_are_made_anew() {
         let (_dir, log) = stopped.open();
         assert_eq!(read_all(&log.view(), 0), filled(0, 30));
     }
+}
+
+/// Producers 1 and 2 begin transactions side by side; that of 1 is aborted first, then the one of 2, then 1 commits one.
+#[test]
+fn an_unusable_index_of_aborted_transactions_is_made_anew() {
+    let stopped = Stopped::with_disk(SimDisk::new(1));
+    let (dir, _) = LogDir::open(&stopped.platform, Path::new(PATH), &dir_config(), NOW).expect("opens");
+    let mut log = create(&dir, small(1 << 20));
+    let mut add = |bytes: &[u8]| {
+        log.append_as_leader(bytes, 0, AppendOrigin::Coordinator, NOW).expect("appended");
+        commit(&log);
+    };
+    let data = |producer_id: i64, base_sequence: i32| {
+        let settings = BatchSettings {
+            producer_id,
+            producer_epoch: 0,
+            base_sequence,
+            transactional: true,
+            ..BatchSettings::default()
+        };
+        batch_with(settings, &[(NOW, "value")])
+    };
+    let marker = |producer_id: i64, commit: bool| {
+        end_txn_marker_batch(0, 0, NOW, producer_id, 0, commit, 3).expect("a marker")
+    };
+    add(&data(1, 0));
+    add(&data(2, 0));
+    add(&data(1, 1));
+    add(&marker(1, false));
+    add(&marker(2, false));
+    add(&data(1, 2));
+    add(&marker(1, true));
+    close(dir, log);
+    let path = Path::new("/data/t-0/00000000000000000000.txnindex");
+    platform::Disk::write_atomic(&stopped.disk, path, &[7; 50]).expect("written");
+    assert_eq!(stopped.look().worst(), Some(Level::Damage));
+    let repaired = stopped.repair(false).expect("nothing is lost");
+    assert_eq!(repaired.rebuilt, [path]);
+    let of = |producer_id, first_offset, last_offset, last_stable_offset| AbortedTxn {
+        producer_id,
+        first_offset,
+        last_offset,
+        last_stable_offset,
+    };
+    let found = txn_index::decode(&platform::Disk::read(&stopped.disk, path).expect("there"));
+    assert_eq!(found, Ok(vec![of(1, 0, 3, 1), of(2, 1, 4, 5)]));
+    assert_eq!(stopped.look().worst(), None);
 }
 
 /// Does something random to a file.
