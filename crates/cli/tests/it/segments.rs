@@ -46,6 +46,14 @@ impl Stopped {
         (output.status.code().expect("it ends"), log)
     }
 
+    /// The node, killed at work; everything before its last start is proven.
+    fn kill_at_work(&self) {
+        let node = NodeProcess::dev(&self.data);
+        printed(&node.klamm(&["produce", "other", "one"]));
+        printed(&node.klamm_with_input(&["produce", "t", "-f", "lines"], line(RECORDS).as_bytes()));
+        node.kill9();
+    }
+
     fn consumed(&self) -> String {
         let node = NodeProcess::dev(&self.data);
         let values = printed(&node.klamm(&["consume", "t", "-o", "start", "--exit", "-f", "%o %v\\n"]));
@@ -64,7 +72,11 @@ fn text(path: &Path) -> String {
 
 /// What a consumer gets of the offsets outside a range.
 fn all_but(lost: std::ops::Range<i64>) -> String {
-    (0..RECORDS)
+    first_but(RECORDS, lost)
+}
+
+fn first_but(records: usize, lost: std::ops::Range<i64>) -> String {
+    (0..records)
         .filter(|number| !lost.contains(&(*number as i64)))
         .map(|number| format!("{number} {}", line(number)))
         .collect()
@@ -129,6 +141,57 @@ fn a_rotten_batch_is_named_given_up_and_everything_else_is_served() {
     let (code, log) = stopped.verify();
     assert_eq!((code, &log["state"], log["end_offset"].as_i64()), (0, &"ok".into(), Some(RECORDS as i64)));
     assert!(stopped.consumed() == all_but(lost..end), "everything else is there, at its offset");
+}
+
+/// The whole way: a node is killed, a bit rots, the next start keeps the partition offline and serves all others, the tool
+/// names the place and gives it up, and then everything else is served.
+#[test]
+fn rot_after_a_kill_is_reported_named_given_up_and_everything_else_is_served() {
+    let stopped = Stopped::new();
+    stopped.kill_at_work();
+    let first = stopped.segment(0);
+    let bytes = std::fs::read(&first).expect("read");
+    let starts = batches(&bytes);
+    let (from, to) = (starts[1], starts[2]);
+    let (lost, end) = (base_offset(&bytes, from), base_offset(&bytes, to));
+    flip(&first, from + 300);
+    let rotten = std::fs::read(&first).expect("read");
+
+    let node = NodeProcess::dev(&stopped.data);
+    let report = stopped.log().join("klamm-damage");
+    while !report.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let told: Value = serde_json::from_slice(&std::fs::read(&report).expect("read")).expect("a line of JSON");
+    let number = |value: &Value, key: &str| value[key].as_i64().expect("a number");
+    let place = |value: &Value| {
+        ["first_offset", "end_offset", "from", "to"].map(|key| value[key].as_i64().expect("a number"))
+    };
+    assert_eq!(place(&told), [lost, end, from as i64, to as i64]);
+    assert!(told["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{told}");
+    let in_no_time = ["-X", "delivery.timeout.ms=500", "-X", "request.timeout.ms=400", "-X", "linger.ms=0"];
+    let refused = shown(&node.klamm(&[in_no_time.as_slice(), &["produce", "t", "x"]].concat()));
+    assert!(refused.contains("delivery to t-0 did not succeed"), "{refused}");
+    printed(&node.klamm(&["produce", "other", "two"]));
+    let values = printed(&node.klamm(&["consume", "other", "-o", "start", "--exit", "-f", "%v\\n"]));
+    assert_eq!(values, "one\ntwo\n");
+    assert_eq!(node.terminate(), Some(0));
+    assert!(std::fs::read(&first).expect("read") == rotten, "nothing is cut");
+
+    let (code, log) = stopped.verify();
+    assert_eq!((code, &log["state"]), (1, &"damaged".into()));
+    assert_eq!(place(&log["damages"][0]), [lost, end, from as i64, to as i64]);
+    let log_dir = text(&stopped.log());
+    let refused = shown(&klamm(&["segment", "repair", &log_dir]));
+    assert!(refused.starts_with("1\n") && refused.contains("--accept-data-loss"), "{refused}");
+    printed(&klamm(&["segment", "repair", &log_dir, "--accept-data-loss", "--yes"]));
+    let audit = std::fs::read_to_string(stopped.data.join("klamm-data-loss.jsonl")).expect("written down");
+    let audit: Value = serde_json::from_str(audit.trim_end()).expect("one line of JSON");
+    assert_eq!([number(&audit, "first_offset"), number(&audit, "end_offset")], [lost, end]);
+    let kept = std::fs::read(audit["kept_in"].as_str().expect("a path")).expect("kept");
+    assert!(kept == rotten[from..to], "what was given up is in a file of its own");
+    assert!(!report.exists());
+    assert!(stopped.consumed() == first_but(RECORDS + 1, lost..end), "everything else, at its offset");
 }
 
 #[test]
