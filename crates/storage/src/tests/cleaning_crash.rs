@@ -64,19 +64,6 @@ struct Run {
 }
 
 impl Run {
-    fn new(seed: u64, disk: DiskConfig, durable: bool) -> Self {
-        let disk = SimDisk::with_config(seed, disk);
-        let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::sim(seed) };
-        let config = LogConfig {
-            durable,
-            delete_retention_ms: 1_000,
-            index_interval_bytes: 100,
-            retention_ms: -1,
-            ..compacted(700)
-        };
-        Self { disk, platform, model: Model::default(), config, now_ms: NOW }
-    }
-
     fn open_log(&self) -> Result<(LogDir, UnifiedLog), StorageError> {
         let (dir, report) = self.open()?;
         assert!(report.damaged.is_empty(), "an honest disk damages nothing: {report:?}");
@@ -93,45 +80,6 @@ impl Run {
         let log_config = LogConfig { compact: false, delete: true, ..self.config.clone() };
         let config = LogDirConfig { log_config: Arc::new(log_config), wal: SMALL_WAL, ..dir_config() };
         LogDir::open(&self.platform, Path::new(PATH), &config, self.now_ms)
-    }
-
-    fn go(&mut self, ops: &[Op]) -> Result<(), Box<dyn std::error::Error>> {
-        let (mut dir, mut log) = self.open_log()?;
-        for op in ops {
-            self.now_ms += 1;
-            self.pump(&dir, &log)?;
-            match *op {
-                Op::Put { first_key, records, remove, producer } => {
-                    self.put(&mut log, first_key, records, remove, producer)?;
-                }
-                Op::Settle => {
-                    settle(&dir, &mut log, self.now_ms)?;
-                    self.model.durable = log.view().durable_end_offset();
-                    dir.release_wal();
-                }
-                Op::Clean { slots, later_ms } => {
-                    self.now_ms += later_ms;
-                    let settings = CleanSettings { map_bytes: slots * 24, ..SETTINGS };
-                    clean(&dir, &mut log, &settings, self.now_ms)?;
-                }
-                Op::RemoveFiles => {
-                    log.expired_files(self.now_ms).into_iter().for_each(|ticket| ticket.run());
-                }
-                Op::DeleteRecords => {
-                    let view = log.view();
-                    log.delete_records_before((view.log_start_offset() + view.high_watermark()) / 2)?;
-                }
-                Op::Retention => _ = log.retention(self.now_ms)?,
-                Op::Truncate => self.truncate(&mut log, &dir)?,
-                Op::ReopenCleanly => {
-                    self.close(&dir, &mut log)?;
-                    drop((dir, log));
-                    (dir, log) = self.open_log()?;
-                }
-            }
-        }
-        self.close(&dir, &mut log)?;
-        Ok(())
     }
 
     fn put(
@@ -220,39 +168,6 @@ impl Run {
         Ok(())
     }
 
-    /// Starts again and compares with what was told.
-    fn check(&mut self, stop: Stop) {
-        if self.model.durable == 0 && stop == Stop::Power {
-            // Not even its name was promised.
-            let (dir, _) = self.open().expect("the directory opens after any stop");
-            if dir.unclaimed().is_empty() {
-                return;
-            }
-        }
-        let (dir, mut log) = self.open_log().expect("the log opens after any stop");
-        let view = log.view();
-        let floor = if stop == Stop::Kill { self.model.end } else { self.model.durable };
-        assert!(view.log_end_offset() >= floor, "the log ends early: {view:?}, {floor}");
-        self.check_content(&log);
-        assert!(
-            names(&self.platform, &Path::new(PATH).join("t-0"))
-                .iter()
-                .all(|n| !n.ends_with(".swap") && !n.ends_with(".cleaned")),
-            "nothing of a compaction is left half done"
-        );
-        self.forget_beyond(view.log_end_offset());
-        // It goes on, is cleaned, and a clean stop keeps all of it.
-        self.put(&mut log, 0, 2, false, true).expect("the log goes on");
-        settle(&dir, &mut log, self.now_ms).expect("the log settles");
-        clean(&dir, &mut log, &SETTINGS, self.now_ms).expect("it is cleaned");
-        self.check_content(&log);
-        self.close(&dir, &mut log).expect("the log closes");
-        drop((dir, log));
-        let (_dir, log) = self.open_log().expect("the log opens");
-        self.check_content(&log);
-        assert_eq!(log.view().log_end_offset(), self.model.end);
-    }
-
     fn check_content(&self, log: &UnifiedLog) {
         let view = log.view();
         let (start, end) = (view.log_start_offset(), view.log_end_offset());
@@ -290,7 +205,16 @@ impl Stoppable for Run {
     type Op = Op;
 
     fn new(seed: u64, disk: DiskConfig, durable: bool) -> Self {
-        Self::new(seed, disk, durable)
+        let disk = SimDisk::with_config(seed, disk);
+        let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::sim(seed) };
+        let config = LogConfig {
+            durable,
+            delete_retention_ms: 1_000,
+            index_interval_bytes: 100,
+            retention_ms: -1,
+            ..compacted(700)
+        };
+        Self { disk, platform, model: Model::default(), config, now_ms: NOW }
     }
 
     fn disk(&self) -> &SimDisk {
@@ -298,11 +222,75 @@ impl Stoppable for Run {
     }
 
     fn go(&mut self, ops: &[Op]) -> Result<(), Box<dyn std::error::Error>> {
-        self.go(ops)
+        let (mut dir, mut log) = self.open_log()?;
+        for op in ops {
+            self.now_ms += 1;
+            self.pump(&dir, &log)?;
+            match *op {
+                Op::Put { first_key, records, remove, producer } => {
+                    self.put(&mut log, first_key, records, remove, producer)?;
+                }
+                Op::Settle => {
+                    settle(&dir, &mut log, self.now_ms)?;
+                    self.model.durable = log.view().durable_end_offset();
+                    dir.release_wal();
+                }
+                Op::Clean { slots, later_ms } => {
+                    self.now_ms += later_ms;
+                    let settings = CleanSettings { map_bytes: slots * 24, ..SETTINGS };
+                    clean(&dir, &mut log, &settings, self.now_ms)?;
+                }
+                Op::RemoveFiles => {
+                    log.expired_files(self.now_ms).into_iter().for_each(|ticket| ticket.run());
+                }
+                Op::DeleteRecords => {
+                    let view = log.view();
+                    log.delete_records_before((view.log_start_offset() + view.high_watermark()) / 2)?;
+                }
+                Op::Retention => _ = log.retention(self.now_ms)?,
+                Op::Truncate => self.truncate(&mut log, &dir)?,
+                Op::ReopenCleanly => {
+                    self.close(&dir, &mut log)?;
+                    drop((dir, log));
+                    (dir, log) = self.open_log()?;
+                }
+            }
+        }
+        self.close(&dir, &mut log)?;
+        Ok(())
     }
 
+    /// Starts again and compares with what was told.
     fn check(&mut self, stop: Stop) {
-        self.check(stop);
+        if self.model.durable == 0 && stop == Stop::Power {
+            // Not even its name was promised.
+            let (dir, _) = self.open().expect("the directory opens after any stop");
+            if dir.unclaimed().is_empty() {
+                return;
+            }
+        }
+        let (dir, mut log) = self.open_log().expect("the log opens after any stop");
+        let view = log.view();
+        let floor = if stop == Stop::Kill { self.model.end } else { self.model.durable };
+        assert!(view.log_end_offset() >= floor, "the log ends early: {view:?}, {floor}");
+        self.check_content(&log);
+        assert!(
+            names(&self.platform, &Path::new(PATH).join("t-0"))
+                .iter()
+                .all(|n| !n.ends_with(".swap") && !n.ends_with(".cleaned")),
+            "nothing of a compaction is left half done"
+        );
+        self.forget_beyond(view.log_end_offset());
+        // It goes on, is cleaned, and a clean stop keeps all of it.
+        self.put(&mut log, 0, 2, false, true).expect("the log goes on");
+        settle(&dir, &mut log, self.now_ms).expect("the log settles");
+        clean(&dir, &mut log, &SETTINGS, self.now_ms).expect("it is cleaned");
+        self.check_content(&log);
+        self.close(&dir, &mut log).expect("the log closes");
+        drop((dir, log));
+        let (_dir, log) = self.open_log().expect("the log opens");
+        self.check_content(&log);
+        assert_eq!(log.view().log_end_offset(), self.model.end);
     }
 }
 

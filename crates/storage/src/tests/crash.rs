@@ -73,20 +73,6 @@ struct Run {
 }
 
 impl Run {
-    fn new(seed: u64, disk: DiskConfig, durable: bool) -> Self {
-        let disk = SimDisk::with_config(seed, disk);
-        let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::sim(seed) };
-        let config = LogConfig {
-            segment_bytes: 500,
-            index_interval_bytes: 100,
-            retention_ms: -1,
-            file_delete_delay_ms: 0,
-            durable,
-            ..LogConfig::default()
-        };
-        Self { disk, platform, model: Model::default(), config, now_ms: NOW }
-    }
-
     fn topic_id(&self) -> protocol::Uuid {
         protocol::Uuid([self.model.incarnation + 1; 16])
     }
@@ -105,77 +91,6 @@ impl Run {
         };
         commit(&log);
         Ok((dir, log))
-    }
-
-    /// Does the operations until one fails because the machine stopped.
-    fn go(&mut self, ops: &[Op]) -> Result<(), Box<dyn std::error::Error>> {
-        let (mut dir, mut log) = self.open_log()?;
-        for op in ops {
-            self.now_ms += 1;
-            self.pump(&dir, &log)?;
-            match *op {
-                Op::Append { producer, records } => self.append(&mut log, producer, records)?,
-                Op::Flush => {
-                    if let Some(ticket) = log.flush()? {
-                        ticket.run()?;
-                        log.mark_durable(&ticket);
-                        self.model.durable = log.view().durable_end_offset();
-                    }
-                }
-                Op::Checkpoint => {
-                    dir.checkpoint()?;
-                    dir.release_wal();
-                }
-                Op::Roll => _ = log.roll(self.now_ms)?,
-                Op::Retention => {
-                    log.update_config(LogConfig { retention_bytes: 900, ..self.config.clone() })?;
-                    log.retention(self.now_ms)?;
-                }
-                Op::RemoveFiles => {
-                    log.expired_files(self.now_ms).into_iter().for_each(|ticket| ticket.run());
-                    dir.expired_logs(self.now_ms).into_iter().for_each(|ticket| ticket.run());
-                }
-                Op::DeleteRecords => {
-                    let view = log.view();
-                    log.delete_records_before((view.log_start_offset() + view.high_watermark()) / 2)?;
-                }
-                Op::Truncate => self.truncate(&mut log, &dir)?,
-                Op::ReopenCleanly => {
-                    self.close(&dir, &mut log)?;
-                    drop((dir, log));
-                    (dir, log) = self.open_log()?;
-                }
-                Op::Restart => {
-                    drop((dir, log));
-                    self.disk.release_locks();
-                    (dir, log) = self.open_log()?;
-                }
-                Op::CheckpointBeside => {
-                    let beside = dir.wal_ticket();
-                    if let Some(ticket) = log.flush()? {
-                        ticket.run()?;
-                        log.mark_durable(&ticket);
-                        self.model.durable = self.model.durable.max(log.view().durable_end_offset());
-                    }
-                    dir.checkpoint()?;
-                    dir.release_wal();
-                    beside.into_iter().for_each(WalTicket::run);
-                    if dir.offline_reason().is_some() {
-                        return Err(Box::new(StorageError::Unknown { log: log.view().name() }));
-                    }
-                }
-                Op::Recreate => {
-                    // From here on nothing of the old incarnation is promised.
-                    let fresh = Model { incarnation: self.model.incarnation + 1, ..Model::default() };
-                    self.model.durable = 0;
-                    dir.delete_log(log, self.now_ms)?;
-                    self.model = fresh;
-                    log = dir.create_log("t", 0, self.topic_id(), self.config.clone(), self.now_ms)?;
-                }
-            }
-        }
-        self.close(&dir, &mut log)?;
-        Ok(())
     }
 
     fn append(
@@ -267,39 +182,6 @@ impl Run {
         Ok(())
     }
 
-    /// Starts again and compares with what was told.
-    fn check(&mut self, stop: Stop) {
-        let (dir, report) = self.open().expect("the directory opens after any stop");
-        assert!(report.damaged.is_empty(), "an honest disk damages nothing: {report:?}");
-        if stop == Stop::Kill {
-            let harmless = |cut: &crate::Cut| matches!(cut.reason, crate::BadBatch::Torn { .. });
-            assert!(report.cuts.iter().all(harmless), "a kill tears at most the last write: {report:?}");
-        }
-        let Some(mut log) = self.take_known(&dir) else { return };
-        let view = log.view();
-        self.check_content(&log, &view, stop, &report);
-        // It goes on, and a clean stop keeps all of it.
-        commit(&log);
-        let end = view.log_end_offset();
-        self.model.end = end;
-        self.model.values.split_off(&end);
-        self.model.sequences.split_off(&end);
-        self.model.epochs.split_off(&end);
-        for producer in 1..=PRODUCERS as i64 {
-            let entry = log.active_producers().into_iter().find(|p| p.producer_id == producer);
-            self.model.next_sequence[producer as usize] = entry.map_or(0, |p| p.last_sequence + 1);
-        }
-        self.append(&mut log, 1, 2).expect("the producer goes on");
-        self.append(&mut log, 0, 1).expect("the log goes on");
-        self.close(&dir, &mut log).expect("the log closes");
-        drop((dir, log));
-        let (dir, report) = self.open().expect("the directory opens");
-        assert!(report.clean && report.cuts.is_empty() && report.damaged.is_empty(), "{report:?}");
-        let log = self.take_known(&dir).expect("the log is there");
-        self.check_content(&log, &log.view(), Stop::Kill, &report);
-        assert_eq!(log.view().log_end_offset(), self.model.end);
-    }
-
     /// The log, or `None` if the stop came before it was surely there.
     fn take_known(&self, dir: &LogDir) -> Option<UnifiedLog> {
         let unclaimed = dir.unclaimed();
@@ -351,19 +233,125 @@ impl Stoppable for Run {
     type Op = Op;
 
     fn new(seed: u64, disk: DiskConfig, durable: bool) -> Self {
-        Self::new(seed, disk, durable)
+        let disk = SimDisk::with_config(seed, disk);
+        let platform = Platform { disk: Arc::new(disk.clone()), ..Platform::sim(seed) };
+        let config = LogConfig {
+            segment_bytes: 500,
+            index_interval_bytes: 100,
+            retention_ms: -1,
+            file_delete_delay_ms: 0,
+            durable,
+            ..LogConfig::default()
+        };
+        Self { disk, platform, model: Model::default(), config, now_ms: NOW }
     }
 
     fn disk(&self) -> &SimDisk {
         &self.disk
     }
 
+    /// Does the operations until one fails because the machine stopped.
     fn go(&mut self, ops: &[Op]) -> Result<(), Box<dyn std::error::Error>> {
-        self.go(ops)
+        let (mut dir, mut log) = self.open_log()?;
+        for op in ops {
+            self.now_ms += 1;
+            self.pump(&dir, &log)?;
+            match *op {
+                Op::Append { producer, records } => self.append(&mut log, producer, records)?,
+                Op::Flush => {
+                    if let Some(ticket) = log.flush()? {
+                        ticket.run()?;
+                        log.mark_durable(&ticket);
+                        self.model.durable = log.view().durable_end_offset();
+                    }
+                }
+                Op::Checkpoint => {
+                    dir.checkpoint()?;
+                    dir.release_wal();
+                }
+                Op::Roll => _ = log.roll(self.now_ms)?,
+                Op::Retention => {
+                    log.update_config(LogConfig { retention_bytes: 900, ..self.config.clone() })?;
+                    log.retention(self.now_ms)?;
+                }
+                Op::RemoveFiles => {
+                    log.expired_files(self.now_ms).into_iter().for_each(|ticket| ticket.run());
+                    dir.expired_logs(self.now_ms).into_iter().for_each(|ticket| ticket.run());
+                }
+                Op::DeleteRecords => {
+                    let view = log.view();
+                    log.delete_records_before((view.log_start_offset() + view.high_watermark()) / 2)?;
+                }
+                Op::Truncate => self.truncate(&mut log, &dir)?,
+                Op::ReopenCleanly => {
+                    self.close(&dir, &mut log)?;
+                    drop((dir, log));
+                    (dir, log) = self.open_log()?;
+                }
+                Op::Restart => {
+                    drop((dir, log));
+                    self.disk.release_locks();
+                    (dir, log) = self.open_log()?;
+                }
+                Op::CheckpointBeside => {
+                    let beside = dir.wal_ticket();
+                    if let Some(ticket) = log.flush()? {
+                        ticket.run()?;
+                        log.mark_durable(&ticket);
+                        self.model.durable = self.model.durable.max(log.view().durable_end_offset());
+                    }
+                    dir.checkpoint()?;
+                    dir.release_wal();
+                    beside.into_iter().for_each(WalTicket::run);
+                    if dir.offline_reason().is_some() {
+                        return Err(Box::new(StorageError::Unknown { log: log.view().name() }));
+                    }
+                }
+                Op::Recreate => {
+                    // From here on nothing of the old incarnation is promised.
+                    let fresh = Model { incarnation: self.model.incarnation + 1, ..Model::default() };
+                    self.model.durable = 0;
+                    dir.delete_log(log, self.now_ms)?;
+                    self.model = fresh;
+                    log = dir.create_log("t", 0, self.topic_id(), self.config.clone(), self.now_ms)?;
+                }
+            }
+        }
+        self.close(&dir, &mut log)?;
+        Ok(())
     }
 
+    /// Starts again and compares with what was told.
     fn check(&mut self, stop: Stop) {
-        self.check(stop);
+        let (dir, report) = self.open().expect("the directory opens after any stop");
+        assert!(report.damaged.is_empty(), "an honest disk damages nothing: {report:?}");
+        if stop == Stop::Kill {
+            let harmless = |cut: &crate::Cut| matches!(cut.reason, crate::BadBatch::Torn { .. });
+            assert!(report.cuts.iter().all(harmless), "a kill tears at most the last write: {report:?}");
+        }
+        let Some(mut log) = self.take_known(&dir) else { return };
+        let view = log.view();
+        self.check_content(&log, &view, stop, &report);
+        // It goes on, and a clean stop keeps all of it.
+        commit(&log);
+        let end = view.log_end_offset();
+        self.model.end = end;
+        self.model.values.split_off(&end);
+        self.model.sequences.split_off(&end);
+        self.model.epochs.split_off(&end);
+        for producer in 1..=PRODUCERS as i64 {
+            let entry = log.active_producers().into_iter().find(|p| p.producer_id == producer);
+            self.model.next_sequence[producer as usize] = entry.map_or(0, |p| p.last_sequence + 1);
+        }
+        self.append(&mut log, 1, 2).expect("the producer goes on");
+        self.append(&mut log, 0, 1).expect("the log goes on");
+        self.close(&dir, &mut log).expect("the log closes");
+        drop((dir, log));
+        let (dir, report) = self.open().expect("the directory opens");
+        assert!(report.clean && report.cuts.is_empty() && report.damaged.is_empty(), "{report:?}");
+        let log = self.take_known(&dir).expect("the log is there");
+        self.check_content(&log, &log.view(), Stop::Kill, &report);
+        assert_eq!(log.view().log_end_offset(), self.model.end);
     }
 }
 
