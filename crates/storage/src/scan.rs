@@ -95,7 +95,7 @@ impl fmt::Display for BadBatch {
                 "the bytes up to position {to}, offset {end_offset}, are not those that were written"
             ),
             Self::UnknownAbort => {
-                f.write_str("the marker aborts a transaction that is missing in the .txnindex files")
+                f.write_str("a transaction's marker says something else than the .txnindex files")
             }
             Self::Missing { from, to } => write!(f, "the batches of offsets {from} to {to} are missing"),
         }

@@ -319,7 +319,8 @@ impl Cleaning {
         Ok(())
     }
 
-    /// A marker that aborts what no index calls aborted means that an index is incomplete: then it is not known what counts.
+    /// A marker that contradicts the indexes of aborted transactions means that one is incomplete or rotten: then it is not
+    /// known what counts.
     fn check_transactions(&self, position: u64) -> Result<(), SegmentFault> {
         match self.transactions.is_contradicted() {
             true => Err(SegmentFault::Bad { position, bad: BadBatch::UnknownAbort }),

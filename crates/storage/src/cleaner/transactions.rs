@@ -36,7 +36,7 @@ pub(crate) struct Transactions {
     committed: BTreeSet<i64>,
     /// Aborted transactions of which something stays, for the index of the segment being written.
     kept: Vec<AbortedTxn>,
-    /// Data was taken for committed, and then aborted by its marker.
+    /// Data was taken for committed or for aborted, and its marker says otherwise, or is not where the index says.
     is_contradicted: bool,
 }
 
@@ -70,21 +70,26 @@ impl Transactions {
         match marker {
             Marker::Emptied => true,
             Marker::Other => false,
-            Marker::Commit => !self.committed.remove(&producer_id),
-            Marker::Abort => match self.aborted.remove(&producer_id) {
-                Some(ongoing) if ongoing.has_data => {
-                    self.kept.push(ongoing.txn);
-                    false
+            Marker::Commit => {
+                self.is_contradicted |= self.aborted.contains_key(&producer_id);
+                !self.committed.remove(&producer_id)
+            }
+            Marker::Abort => {
+                let found = self.aborted.remove(&producer_id);
+                let is_elsewhere = found.is_some_and(|ongoing| ongoing.txn.last_offset != last_offset);
+                self.is_contradicted |= self.committed.remove(&producer_id) || is_elsewhere;
+                match found {
+                    Some(ongoing) if ongoing.has_data => {
+                        self.kept.push(ongoing.txn);
+                        false
+                    }
+                    _ => true,
                 }
-                found => {
-                    self.is_contradicted |= self.committed.remove(&producer_id) && found.is_none();
-                    true
-                }
-            },
+            }
         }
     }
 
-    /// Whether a marker aborted what no index calls aborted.
+    /// Whether a marker says something else than the indexes of aborted transactions: one of them is not as it was written.
     pub(crate) fn is_contradicted(&self) -> bool {
         self.is_contradicted
     }
@@ -132,6 +137,24 @@ mod tests {
         assert!(!transactions.meet_marker(1, 13, Marker::Commit));
         assert!(transactions.meet_marker(1, 25, Marker::Abort), "no data of it was met");
         assert!(transactions.take_kept().is_empty());
+    }
+
+    /// What one rotten bit of an entry may lead to.
+    #[test]
+    fn an_index_that_is_not_true_is_contradicted_by_the_markers() {
+        for wrong in [txn(1, 2, 8), txn(1, 6, 8), txn(1, 5, 9), txn(2, 5, 8)] {
+            let mut transactions = Transactions::default();
+            transactions.add_aborted([wrong]);
+            transactions.meet_batch(1, 2, true);
+            transactions.meet_batch(2, 3, true);
+            transactions.meet_marker(1, 4, Marker::Commit);
+            transactions.meet_batch(1, 5, true);
+            transactions.meet_batch(2, 6, true);
+            transactions.meet_batch(1, 7, true);
+            transactions.meet_marker(1, 8, Marker::Abort);
+            transactions.meet_marker(2, 9, Marker::Commit);
+            assert!(transactions.is_contradicted(), "{wrong:?}");
+        }
     }
 
     #[test]
