@@ -289,6 +289,22 @@ fn a_full_disk_takes_what_fits() {
 }
 
 #[test]
+fn rot_is_seen_by_all_but_those_who_have_the_file_in_memory() {
+    let disk = SimDisk::new(1);
+    let file = disk.open(path("/file"), OpenMode::Create).unwrap();
+    file.write_at(b"abc", 0).unwrap();
+    file.sync_data().unwrap();
+    disk.sync_dir(path("/")).unwrap();
+    assert!(disk.rot(path("/file"), 1, 0x20).unwrap());
+    assert!(!disk.rot(path("/file"), 3, 0x20).unwrap(), "there is no such byte");
+    assert_eq!(disk.read(path("/file")).unwrap(), b"abc");
+    assert_eq!(disk.durable_bytes(path("/file")).unwrap(), b"aBc");
+    disk.crash();
+    assert!(disk.rot(path("/file"), 0, 0x20).unwrap());
+    assert_eq!(disk.read(path("/file")).unwrap(), b"ABc");
+}
+
+#[test]
 fn damage_is_durable() {
     let disk = disk_with(b"abc");
     disk.damage(path("/file"), |bytes| bytes[1] ^= 0x20).unwrap();

@@ -7,6 +7,7 @@
 pub(crate) mod faults;
 mod life;
 mod reading;
+pub(crate) mod rot;
 mod upkeep;
 mod writing;
 
@@ -47,12 +48,18 @@ enum Marker {
     MustNot,
 }
 
+/// A group on its way, and how far each log was durable when it was put together: once it is there, it proves that.
+struct Group {
+    ticket: WalTicket,
+    proves: Vec<(u64, i64)>,
+}
+
 /// A log directory.
 struct Dir {
     path: String,
     open: Option<LogDir>,
     /// Groups whose write is slow, oldest first.
-    held: Vec<WalTicket>,
+    held: Vec<Group>,
     marker: Marker,
     /// An injected error may have been about it in this life.
     is_faulted: bool,
@@ -69,6 +76,9 @@ struct Log {
     /// The prepared flush was done.
     is_flushed: bool,
     cleaning: Option<Cleaning>,
+    /// It ever was in this mode.
+    was_durable: bool,
+    was_replicated: bool,
 }
 
 /// See the module's documentation.
@@ -84,6 +94,8 @@ pub(crate) struct Course {
     logs: BTreeMap<u64, Log>,
     now_ms: i64,
     start_faults: Vec<(DiskFault, bool)>,
+    start_rot: Vec<Line>,
+    flips: Vec<rot::Flip>,
     failed_before: u64,
     is_full: bool,
     pub(crate) outcome: Outcome,
@@ -131,6 +143,8 @@ impl Course {
             logs,
             now_ms: BEGAN_MS,
             start_faults: Vec::new(),
+            start_rot: Vec::new(),
+            flips: Vec::new(),
             failed_before: 0,
             is_full: false,
             outcome: Outcome::default(),
@@ -159,8 +173,10 @@ impl Course {
         }
         self.at = self.lines.len();
         self.start_faults.clear();
+        self.start_rot.clear();
         self.stop(&Line::Stop { how: 1, seed: 1, halt: 0 })?;
         self.note_all()?;
+        self.mend_rot()?;
         self.outcome.faults = self.disk.failed_calls();
         Ok(())
     }
@@ -170,6 +186,7 @@ impl Course {
             Line::Disk { .. } | Line::Log { .. } => Ok(()),
             Line::Stop { .. } => return self.stop(line),
             Line::Fault { .. } | Line::FaultAtStart { .. } => self.fault(line),
+            Line::Rot { .. } | Line::RotAtStart { .. } => self.rot(line),
             Line::Full { spare } => self.fill_disk(spare),
             Line::Free {} => self.free_disk(),
             Line::Halt { effects } => self.halt_after(effects),
@@ -205,7 +222,8 @@ impl Course {
     /// An error that a line came back with: there must be a reason for it.
     fn judge(&mut self, error: &StorageError) -> Result<(), Broken> {
         let is_full = matches!(error, StorageError::DiskFull { .. } | StorageError::NearlyFull { .. });
-        let is_excused = !self.is_up() || self.met_fault() || (is_full && self.is_full);
+        let is_excused =
+            !self.is_up() || self.met_fault() || (is_full && self.is_full) || self.is_about_rot(error);
         self.world.trace().line(format_args!("error {error}"));
         if is_excused { Ok(()) } else { Err(("Z2 errors have causes", error.to_string())) }
     }
@@ -222,6 +240,7 @@ impl Course {
                 return Err(("Z2 errors have causes", format!("{} is offline: {reason}", dir.path)));
             }
         }
+        self.note_damaged()?;
         for log in self.logs.values_mut() {
             let Some(view) = log.log.as_ref().map(storage::UnifiedLog::view) else { continue };
             if view.offline_reason().is_some() {
@@ -237,6 +256,20 @@ impl Course {
             if durable > log.model.acked {
                 self.outcome.acked_records += (durable - log.model.acked).unsigned_abs();
                 log.model.acked = durable;
+            }
+        }
+        Ok(())
+    }
+
+    /// A log that is offline though its directory is not must have rotted.
+    fn note_damaged(&self) -> Result<(), Broken> {
+        for (number, log) in &self.logs {
+            let Some(view) = log.log.as_ref().map(storage::UnifiedLog::view) else { continue };
+            let is_online =
+                self.dirs[log.dir].open.as_ref().is_some_and(|dir| dir.offline_reason().is_none());
+            let reason = view.offline_reason().filter(|_| is_online && !self.met_fault());
+            if let Some(reason) = reason.filter(|_| !self.is_rotten(*number)) {
+                return Err(("L6 an honest disk damages no log", format!("{}: {reason}", log.topic)));
             }
         }
         Ok(())
@@ -273,10 +306,19 @@ fn new_log(line: &Line, dirs: usize) -> Option<(u64, Log)> {
     let model = Model::new(topic_id(log, 0), 0);
     let dir = usize::try_from(dir).unwrap_or(0) % dirs;
     let topic = format!("t{log}");
-    Some((
-        log,
-        Log { topic, dir, config, model, log: None, prepared: None, is_flushed: false, cleaning: None },
-    ))
+    let own = Log {
+        topic,
+        dir,
+        model,
+        log: None,
+        prepared: None,
+        is_flushed: false,
+        cleaning: None,
+        was_durable: config.durable,
+        was_replicated: !config.durable,
+        config,
+    };
+    Some((log, own))
 }
 
 /// The id of the so-many-th topic of a name. Ids that differ in one character count as one that has rotted.

@@ -6,6 +6,7 @@
 use platform::Rng;
 
 use crate::course::faults::{ACTIONS, PLACES};
+use crate::course::rot::KINDS;
 use crate::line::Line;
 use crate::script::Script;
 
@@ -42,6 +43,7 @@ struct Kinds {
     epochs: bool,
     rebuild: bool,
     producers: bool,
+    rot: bool,
 }
 
 struct Draw {
@@ -85,7 +87,12 @@ impl Draw {
             epochs: self.coin(),
             rebuild: self.coin(),
             producers: self.below(4) > 0,
+            rot: self.below(4) == 0,
         };
+        if self.kinds.rot {
+            // Two reasons for one error would excuse too much.
+            (self.kinds.faults, self.kinds.full) = (false, false);
+        }
         let disk = Line::Disk {
             // A disk that keeps any names and drops others is one that no file system makes: the file that says whose a
             // log is, or the middle of its segments, could be missing.
@@ -134,6 +141,14 @@ impl Draw {
             }
             let line = self.line();
             self.lines.push(line);
+            if self.kinds.rot && self.below(60) == 0 {
+                let line = self.one_rot(false);
+                self.lines.push(line);
+            }
+        }
+        if self.kinds.rot && self.below(3) == 0 {
+            let line = self.one_rot(true);
+            self.lines.push(line);
         }
         let how = match self.below(20) {
             0..7 => 0,
@@ -154,6 +169,16 @@ impl Draw {
             true => Line::FaultAtStart { action, place, skip, times, errno },
             false => Line::Fault { action, place, skip, times, errno },
         });
+    }
+
+    fn one_rot(&self, at_start: bool) -> Line {
+        let (dir, which, bit) = (self.below(self.dirs), self.below(64), self.below(1 << 32));
+        // Most bytes are those of segments.
+        let kind = if self.below(3) == 0 { 0 } else { self.below(KINDS.len() as u64) };
+        match at_start {
+            true => Line::RotAtStart { dir, kind, which, bit },
+            false => Line::Rot { dir, kind, which, bit },
+        }
     }
 
     fn line(&mut self) -> Line {

@@ -116,6 +116,11 @@ lines! {
     Fault "fault" { action, place, skip, times, errno }
     /// The same, from the next start on.
     FaultAtStart "fault-at-start" { action, place, skip, times, errno }
+    /// A bit of a file of a directory turns over. `kind` is a number in the table of `course`, `which` picks among the files
+    /// of that kind.
+    Rot "rot" { dir, kind, which, bit }
+    /// The same, between the end of this life and the next start.
+    RotAtStart "rot-at-start" { dir, kind, which, bit }
     /// The disk is full but for so many bytes.
     Full "full" { spare }
     /// There is space again.

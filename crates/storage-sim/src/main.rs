@@ -148,7 +148,7 @@ fn summary(tally: &Tally, spent: f64) -> String {
     let sum = &tally.sum;
     format!(
         "{} histories: {} crashes ({} in the middle of something), {} starts, {} clean stops, {} records acknowledged, \
-         {} compared, {} injected errors met, {} cleanings, {} calls on the disk; 0 lost, 0 duplicated, 0 failed starts; \
+         {} compared, {} injected errors met, {} bits rotted ({} logs offline, {} back with their files), {} cleanings, {} calls on the disk; 0 lost, 0 duplicated, 0 failed starts; \
          {spent:.0} CPU seconds; digest {:016x}",
         tally.histories,
         sum.crashes,
@@ -158,6 +158,9 @@ fn summary(tally: &Tally, spent: f64) -> String {
         sum.acked_records,
         sum.compared_records,
         sum.faults,
+        sum.rotten_bits,
+        sum.damaged_logs,
+        sum.mended_logs,
         sum.cleanings,
         sum.calls,
         sum.digest

@@ -71,6 +71,12 @@ pub(crate) struct Model {
     pub(crate) floor: i64,
     /// Everything before this is there after any stop.
     pub(crate) acked: i64,
+    /// The recovery point on the disk: of what is before it, the log knows that it was there.
+    pub(crate) checkpointed: i64,
+    /// Everything before this is in the write-ahead log, or was.
+    pub(crate) logged: i64,
+    /// A group of the write-ahead log that is there says that everything before this was durable.
+    pub(crate) proven: i64,
     /// Everything before this is there after a stop that leaves the power on.
     pub(crate) written: i64,
     /// The log start is at least this after any stop.
@@ -82,6 +88,8 @@ pub(crate) struct Model {
     pub(crate) leader_epoch: i32,
     /// The power was lost since the log was last compared.
     pub(crate) lost_power: bool,
+    /// The file with the epochs rotted: it has no checksum, and nobody knows whether it is right.
+    pub(crate) epochs_are_unsure: bool,
     /// Counts records, so that each has a value of its own.
     pub(crate) next_value: u64,
     /// Producers that the log may know of though nothing of theirs is left.
@@ -96,6 +104,9 @@ impl Model {
             batches: Vec::new(),
             floor: 0,
             acked: 0,
+            checkpointed: 0,
+            logged: 0,
+            proven: 0,
             written: 0,
             start_kept: 0,
             start_allowed: 0,
@@ -103,6 +114,7 @@ impl Model {
             writers: BTreeMap::new(),
             leader_epoch: 0,
             lost_power: false,
+            epochs_are_unsure: false,
             next_value: 0,
             ghosts: BTreeSet::new(),
         }
@@ -140,6 +152,9 @@ impl Model {
             self.floor = end;
         }
         self.acked = self.acked.min(end);
+        self.checkpointed = self.checkpointed.min(end);
+        self.logged = self.logged.min(end);
+        self.proven = self.proven.min(end);
         self.written = self.written.min(end);
         self.find_sequences();
     }

@@ -29,6 +29,12 @@ pub struct Outcome {
     pub compared_records: u64,
     /// Injected errors that were met.
     pub faults: u64,
+    /// Bits that rotted.
+    pub rotten_bits: u64,
+    /// Logs that a start kept offline because of it, or that the comparison after it met an error in.
+    pub damaged_logs: u64,
+    /// Logs that were offline and came back whole with their files.
+    pub mended_logs: u64,
     /// Cleanings that came to their end.
     pub cleanings: u64,
     /// A digest of every call on the disk, for comparing two runs.
@@ -48,6 +54,9 @@ impl Outcome {
         self.acked_records += other.acked_records;
         self.compared_records += other.compared_records;
         self.faults += other.faults;
+        self.rotten_bits += other.rotten_bits;
+        self.damaged_logs += other.damaged_logs;
+        self.mended_logs += other.mended_logs;
         self.cleanings += other.cleanings;
         self.calls += other.calls;
         self.digest = self.digest.rotate_left(7) ^ other.digest;

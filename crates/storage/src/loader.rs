@@ -75,6 +75,7 @@ pub(crate) fn load(
     let mut loader = Loader {
         request,
         dir: Arc::from(dir),
+        is_clean: request.clean && !files.has_damage,
         files,
         epochs: EpochCache::default(),
         producers: ProducerState::default(),
@@ -99,6 +100,8 @@ struct Loader<'a, 'r> {
     request: &'a LoadRequest<'a>,
     dir: Arc<Path>,
     files: LogFiles,
+    /// Whether the log was closed cleanly: one that was known to be damaged was not, whatever the directory was.
+    is_clean: bool,
     epochs: EpochCache,
     producers: ProducerState,
     segments: Vec<Arc<Segment>>,
@@ -148,7 +151,7 @@ impl Loader<'_, '_> {
         let identity = ProofIdentity { topic_id, partition: self.request.partition };
         let bytes = self.files.proof_bytes.unwrap_or(0);
         let recovery_point = self.request.recovery_point;
-        let may_be_stale = bytes > 0 && !self.request.clean && {
+        let may_be_stale = bytes > 0 && !self.is_clean && {
             let found = self.disk().read(&self.dir.join(PROOF_FILE))?;
             proof_entries(&found, i64::MAX).any(|entry| entry.end_offset > recovery_point)
         };
@@ -180,7 +183,7 @@ impl Loader<'_, '_> {
             return Ok(());
         }
         // After a clean stop nothing in it is needed, and others may have gone on since.
-        let known_to = if self.request.clean { i64::MAX } else { self.request.recovery_point };
+        let known_to = if self.is_clean { i64::MAX } else { self.request.recovery_point };
         let disk = Arc::clone(self.request.directory.disk());
         let path = |base| segment_path(&self.dir, base, LOG_SUFFIX);
         let size = |base| self.files.logs.get(&base).copied();
@@ -192,7 +195,7 @@ impl Loader<'_, '_> {
             self.report
                 .note_rebuilt(path, "its end was not as it had been flushed: restored from the second copy");
         }
-        if !self.request.clean {
+        if !self.is_clean {
             self.promised = self.promised.max(found.promised);
         }
         self.tail = Some(Box::new(found.into_writer()));
@@ -246,7 +249,7 @@ impl Loader<'_, '_> {
                 let starts_late = pairs.first().is_none_or(|(_, start_offset)| *start_offset > start);
                 let is_late = starts_late && self.first_batch_has_epoch(first)?;
                 self.epochs = pairs.into_iter().collect();
-                if !self.request.clean {
+                if !self.is_clean {
                     // Entries beyond may speak of batches that never reached the disk.
                     self.end.epochs_changed = self.epochs.truncate_from_end(self.request.recovery_point);
                 }
@@ -274,7 +277,7 @@ impl Loader<'_, '_> {
             self.end.epochs_changed |= self.epochs.clear();
         }
         // After a clean stop nothing needs its checksum computed.
-        let trusted = if self.request.clean { i64::MAX } else { self.request.recovery_point };
+        let trusted = if self.is_clean { i64::MAX } else { self.request.recovery_point };
         // A snapshot beyond may be of a branch that was cut; but the one a log starts with was flushed before the batches
         // it stands for went.
         let producers_from = self.load_snapshot(trusted.max(first))?.unwrap_or(first);
@@ -283,7 +286,7 @@ impl Loader<'_, '_> {
         for (number, base) in bases.iter().copied().enumerate() {
             let next = bases.get(number + 1).copied();
             // One that ends where the last flush did may have been closed after it.
-            let is_closed = |next: i64| next <= scan_from && (self.request.clean || next < trusted);
+            let is_closed = |next: i64| next <= scan_from && (self.is_clean || next < trusted);
             if next.is_some_and(is_closed) && self.take_sealed(base) {
                 continue;
             }
@@ -409,8 +412,15 @@ impl Loader<'_, '_> {
 
     /// Cuts the log after `size` bytes of a segment, at the offset where the log now ends.
     fn cut(&mut self, base: i64, size: u64, bad: BadBatch) -> Result<(), StorageError> {
-        let (from_offset, flushed) = (self.end.offset, self.promised);
-        if from_offset < flushed || self.request.clean {
+        let flushed = self.promised;
+        let from_offset = match bad {
+            // A rotten offset before it may have the log end later than it does: what is found was flushed all the same.
+            BadBatch::Offset { found, .. } if (0..flushed).contains(&found) && size > 0 => {
+                if self.is_disproved(base, size - 1)? { found } else { self.end.offset }
+            }
+            _ => self.end.offset,
+        };
+        if from_offset < flushed || self.is_clean {
             let path = segment_path(&self.dir, base, LOG_SUFFIX);
             let place = format!("at offset {from_offset} (file {}, position {size}) {bad}", path.display());
             let promise = match from_offset >= flushed {
@@ -477,7 +487,7 @@ impl Loader<'_, '_> {
         let (end, flushed) = (self.end.offset, self.promised);
         // After a clean stop the two are the same, unless the recovery point was lost or another program stopped it.
         let last = self.segments.iter().rev().find(|segment| segment.size() > 0);
-        let is_sound = match last.filter(|_| self.request.clean && end > flushed) {
+        let is_sound = match last.filter(|_| self.is_clean && end > flushed) {
             Some(last) => !self.is_disproved(last.base_offset(), last.size() - 1)?,
             None => end >= flushed,
         };
@@ -512,12 +522,16 @@ impl Loader<'_, '_> {
 
     /// Puts the parts together.
     fn finish(mut self, topic_id: Option<Uuid>, generation: u32) -> Result<UnifiedLog, StorageError> {
-        if !self.request.clean && generation > 0 {
+        if !self.is_clean && generation > 0 {
             // A truncation may have been broken off before its cut was flushed: what is seen now has to stay so.
             let last = self.segments.last().expect("there is at least one").path(LOG_SUFFIX);
             if self.disk().exists(&last) {
                 self.disk().open(&last, OpenMode::ReadWrite)?.sync_data()?;
             }
+        }
+        if !self.is_clean && self.files.has_cuts {
+            // A cut may have been broken off before its new names were flushed: segments must not come back.
+            self.disk().sync_dir(&self.dir)?;
         }
         let first = self.segments[0].base_offset();
         let log_start_offset = self.request.log_start_offset.map_or(first, |start| start.max(first));
@@ -527,11 +541,11 @@ impl Loader<'_, '_> {
         self.end.epochs_changed |= self.epochs.truncate_from_end(self.end.offset);
         self.end.epochs_changed |= self.epochs.truncate_from_start(log_start_offset);
         self.drop_snapshots_beyond(self.end.offset);
-        if !self.request.clean {
+        if !self.is_clean {
             self.drop_untrusted_snapshots(self.request.recovery_point.max(first));
         }
         let end_offset = self.end.offset;
-        let durable_end_offset = if self.request.clean { end_offset } else { self.request.recovery_point };
+        let durable_end_offset = if self.is_clean { end_offset } else { self.request.recovery_point };
         let view = LogView::new(ViewStart {
             topic: Arc::from(self.request.topic),
             partition: self.request.partition,
@@ -559,9 +573,9 @@ impl Loader<'_, '_> {
             snapshots: self.files.snapshots,
             bytes_since_index: self.end.bytes_since_index,
             first_timestamp: self.end.first_timestamp,
-            unflushed_bytes: if self.request.clean { 0 } else { self.end.unflushed_bytes },
+            unflushed_bytes: if self.is_clean { 0 } else { self.end.unflushed_bytes },
             // An empty log is closed without a flush.
-            names_unsure: !self.request.clean || self.request.recovery_point == 0,
+            names_unsure: !self.is_clean || self.request.recovery_point == 0,
             epochs_changed: self.end.epochs_changed,
             ledger: self.ledger,
             tail: self.tail,

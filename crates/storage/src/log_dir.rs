@@ -38,6 +38,7 @@ mod write_ahead;
 
 use checkpoints::Checkpoints;
 pub(crate) use locked::{Identity, LockedDir, check_owner};
+pub(crate) use write_ahead::OfflineLog;
 
 /// Open segment files of a directory, unless [`LogDirConfig::max_open_files`] says otherwise.
 pub const DEFAULT_MAX_OPEN_FILES: usize = 30_000;

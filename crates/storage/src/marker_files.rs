@@ -58,6 +58,12 @@ pub fn is_rotten_topic_id(found: Uuid, expected: Uuid) -> bool {
     found.bytes().zip(expected.bytes()).filter(|(a, b)| a != b).count() == 1
 }
 
+/// Whether such a file is that of a topic but for one rotten byte.
+pub(crate) fn is_rotten_partition_metadata(found: &[u8], expected: Uuid) -> bool {
+    let expected = encode_partition_metadata(expected);
+    found.len() == expected.len() && found.iter().zip(&expected).filter(|(a, b)| a != b).count() == 1
+}
+
 /// How often a log was cut, with a checksum.
 pub(crate) fn encode_generation(generation: u32) -> Vec<u8> {
     let bytes = generation.to_be_bytes();

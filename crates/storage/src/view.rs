@@ -25,6 +25,7 @@ use crate::wal::WalTicket;
 mod damage;
 mod positions;
 
+pub(crate) use damage::{Missing, missing_until, remember_missing};
 pub(crate) use positions::Positions;
 
 /// Segments of a log, rising by base offset; never empty.
@@ -64,6 +65,8 @@ pub struct LogView {
     in_service: OnceLock<()>,
     /// What was found damaged.
     damage: OnceLock<Box<str>>,
+    /// Where it should end, if a part is missing.
+    lacks_until: OnceLock<i64>,
 }
 
 /// Who wants to know that more of a log has become durable.
@@ -174,6 +177,7 @@ impl LogView {
             proof: start.proof,
             in_service: OnceLock::new(),
             damage: OnceLock::new(),
+            lacks_until: OnceLock::new(),
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) use frame::{BLOCK_BYTES, FileHead, FrameHead, FrameKind, ReadGroup, e
 pub(crate) use frame::{FRAME_HEAD_BYTES, FileUse, GROUP_HEAD_BYTES, GroupHead, finish_group};
 use group::{End, Group};
 pub use replay::WalReplay;
-pub(crate) use replay::{BlockReader, FoundWal, replay};
+pub(crate) use replay::{BlockReader, FoundWal, bring_back, replay};
 use ring::{Place, Ring};
 pub use ticket::WalTicket;
 

@@ -209,6 +209,26 @@ impl SimDisk {
         damaged.map_err(|e| PathError::wrap("damage", path, e.into()))
     }
 
+    /// Has bits of one durable byte rot: whoever reads sees it at once, but for processes that read or wrote the file
+    /// before and have it in memory, until they end or [`File::forget_cached`] is called. Whether there is such a byte.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn rot(&self, path: &Path, at: usize, mask: u8) -> io::Result<bool> {
+        let rotten = lock(&self.shared.state).store.rot(path, at, mask);
+        rotten.map_err(|e| PathError::wrap("rot", path, e.into()))
+    }
+
+    /// The bytes of a file that a loss of power would leave for sure.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn durable_bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let state = lock(&self.shared.state);
+        let bytes = state.store.durable(path).map(<[u8]>::to_vec);
+        bytes.map_err(|e| PathError::wrap("read", path, e.into()))
+    }
+
     /// An independent copy of this disk, durable and pending parts alike, whose later choices follow `seed`. It
     /// belongs to no machine of a world.
     pub fn fork(&self, seed: u64) -> Self {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use storage::{LogConfig, LogDir, LogDirConfig, RecoveryReport, StorageError, UnifiedLog};
 
+use super::rot::{EPOCHS, LOG, LOG_STARTS};
 use super::{Course, Dir, Log, MACHINE, Marker, topic_id, wrong};
 use crate::check::{self, Need, Wrong};
 use crate::course::Broken;
@@ -31,6 +32,18 @@ impl Course {
         }
         self.outcome.crashes += u64::from(how < 2 || !was_up);
         self.outcome.halts += u64::from(!was_up);
+        self.forget_process(loses_unflushed);
+        self.begin(halt)
+    }
+
+    /// Loses the power, in the hope of a start with nothing in the way.
+    pub(super) fn power_off(&mut self) {
+        self.disk.reseed(1);
+        self.world.power_off(MACHINE);
+        self.forget_process(true);
+    }
+
+    fn forget_process(&mut self, loses_unflushed: bool) {
         for log in self.logs.values_mut() {
             (log.log, log.prepared, log.cleaning) = (None, None, None);
             log.model.lost_power |= loses_unflushed;
@@ -44,7 +57,6 @@ impl Course {
         self.disk.heal();
         self.disk.set_capacity_bytes(None);
         self.is_full = false;
-        self.begin(halt)
     }
 
     /// Starts the process; with `halt` the machine is stopped at that change of the disk.
@@ -54,6 +66,7 @@ impl Course {
         for (fault, is_everywhere) in std::mem::take(&mut self.start_faults) {
             self.inject(fault, is_everywhere);
         }
+        self.rot_at_start();
         if halt > 0 {
             self.disk.halt_after(halt);
         }
@@ -66,6 +79,17 @@ impl Course {
                     // The node goes on without that directory, or is not there until the next start.
                     self.dirs[number].open = None;
                 }
+                Err(Wrong::Error(
+                    StorageError::MetaProperties { .. }
+                    | StorageError::WrongNode { .. }
+                    | StorageError::WrongCluster { .. },
+                )) if self.undo_meta(number) => match self.open_dir(number) {
+                    Err(Wrong::Broken(rule, what)) => return Err((rule, what)),
+                    Err(Wrong::Error(error)) if self.is_up() => {
+                        return Err(("L6 every start succeeds", error.to_string()));
+                    }
+                    _ => {}
+                },
                 Err(Wrong::Error(error)) => return Err(("L6 every start succeeds", error.to_string())),
             }
         }
@@ -102,7 +126,7 @@ impl Course {
     }
 
     fn judge_report(&mut self, number: usize, report: &RecoveryReport) -> Result<(), Wrong> {
-        let is_excused = self.met_fault();
+        let is_excused = self.met_fault() || self.has_rot_in(number);
         let dir = &mut self.dirs[number];
         let was = std::mem::replace(&mut dir.marker, Marker::MustNot);
         if was == Marker::MustNot && report.clean {
@@ -114,18 +138,38 @@ impl Course {
                 return Err(wrong("E4 a clean stop leaves nothing to recover", format!("{report:?}")));
             }
         }
-        if !report.damaged.is_empty() && !is_excused {
-            return Err(wrong("L6 an honest disk damages no log", format!("{:?}", report.damaged)));
+        let is_sound = |topic: &str| {
+            let own = self.logs.iter().find(|(_, log)| log.topic == topic);
+            own.is_none_or(|(number, _)| !self.is_rotten(*number))
+        };
+        if let Some(damaged) = report.damaged.iter().find(|damaged| is_sound(&damaged.topic))
+            && !self.met_fault()
+        {
+            return Err(wrong("L6 an honest disk damages no log", format!("{damaged:?}")));
         }
         Ok(())
     }
 
     fn take_log(&mut self, number: u64, report: &RecoveryReport) -> Result<(), Wrong> {
         let now_ms = self.now_ms;
+        let (is_rotten, promised) = (self.is_rotten(number), self.promised(number));
+        let start_is_unsure = self.has_rotten(number, LOG_STARTS);
+        let (has_rotten_bytes, epochs_are_unsure) =
+            (self.has_rotten(number, LOG), self.has_rotten(number, EPOCHS));
         let log = self.logs.get_mut(&number).expect("it was listed");
         let open = self.dirs[log.dir].open.as_ref().expect("it was opened");
         if report.damaged.iter().any(|damaged| damaged.topic == log.topic) {
+            self.outcome.damaged_logs += 1;
             return Ok(());
+        }
+        if is_rotten {
+            log.model.acked = promised;
+            log.model.lost_power = true;
+            log.model.epochs_are_unsure |= epochs_are_unsure;
+            if start_is_unsure {
+                // As in Kafka, what was deleted comes back then.
+                log.model.start_kept = 0;
+            }
         }
         let config = log.shared_config();
         let taken = match open.take_log(&log.topic, 0, log.model.id, Arc::clone(&config)) {
@@ -149,9 +193,18 @@ impl Course {
                 open.create_log(&log.topic, 0, log.model.id, config, now_ms)?
             }
         };
-        let compared = compare(log, taken, &self.disk, &self.dirs)?;
-        self.outcome.compared_records += compared;
-        Ok(())
+        let disk = (!has_rotten_bytes).then_some(&self.disk);
+        match compare(log, taken, disk, &self.dirs) {
+            // What is read is an error: nobody asks this log any more.
+            Err(Wrong::Error(error)) if self.is_about_rot(&error) => {
+                self.outcome.damaged_logs += 1;
+                Ok(())
+            }
+            compared => {
+                self.outcome.compared_records += compared?;
+                Ok(())
+            }
+        }
     }
 
     /// Closes everything as a node does that is told to stop. What goes wrong on the way makes the stop an unclean one.
@@ -177,7 +230,7 @@ impl Course {
     fn close_dir(&mut self, number: usize) -> Result<bool, Wrong> {
         let dir = &mut self.dirs[number];
         let Some(open) = &dir.open else { return Ok(false) };
-        dir.held.drain(..).for_each(storage::WalTicket::run);
+        dir.held.drain(..).for_each(|group| group.ticket.run());
         while let Some(ticket) = open.wal_ticket() {
             ticket.run();
         }
@@ -247,6 +300,7 @@ impl Model {
             self.find_sequences();
         }
         self.acked = view.durable_end_offset();
+        self.checkpointed = self.checkpointed.min(view.recovery_point());
         self.written = end;
         self.lost_power = false;
         self.start_allowed = self.start_allowed.max(start);
@@ -257,13 +311,15 @@ impl Model {
 fn compare(
     log: &mut Log,
     mut taken: UnifiedLog,
-    disk: &platform::sim::SimDisk,
+    disk: Option<&platform::sim::SimDisk>,
     dirs: &[Dir],
 ) -> Result<u64, Wrong> {
     let need = if log.model.lost_power { Need::Acked } else { Need::Written };
     let compared = check::whole(&log.model, &taken, need)?;
     let path = format!("{}/{}-0", dirs[log.dir].path, log.topic);
-    check::files(disk, Path::new(&path), log.config.compact)?;
+    if let Some(disk) = disk {
+        check::files(disk, Path::new(&path), log.config.compact)?;
+    }
     log.model.adopt(&taken);
     let view = taken.view();
     view.set_high_watermark(view.high_watermark());

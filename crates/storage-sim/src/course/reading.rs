@@ -33,7 +33,8 @@ impl Course {
             }
             Line::Rebuild { dir, without } => {
                 let number = usize::try_from(dir).unwrap_or(0) % self.dirs.len();
-                let is_sure = !self.met_fault() && self.dirs[number].open.is_some();
+                let is_sure =
+                    !self.met_fault() && !self.has_rot_in(number) && self.dirs[number].open.is_some();
                 if is_sure { self.rebuild(number, without) } else { Ok(()) }
             }
             _ => Ok(()),

@@ -7,7 +7,7 @@ use std::path::Path;
 use platform::Disk;
 use storage::{CleanSettings, CleanStep, LogConfig};
 
-use super::{Course, Done, wrong};
+use super::{Course, Done, Group, wrong};
 use crate::check;
 use crate::line::Line;
 use crate::model::CleaningBegun;
@@ -83,21 +83,51 @@ impl Course {
 
     /// Takes a group whose write is slow.
     fn hold(&mut self, number: usize) {
+        let proves = self.durable_ends(number);
         let dir = &mut self.dirs[number];
         let Some(open) = &dir.open else { return };
         if dir.held.len() < HELD_MAX {
-            dir.held.extend(open.wal_ticket());
+            dir.held.extend(open.wal_ticket().map(|ticket| Group { ticket, proves }));
         }
     }
 
     /// A slow write comes to its end: the newest, or the oldest.
     fn release(&mut self, newest: bool) {
-        for dir in &mut self.dirs {
-            let ticket = match newest {
-                false if !dir.held.is_empty() => Some(dir.held.remove(0)),
-                _ => dir.held.pop(),
+        for number in 0..self.dirs.len() {
+            let held = &mut self.dirs[number].held;
+            let group = match newest {
+                false if !held.is_empty() => Some(held.remove(0)),
+                _ => held.pop(),
             };
-            ticket.into_iter().for_each(storage::WalTicket::run);
+            group.into_iter().for_each(|group| self.write_group(number, group));
+        }
+    }
+
+    fn durable_ends(&self, dir: usize) -> Vec<(u64, i64)> {
+        let own = self.logs.iter().filter(|(_, log)| log.dir == dir);
+        own.filter_map(|(number, log)| Some((*number, log.log.as_ref()?.view().durable_end_offset())))
+            .collect()
+    }
+
+    /// Writes a group. If it is there, what it proves is proven.
+    fn write_group(&mut self, dir: usize, group: Group) {
+        let before = self.durable_ends(dir);
+        group.ticket.run();
+        if !self.is_up() || self.met_fault() {
+            return;
+        }
+        let is_idle = self.dirs[dir].open.as_ref().is_some_and(storage::LogDir::is_wal_idle);
+        for (number, end) in group.proves {
+            if let Some(log) = self.logs.get_mut(&number) {
+                log.model.proven = log.model.proven.max(end).min(log.model.acked);
+            }
+        }
+        for ((number, end), (_, before)) in self.durable_ends(dir).into_iter().zip(before) {
+            if let Some(log) = self.logs.get_mut(&number)
+                && (is_idle || end > before)
+            {
+                log.model.logged = end;
+            }
         }
     }
 
@@ -117,11 +147,12 @@ impl Course {
 
     /// Writes groups; after each, what became durable counts as acknowledged.
     fn pump(&mut self, dir: usize, tickets: u64) {
-        let Some(open) = &self.dirs[dir].open else { return };
         let limit = if tickets == 0 { u64::MAX } else { tickets };
         for _ in 0..limit {
-            match open.wal_ticket() {
-                Some(ticket) => ticket.run(),
+            let proves = self.durable_ends(dir);
+            let ticket = self.dirs[dir].open.as_ref().and_then(storage::LogDir::wal_ticket);
+            match ticket {
+                Some(ticket) => self.write_group(dir, Group { ticket, proves }),
                 None => break,
             }
         }
@@ -156,6 +187,8 @@ impl Course {
         for log in self.logs.values_mut().filter(|log| log.dir == dir) {
             let start = log.log.as_ref().map_or(0, |log| log.view().log_start_offset());
             log.model.start_kept = log.model.start_kept.max(start);
+            log.model.checkpointed =
+                log.log.as_ref().map_or(log.model.checkpointed, |log| log.view().recovery_point());
         }
         Ok(())
     }

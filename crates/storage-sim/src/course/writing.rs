@@ -184,6 +184,9 @@ impl Course {
         // Another leader's branch begins here: nothing behind it is promised any more.
         log.model.acked = log.model.acked.min(low);
         log.model.written = log.model.written.min(low);
+        log.model.checkpointed = log.model.checkpointed.min(low);
+        log.model.logged = log.model.logged.min(low);
+        log.model.proven = log.model.proven.min(low);
         let open = dir.open.as_ref().expect("it works");
         unified.truncate_to(wanted, open, now_ms)?;
         let end = view.log_end_offset();
@@ -199,6 +202,9 @@ impl Course {
     fn recreate(&mut self, number: u64) -> Done {
         let now_ms = self.now_ms;
         self.settle_flushes(number)?;
+        if self.working(number).is_some() {
+            self.forget_rot_of(number);
+        }
         let Some((log, dir)) = self.working(number) else { return Ok(()) };
         let open = dir.open.as_ref().expect("it works");
         let old = log.log.take().expect("it works");
@@ -215,6 +221,7 @@ impl Course {
         self.settle_flushes(number)?;
         let Some((log, _)) = self.working(number) else { return Ok(()) };
         log.config.durable = durable;
+        (log.was_durable, log.was_replicated) = (log.was_durable || durable, log.was_replicated || !durable);
         let config = log.shared_config();
         Ok(log.log.as_mut().expect("it works").update_config(config)?)
     }

@@ -13,7 +13,7 @@ use records::{Batch, DEFAULT_DECOMPRESSED_LIMIT_BYTES};
 
 use super::batch_reader::{BatchReader, Found};
 use super::finding::Finding;
-use super::wal::WalContents;
+use super::wal::{WalAside, WalContents};
 use crate::checkpoint_file::{PartitionOffsets, decode_offsets};
 use crate::layout::{
     CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT, LOG_SUFFIX,
@@ -37,6 +37,8 @@ pub struct DirectoryFacts {
     pub meta: Option<MetaProperties>,
     /// What the write-ahead log holds.
     pub wal: WalContents,
+    /// What is in files of it that were put aside.
+    pub(super) aside: WalAside,
     pub(super) recovery_points: PartitionOffsets,
     pub(super) log_starts: PartitionOffsets,
     pub(super) high_watermarks: PartitionOffsets,
@@ -87,6 +89,7 @@ impl DirectoryFacts {
         }
         let id = facts.meta.as_ref().and_then(|meta| meta.directory_id).unwrap_or(Uuid::ZERO);
         facts.wal = WalContents::read(disk, path, id, findings)?;
+        facts.aside = WalAside::read(disk, path)?;
         facts.compacted = compacted_topics(disk, &path.join(log_dir_name(METADATA_TOPIC, 0)))?;
         Ok(facts)
     }

@@ -43,6 +43,8 @@ pub struct LogInspection {
     pub wal: Option<WalRange>,
     /// How often it was cut.
     pub(super) generation: u32,
+    /// Where it should end, as a start found by the write-ahead log.
+    pub(super) missing_until: Option<i64>,
     /// Leader epochs and their first offsets, as the batches tell.
     pub(super) found_epochs: Vec<(i32, i64)>,
     /// Damaged ranges, in the order of their offsets.
@@ -84,6 +86,7 @@ impl LogInspection {
             flushed_offset: (!facts.is_clean).then_some(known.recovery_point),
             wal: wal.and_then(|id| facts.wal.of_log(id, partition, files.generation)),
             generation: files.generation,
+            missing_until: files.missing_until(),
             found_epochs: Vec::new(),
             damages: Vec::new(),
             findings,
@@ -92,6 +95,7 @@ impl LogInspection {
         log.judge_segments(disk, &files, known, facts.is_clean, only, (&mut epochs, progress))?;
         log.found_epochs = epochs.found.entries().iter().map(|e| (e.epoch, e.start_offset)).collect();
         if only.is_none() {
+            log.judge_missing(&files, facts, partition);
             log.judge_whole(&files, &known, &epochs);
             log.judge_snapshots_of_metadata(disk, &topic)?;
         }
@@ -137,6 +141,33 @@ impl LogInspection {
             self.segments.push(segment);
         }
         Ok(())
+    }
+
+    /// A start found that the log lacks what the write-ahead log had promised, and put the files of that aside.
+    fn judge_missing(&mut self, files: &SmallFiles, facts: &DirectoryFacts, partition: i32) {
+        let Some(until) = self.missing_until.filter(|until| *until > self.end_offset) else { return };
+        let reach = |id: Uuid| facts.aside.reach((id.0, partition, files.generation), self.end_offset);
+        let reach = self.topic_id.map_or(self.end_offset, reach);
+        if reach >= until {
+            let text = format!(
+                "ends at {}, and the write-ahead log that was put aside has offsets up to {reach} for it: the next start brings them back",
+                self.end_offset
+            );
+            self.findings.push(Finding::warning(&self.path, text));
+            return;
+        }
+        let last = self.segments.last();
+        let (segment, to) = last.map_or((self.end_offset, 0), |last| (last.base_offset, last.bytes));
+        self.damages.push(Damage {
+            segment,
+            path: segment_path(&self.path, segment, LOG_SUFFIX),
+            from: to - last.map_or(0, |last| last.unflushed_bytes.min(to)),
+            to,
+            first_offset: self.end_offset,
+            end_offset: until,
+            reason: format!("the log ends here, and the write-ahead log had promised it up to {until}"),
+            mended_header: None,
+        });
     }
 
     fn judge_whole(&mut self, files: &SmallFiles, known: &LogFacts, epochs: &Epochs) {

@@ -107,13 +107,18 @@ pub fn repair(
         return Err(RepairError::WouldLose);
     }
     let beside = target.directory.clone().or_else(|| log.path.parent().map(Path::to_path_buf));
-    let mut repair = Repair {
-        disk,
-        log,
-        directory: beside.unwrap_or_else(|| PathBuf::from(".")),
-        decision,
-        repaired: Repaired::default(),
+    let directory = beside.unwrap_or_else(|| PathBuf::from("."));
+    // Where only the end is missing, what was put aside may have some of it.
+    let restored = match log.damages.as_slice() {
+        [end] if end.from == end.to && end.first_offset == log.end_offset => {
+            restore::restore(disk, &directory, target)?
+        }
+        _ => None,
     };
+    let again = if restored.is_some() { Some(look_again(disk, target)?) } else { None };
+    let log = again.as_ref().unwrap_or(log);
+    let repaired = Repaired { restored, ..Repaired::default() };
+    let mut repair = Repair { disk, log, directory, decision, repaired };
     let mut segments: Vec<i64> = log.damages.iter().map(|damage| damage.segment).collect();
     segments.dedup();
     if !segments.is_empty() {
@@ -125,8 +130,13 @@ pub fn repair(
     repair.forget_old_proof(&segments)?;
     repair.small_files()?;
     repair.indexes(&segments)?;
-    repair.repaired.restored = restore::restore(disk, &repair.directory, target)?;
-    repair.forget_reports()?;
+    let restored = restore::restore(disk, &repair.directory, target)?;
+    repair.repaired.restored = restored.or(repair.repaired.restored);
+    // What is still to come from the write-ahead log, the next start brings back; and it looks at the rest again.
+    let is_given_up = log.damages.iter().any(|damage| Some(damage.end_offset) == log.missing_until);
+    if log.missing_until.is_none() || is_given_up {
+        repair.forget_reports()?;
+    }
     Ok(repair.repaired)
 }
 

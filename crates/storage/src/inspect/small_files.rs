@@ -17,6 +17,7 @@ use crate::layout::{
 use crate::marker_files::{decode_generation, decode_partition_metadata};
 use crate::producer_state::snapshot;
 use crate::txn_index;
+use crate::view::missing_until;
 
 /// Reports of a running node that are repeated.
 const REPORTS_SHOWN: usize = 20;
@@ -32,6 +33,8 @@ pub(super) struct SmallFiles {
     pub(super) segments: Vec<i64>,
     /// Offsets of the producer snapshots, rising.
     pub(super) snapshots: Vec<i64>,
+    /// What starts and running nodes found damaged.
+    damage_text: String,
 }
 
 impl SmallFiles {
@@ -71,6 +74,11 @@ impl SmallFiles {
         Ok(files)
     }
 
+    /// Where the log should end, as a start found by the write-ahead log.
+    pub(super) fn missing_until(&self) -> Option<i64> {
+        missing_until(&self.damage_text, self.generation)
+    }
+
     fn snapshot(
         &mut self,
         disk: &dyn Disk,
@@ -106,7 +114,10 @@ impl SmallFiles {
                 Err(error) => findings.push(Finding::warning(path, format!("is unusable: {error}"))),
             },
             DAMAGE => {
-                for line in String::from_utf8_lossy(&disk.read(path)?).lines().take(REPORTS_SHOWN) {
+                let text = disk.read(path)?;
+                let text = String::from_utf8_lossy(&text);
+                self.damage_text = text.clone().into_owned();
+                for line in text.lines().take(REPORTS_SHOWN) {
                     findings.push(Finding::note(path, format!("was left by a running node: {line}")));
                 }
             }

@@ -4,16 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use platform::{Disk, File, OpenMode};
 use protocol::Uuid;
+use records::BatchHeader;
 
 use super::finding::Finding;
 use crate::error::StorageError;
-use crate::layout::is_wal_file;
-use crate::wal::{BLOCK_BYTES, BlockReader, FileHead, ReadGroup};
+use crate::layout::{CUT_SUFFIX, is_wal_file};
+use crate::wal::{BLOCK_BYTES, BlockReader, FileHead, FrameKind, ReadGroup};
 
 /// The groups of a write-ahead log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,6 +86,84 @@ impl WalContents {
     pub fn of_log(&self, topic_id: Uuid, partition: i32, generation: u32) -> Option<WalRange> {
         self.logs.get(&(topic_id.0, partition))?.get(&generation).copied()
     }
+}
+
+/// Which log of which generation: what was written before a truncation is void.
+pub(super) type WalLog = ([u8; 16], i32, u32);
+
+/// Batches in files of the write-ahead log that a start put aside. Of two at one offset the one that was written later
+/// counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WalAside {
+    /// By the first offset: the offset after the last.
+    logs: BTreeMap<WalLog, BTreeMap<i64, i64>>,
+}
+
+impl WalAside {
+    pub(super) fn read(disk: &dyn Disk, directory: &Path) -> io::Result<Self> {
+        let mut aside = Self::default();
+        for_each_aside(disk, directory, |log, header, _| {
+            _ = aside.logs.entry(log).or_default().insert(header.base_offset, header.next_offset());
+        })?;
+        Ok(aside)
+    }
+
+    /// How far a log that ends at `end` gets with them.
+    pub(super) fn reach(&self, log: WalLog, end: i64) -> i64 {
+        let mut end = end;
+        while let Some(next) = self.logs.get(&log).and_then(|batches| batches.get(&end)) {
+            end = *next;
+        }
+        end
+    }
+}
+
+/// Shows every batch in files that were put aside, in the order in which they were written.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn for_each_aside(
+    disk: &dyn Disk,
+    directory: &Path,
+    mut visit: impl FnMut(WalLog, BatchHeader, &[u8]),
+) -> io::Result<()> {
+    for (head, path) in files_aside(disk, directory)? {
+        for_each_group(disk.open(&path, OpenMode::Read)?, &head, |_, group| {
+            for (frame, body) in group.frames().filter(|(frame, _)| frame.kind == FrameKind::Batch) {
+                let log = (frame.topic_id, frame.partition, frame.generation);
+                batches_of(body).for_each(|(header, bytes)| visit(log, header, bytes));
+            }
+            Ok(true)
+        })?;
+    }
+    Ok(())
+}
+
+/// The batches of a frame: there may be several, of which a log has the first ones.
+fn batches_of(body: &[u8]) -> impl Iterator<Item = (BatchHeader, &[u8])> {
+    records::batches(body).map_while(Result::ok).map(|batch| (batch.header, batch.bytes))
+}
+
+/// Files that were put aside, in the order of their use.
+///
+/// # Errors
+/// The disk's.
+fn files_aside(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<(FileHead, PathBuf)>> {
+    let mut files = Vec::new();
+    for entry in disk.list(directory)? {
+        let is_aside = entry.name.strip_suffix(CUT_SUFFIX).is_some_and(is_wal_file);
+        if entry.is_dir || !is_aside {
+            continue;
+        }
+        let path = directory.join(&entry.name);
+        let mut block = vec![0; BLOCK_BYTES];
+        let count = disk.open(&path, OpenMode::Read)?.read_full_at(&mut block, 0)?;
+        if let Some(head) = FileHead::decode(&block[..count]) {
+            files.push((head, path));
+        }
+    }
+    files.sort_by_key(|(head, _)| head.of_use.sequence);
+    Ok(files)
 }
 
 /// Shows every group of a file that can be read, with its position, until `visit` says that it has seen enough.

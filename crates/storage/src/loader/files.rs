@@ -10,7 +10,7 @@ use platform::Disk;
 
 use crate::error::StorageError;
 use crate::layout::{
-    DAMAGE, FileKind, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA,
+    CUT_SUFFIX, DAMAGE, FileKind, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA,
     TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, file_kind, segment_path,
 };
 use crate::proof::PROOF_FILE;
@@ -35,6 +35,8 @@ pub(super) struct LogFiles {
     pub(super) has_tail: bool,
     /// Whether damage was found and remembered.
     pub(super) has_damage: bool,
+    /// Whether something was cut and kept.
+    pub(super) has_cuts: bool,
     /// Base offsets of segments that compaction had not finished, rising.
     pub(super) cleaned: BTreeSet<i64>,
     /// Files of finished ones that were about to take the place of others.
@@ -69,6 +71,7 @@ impl LogFiles {
                 report.note_foreign(dir.join(&entry.name));
                 continue;
             }
+            files.has_cuts |= entry.name.ends_with(CUT_SUFFIX);
             match file_kind(&entry.name) {
                 FileKind::Log(base) => _ = files.logs.insert(base, entry.len),
                 FileKind::Index(base) => _ = files.indexes.insert(base, entry.len),

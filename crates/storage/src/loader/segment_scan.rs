@@ -59,7 +59,7 @@ pub(super) fn scan_segment(
 ) -> Result<SegmentScan, StorageError> {
     let len = loader.files.logs[&plan.base];
     let file = loader.disk().open(&segment_path(&loader.dir, plan.base, LOG_SUFFIX), OpenMode::Read)?;
-    if !loader.request.clean && !mutant!(PageCacheTrusted) {
+    if !loader.is_clean && !mutant!(PageCacheTrusted) {
         // The last process may have ended because a flush had failed.
         file.forget_cached()?;
     }
@@ -120,7 +120,7 @@ fn choose_start(
         return Ok(None);
     }
     // A segment that was closed has the largest timestamp in its last time-index entry, wherever that points.
-    let is_closed = loader.request.clean;
+    let is_closed = loader.is_clean;
     if is_closed && !entries.times_are_whole {
         return Ok(None);
     }

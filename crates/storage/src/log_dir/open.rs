@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use platform::{Blocking, DirEntry, Disk};
+use protocol::Uuid;
 
 use super::{Checkpoints, DamagedState, Deleting, LockedDir, LogDir, LogDirConfig, LogKey, State};
 use crate::checkpoint_file::{PartitionOffsets, decode_offsets};
@@ -25,7 +26,7 @@ use crate::marker_files::decode_clean_shutdown;
 use crate::meta_properties::MetaProperties;
 use crate::mutant::mutant;
 use crate::recovery_report::{DamagedLog, RecoveryReport};
-use crate::wal::{FoundWal, Wal, replay};
+use crate::wal::{FoundWal, Wal, bring_back, replay};
 
 /// Opens the logs of a directory that is known to be ours.
 pub(super) fn open(
@@ -66,6 +67,12 @@ pub(super) fn open(
             &mut checkpoints.high_watermarks,
         )?,
     };
+    let names = entries.iter().map(|entry| entry.name.as_str()).filter(|name| is_wal_file(name));
+    let wal_id = meta.directory_id.unwrap_or(Uuid::ZERO);
+    let found = FoundWal::find(&opener.directory, wal_id.0, names)?;
+    if !opener.report.clean {
+        found.check_owner(&opener.directory, wal_id)?;
+    }
     let cleaned = opener.read_checkpoint(CLEANER_CHECKPOINT, &entries, &mut checkpoints.cleaned)?;
     opener.open_logs(&entries, &offsets)?;
     opener.take_cleaned(cleaned);
@@ -77,7 +84,7 @@ pub(super) fn open(
         checkpoints: Mutex::new(checkpoints),
         _lock: lock,
     };
-    open_wal(&log_dir, config, &entries, now_ms, &mut report)?;
+    open_wal(&log_dir, config, found, now_ms, &mut report)?;
     Ok((log_dir, report))
 }
 
@@ -85,15 +92,15 @@ pub(super) fn open(
 fn open_wal(
     log_dir: &LogDir,
     config: &LogDirConfig,
-    entries: &[DirEntry],
+    mut found: FoundWal,
     now_ms: i64,
     report: &mut RecoveryReport,
 ) -> Result<(), StorageError> {
     let directory = &log_dir.directory;
     let id = log_dir.id().0;
-    let names = entries.iter().map(|entry| entry.name.as_str()).filter(|name| is_wal_file(name));
-    let mut found = FoundWal::find(directory, id, names)?;
     if report.clean {
+        bring_back(log_dir, id, now_ms)?;
+        report.damaged = log_dir.damaged_logs();
         found.remove(directory)?;
         directory.set_wal(Wal::new(directory.path(), id, config.wal));
         return Ok(());
@@ -101,6 +108,7 @@ fn open_wal(
     found.set_aside_unreadable(directory)?;
     config.progress.begin_wal(found.bytes());
     let (wal, replay) = replay(log_dir, found, id, config, now_ms)?;
+    bring_back(log_dir, id, now_ms)?;
     directory.set_wal(wal);
     report.damaged = log_dir.damaged_logs();
     report.wal = replay;

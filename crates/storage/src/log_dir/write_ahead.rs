@@ -1,15 +1,29 @@
 //! The write-ahead log as the directory's users see it, and what its replay needs of the directory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use protocol::Uuid;
 
 use super::{DamagedState, LogDir, LogKey, WalTicket};
 use crate::directory::Directory;
 use crate::error::StorageError;
-use crate::layout::{PARTITION_METADATA, log_dir_name};
+use crate::layout::{GENERATION, PARTITION_METADATA, log_dir_name};
 use crate::log::UnifiedLog;
-use crate::marker_files::decode_partition_metadata;
-use crate::view::LogView;
+use crate::marker_files::{
+    decode_generation, decode_partition_metadata, is_rotten_partition_metadata, is_rotten_topic_id,
+};
+use crate::view::{LogView, Missing, remember_missing};
+
+/// A log that was damaged before the write-ahead log was read.
+pub(crate) struct OfflineLog {
+    pub(crate) key: LogKey,
+    pub(crate) recovery_point: i64,
+    /// How often it was cut, if that can be read.
+    pub(crate) generation: Option<u32>,
+}
 
 impl LogDir {
     /// Work of the write-ahead log that may be started now: after [`LogDir::release_wal`], or to go on after a start. Who
@@ -68,14 +82,41 @@ impl LogDir {
         by_id.collect()
     }
 
-    /// Recovery points of the damaged logs whose topic id can be read.
-    pub(crate) fn damaged_by_id(&self) -> BTreeMap<([u8; 16], i32), i64> {
+    /// The log of this topic and partition whose `partition.metadata` has one rotten byte, if there is one.
+    pub(crate) fn with_rotten_id(&self, topic_id: Uuid, partition: i32) -> Option<LogKey> {
         let state = self.state.lock();
-        let by_id = state.damaged.iter().filter_map(|((topic, partition), damaged)| {
-            let dir = self.directory.path().join(log_dir_name(topic, *partition));
-            let bytes = self.directory.disk().read(&dir.join(PARTITION_METADATA)).ok()?;
-            let id = decode_partition_metadata(&bytes).ok()?;
-            Some(((id.0, *partition), damaged.recovery_point))
+        let is_meant = |(key, view): &(&LogKey, &Arc<LogView>)| {
+            key.1 == partition
+                && match view.topic_id() {
+                    Some(found) => is_rotten_topic_id(found, topic_id),
+                    None => {
+                        let bytes = self.directory.disk().read(&self.dir_of(key).join(PARTITION_METADATA));
+                        bytes.is_ok_and(|bytes| is_rotten_partition_metadata(&bytes, topic_id))
+                    }
+                }
+        };
+        state.views.iter().find(is_meant).map(|(key, _)| key.clone())
+    }
+
+    /// Logs that were opened and lack what an earlier start put aside, with the offset they have to reach.
+    pub(crate) fn short_logs(&self) -> BTreeMap<LogKey, i64> {
+        let state = self.state.lock();
+        let short = state.views.iter().filter_map(|(key, view)| Some((key.clone(), view.lacks_until()?)));
+        short.collect()
+    }
+
+    /// The damaged logs whose topic id can be read.
+    pub(crate) fn damaged_by_id(&self) -> BTreeMap<([u8; 16], i32), OfflineLog> {
+        let state = self.state.lock();
+        let by_id = state.damaged.iter().filter_map(|(key, damaged)| {
+            let read = |name: &str| self.directory.disk().read(&self.dir_of(key).join(name));
+            let id = decode_partition_metadata(&read(PARTITION_METADATA).ok()?).ok()?;
+            let generation = match read(GENERATION) {
+                Ok(bytes) => decode_generation(&bytes),
+                Err(error) => (error.kind() == ErrorKind::NotFound).then_some(0),
+            };
+            let log = OfflineLog { key: key.clone(), recovery_point: damaged.recovery_point, generation };
+            Some(((id.0, key.1), log))
         });
         by_id.collect()
     }
@@ -89,6 +130,10 @@ impl LogDir {
             id.map_or(true, |bytes| decode_partition_metadata(&bytes).is_err())
         });
         all.map(|(_, partition)| *partition).collect()
+    }
+
+    fn dir_of(&self, key: &LogKey) -> PathBuf {
+        self.directory.path().join(log_dir_name(&key.0, key.1))
     }
 
     pub(crate) fn directory(&self) -> &Directory {
@@ -110,6 +155,15 @@ impl LogDir {
 
     pub(crate) fn put_loaded(&self, key: LogKey, log: UnifiedLog) {
         self.state.lock().loaded.insert(key, log);
+    }
+
+    /// Has the next starts know what a log lacks.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn remember_missing(&self, key: &LogKey, missing: &Missing) -> Result<(), StorageError> {
+        let disk = self.directory.disk().as_ref();
+        Ok(remember_missing(disk, &self.dir_of(key), missing, self.directory.wall_ms())?)
     }
 
     /// Takes a log out of use that lacks what it had promised.

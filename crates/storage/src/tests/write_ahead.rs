@@ -187,10 +187,20 @@ fn a_file_whose_header_is_rotten_is_put_aside() {
     let mut whole = Vec::new();
     f.disk
         .damage(path, |bytes| {
+            // One of the two headers is enough.
             bytes[20] ^= 1;
+        })
+        .unwrap();
+    let half = f.disk.fork(1);
+    f.disk
+        .damage(path, |bytes| {
+            bytes[2048 + 20] ^= 1;
             whole.clone_from(bytes);
         })
         .unwrap();
+    let platform = Platform { disk: Arc::new(half), ..Platform::sim(1) };
+    let (_, report) = LogDir::open(&platform, Path::new("/data"), &dir_config(), NOW).unwrap();
+    assert_eq!(report.wal.groups, 1, "{report:?}");
     let (_, report) = f.open();
     assert_eq!(report.wal.groups, 0, "{report:?}");
     assert_eq!(report.foreign, Vec::<std::path::PathBuf>::new(), "the name is known");

@@ -5,7 +5,10 @@
 //! flushed. Nothing is ever cut here.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
+
+use platform::Disk;
 
 use super::LogView;
 use crate::error::StorageError;
@@ -15,6 +18,26 @@ use crate::segment::{Segment, SegmentFault};
 
 /// The largest file that is read back.
 const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// What a log lacks by what the write-ahead log says.
+#[derive(Debug, Clone)]
+pub(crate) struct Missing {
+    /// Where the log ends, or holds something else.
+    pub(crate) first_offset: i64,
+    /// Where it should end.
+    pub(crate) end_offset: i64,
+    /// How often it was cut: after another cut, this says nothing.
+    pub(crate) generation: u32,
+    /// What is wrong.
+    pub(crate) reason: String,
+}
+
+impl Missing {
+    /// It should reach so far at least.
+    pub(crate) fn reach(&mut self, end_offset: i64) {
+        self.end_offset = self.end_offset.max(end_offset);
+    }
+}
 
 /// A place that is not as it was written.
 struct Damage {
@@ -30,12 +53,61 @@ struct Damage {
 impl Damage {
     fn line(&self) -> String {
         let Self { first_offset, end_offset, segment, from, to, reason, found_ms } = self;
-        let reason = reason.replace(['"', '\\'], "'");
+        let reason = plain(reason);
         format!(
             "{{\"first_offset\":{first_offset},\"end_offset\":{end_offset},\"segment\":\"{segment}\",\
              \"from\":{from},\"to\":{to},\"reason\":\"{reason}\",\"found_ms\":{found_ms}}}\n"
         )
     }
+}
+
+/// Has the next starts know that a log lacks something before `end_offset` that the write-ahead log had promised: they do
+/// not find the write-ahead log any more.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn remember_missing(
+    disk: &dyn Disk,
+    dir: &Path,
+    missing: &Missing,
+    found_ms: i64,
+) -> io::Result<()> {
+    let Missing { first_offset, end_offset, generation, reason } = missing;
+    let reason = plain(reason);
+    let line = format!(
+        "{{\"first_offset\":{first_offset},\"end_offset\":{end_offset},\"generation\":{generation},\
+         \"reason\":\"{reason}\",\"found_ms\":{found_ms}}}\n"
+    );
+    add_line(disk, dir, &line)
+}
+
+/// The offset that a log that was cut so often has to reach, if such a file says that it did not.
+pub(crate) fn missing_until(text: &str, generation: u32) -> Option<i64> {
+    let ends = text.lines().filter_map(|line| {
+        let is_current = number_in(line, "generation")? == i64::from(generation);
+        number_in(line, "end_offset").filter(|_| is_current)
+    });
+    ends.max()
+}
+
+fn number_in(line: &str, name: &str) -> Option<i64> {
+    let (_, rest) = line.split_once(&format!("\"{name}\":"))?;
+    rest.split_once(',')?.0.parse().ok()
+}
+
+/// Text that can stand in quotes.
+fn plain(text: &str) -> String {
+    text.replace(['"', '\\'], "'")
+}
+
+fn add_line(disk: &dyn Disk, dir: &Path, line: &str) -> io::Result<()> {
+    let path = dir.join(DAMAGE);
+    let mut text = if disk.exists(&path) { disk.read(&path)? } else { Vec::new() };
+    if text.len() > FILE_BYTES_MAX {
+        return Ok(());
+    }
+    text.extend(line.bytes());
+    disk.write_atomic(&path, &text)
 }
 
 impl LogView {
@@ -105,14 +177,22 @@ impl LogView {
     }
 
     fn remember(&self, damage: &Damage) -> io::Result<()> {
-        let path = self.dir.join(DAMAGE);
+        add_line(self.directory.disk().as_ref(), &self.dir, &damage.line())
+    }
+
+    /// Where the log has to end, if it does not and an earlier start found that the write-ahead log has the rest.
+    pub(crate) fn lacks_until(&self) -> Option<i64> {
+        self.lacks_until.get().copied()
+    }
+
+    /// Nothing is known to be damaged any more.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn forget_damage(&self) -> io::Result<()> {
         let disk = self.directory.disk();
-        let mut text = if disk.exists(&path) { disk.read(&path)? } else { Vec::new() };
-        if text.len() > FILE_BYTES_MAX {
-            return Ok(());
-        }
-        text.extend(damage.line().bytes());
-        disk.write_atomic(&path, &text)
+        disk.remove_file(&self.dir.join(DAMAGE))?;
+        disk.sync_dir(&self.dir)
     }
 
     /// Looks again at what an earlier process found damaged. If it is as it was written, it is forgotten.
@@ -139,6 +219,12 @@ impl LogView {
                     return Err(StorageError::Damaged { log: self.name(), reason });
                 }
             }
+        }
+        if let Some(until) =
+            missing_until(&text, self.generation()).filter(|until| self.log_end_offset() < *until)
+        {
+            _ = self.lacks_until.set(until);
+            return Ok(());
         }
         tracing::info!(log = %self.name(), "what was found damaged is as it was written, or is gone: the log is served again");
         self.directory.disk().remove_file(&path)?;

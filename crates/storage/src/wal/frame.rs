@@ -14,16 +14,21 @@ pub(crate) const GROUP_HEAD_BYTES: usize = 64;
 /// Bytes of a frame before its batch.
 pub(crate) const FRAME_HEAD_BYTES: usize = 45;
 /// Bytes of an entry in the table of ends.
-pub(crate) const LOG_END_BYTES: usize = 28;
+pub(crate) const LOG_END_BYTES: usize = 32;
+/// The same in a group of version 1.
+const OLD_LOG_END_BYTES: usize = 28;
 /// Bytes of a reference.
 pub(crate) const REFERENCE_BYTES: usize = 8;
 
 const FILE_MAGIC: &[u8; 8] = b"KLAMMWAL";
 const FILE_HEAD_BYTES: usize = 56;
+/// Where in its block the header stands once more, in another sector.
+const FILE_HEAD_COPY_AT: usize = BLOCK_BYTES / 2;
 const GROUP_MAGIC: u32 = 0x4b57_4731;
 /// Version 1 had no random number.
 const FILE_VERSION: u32 = 2;
-const GROUP_VERSION: u32 = 1;
+/// Version 1 had no generations in its table of ends.
+const GROUP_VERSION: u32 = 2;
 /// Where a group keeps the random number of the file's use, and its checksum.
 const GROUP_SALT_AT: usize = 52;
 const GROUP_CRC_AT: usize = 60;
@@ -61,13 +66,20 @@ impl FileHead {
         let crc = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&crc.to_be_bytes());
         debug_assert_eq!(bytes.len(), FILE_HEAD_BYTES);
+        let copy = bytes.clone();
         bytes.resize(BLOCK_BYTES, 0);
+        bytes[FILE_HEAD_COPY_AT..FILE_HEAD_COPY_AT + FILE_HEAD_BYTES].copy_from_slice(&copy);
         bytes
     }
 
-    /// Reads a header; `None` if this is none, or of a version we do not know.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<FileHead> {
-        let bytes = bytes.get(..FILE_HEAD_BYTES)?;
+    /// Reads a header's block; `None` if this is none, or of a version we do not know. Without a header everything in the
+    /// file would be lost, so there are two.
+    pub(crate) fn decode(block: &[u8]) -> Option<FileHead> {
+        Self::decode_at(block, 0).or_else(|| Self::decode_at(block, FILE_HEAD_COPY_AT))
+    }
+
+    fn decode_at(block: &[u8], at: usize) -> Option<FileHead> {
+        let bytes = block.get(at..at + FILE_HEAD_BYTES)?;
         if !bytes.starts_with(FILE_MAGIC) {
             return None;
         }
@@ -132,13 +144,14 @@ pub(crate) struct ReadGroup<'a> {
     pub(crate) block_bytes: usize,
     frames: &'a [u8],
     ends: &'a [u8],
+    end_bytes: usize,
 }
 
 impl<'a> ReadGroup<'a> {
     /// How many bytes the group at the start of `bytes` takes without padding, if its head says something possible.
     pub(crate) fn claimed_bytes(bytes: &[u8], of_use: FileUse) -> Option<usize> {
         let head = bytes.get(..GROUP_HEAD_BYTES)?;
-        let is_group = u32_at(head, 0) == GROUP_MAGIC && u32_at(head, 4) == GROUP_VERSION;
+        let is_group = u32_at(head, 0) == GROUP_MAGIC && (1..=GROUP_VERSION).contains(&u32_at(head, 4));
         let found = FileUse { sequence: u64_at(head, 8), salt: u64_at(head, GROUP_SALT_AT) };
         (is_group && found == of_use).then(|| GROUP_HEAD_BYTES + u32_at(head, 36) as usize)
     }
@@ -150,7 +163,8 @@ impl<'a> ReadGroup<'a> {
         if group_crc(group) != u32_at(group, GROUP_CRC_AT) {
             return None;
         }
-        let ends_bytes = (u32_at(group, 40) as usize).checked_mul(LOG_END_BYTES)?;
+        let end_bytes = if u32_at(group, 4) == 1 { OLD_LOG_END_BYTES } else { LOG_END_BYTES };
+        let ends_bytes = (u32_at(group, 40) as usize).checked_mul(end_bytes)?;
         let frames_end = len.checked_sub(ends_bytes).filter(|end| *end >= GROUP_HEAD_BYTES)?;
         let head = GroupHead {
             of_use,
@@ -160,7 +174,7 @@ impl<'a> ReadGroup<'a> {
             frames: u32_at(group, 32),
         };
         let (frames, ends) = (&group[GROUP_HEAD_BYTES..frames_end], &group[frames_end..]);
-        Some(ReadGroup { head, block_bytes: len.next_multiple_of(BLOCK_BYTES), frames, ends })
+        Some(ReadGroup { head, block_bytes: len.next_multiple_of(BLOCK_BYTES), frames, ends, end_bytes })
     }
 
     /// The frames, in order.
@@ -176,7 +190,7 @@ impl<'a> ReadGroup<'a> {
 
     /// Where the logs of the group before this one ended with it.
     pub(crate) fn previous_ends(&self) -> impl Iterator<Item = LogEnd> + use<'a> {
-        self.ends.chunks_exact(LOG_END_BYTES).map(LogEnd::decode)
+        self.ends.chunks_exact(self.end_bytes).map(LogEnd::decode)
     }
 }
 
@@ -186,6 +200,8 @@ pub(crate) struct LogEnd {
     pub(crate) topic_id: [u8; 16],
     pub(crate) partition: i32,
     pub(crate) next_offset: i64,
+    /// How often the log had been cut by then, if that is told: after another cut this says nothing.
+    pub(crate) generation: Option<u32>,
 }
 
 impl LogEnd {
@@ -193,6 +209,7 @@ impl LogEnd {
         bytes.extend_from_slice(&self.topic_id);
         bytes.extend_from_slice(&self.partition.to_be_bytes());
         bytes.extend_from_slice(&self.next_offset.to_be_bytes());
+        bytes.extend_from_slice(&self.generation.unwrap_or(0).to_be_bytes());
     }
 
     fn decode(bytes: &[u8]) -> LogEnd {
@@ -200,6 +217,7 @@ impl LogEnd {
             topic_id: array_at(bytes, 0),
             partition: i32::from_be_bytes(array_at(bytes, 16)),
             next_offset: i64::from_be_bytes(array_at(bytes, 20)),
+            generation: bytes.get(OLD_LOG_END_BYTES..LOG_END_BYTES).map(|bytes| u32_at(bytes, 0)),
         }
     }
 }

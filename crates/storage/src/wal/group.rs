@@ -29,7 +29,8 @@ pub(super) struct End {
 impl End {
     pub(super) fn to_log_end(&self) -> Option<LogEnd> {
         let topic_id = self.view.topic_id()?.0;
-        Some(LogEnd { topic_id, partition: self.view.partition(), next_offset: self.offset })
+        let (partition, generation) = (self.view.partition(), Some(self.generation));
+        Some(LogEnd { topic_id, partition, next_offset: self.offset, generation })
     }
 }
 

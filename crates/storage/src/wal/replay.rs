@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use platform::{File, OpenMode};
+use protocol::Uuid;
 use records::{BatchHeader, HEADER_BYTES};
 
 use super::Wal;
@@ -19,10 +20,11 @@ use super::frame::{
 use super::group::End;
 use crate::directory::Directory;
 use crate::error::StorageError;
-use crate::layout::CUT_SUFFIX;
+use crate::layout::{CUT_SUFFIX, META_PROPERTIES, WAL_PREFIX, is_wal_file};
 use crate::log::UnifiedLog;
-use crate::log_dir::{LogDir, LogDirConfig, LogKey};
+use crate::log_dir::{LogDir, LogDirConfig, LogKey, OfflineLog};
 use crate::mutant::mutant;
+use crate::view::{LogView, Missing};
 
 /// The largest group: what a head may claim.
 const GROUP_BYTES_LIMIT: usize = 8 << 20;
@@ -55,6 +57,8 @@ pub(crate) struct FoundWal {
     blank: Vec<PathBuf>,
     /// Files whose header cannot be read, or tells of another directory: they may hold what no segment has.
     foreign: Vec<PathBuf>,
+    /// The id of another directory, if a file tells one.
+    other_id: Option<Uuid>,
 }
 
 struct FoundFile {
@@ -76,7 +80,8 @@ impl FoundWal {
         id: [u8; 16],
         names: impl Iterator<Item = &'a str>,
     ) -> Result<FoundWal, StorageError> {
-        let mut found = FoundWal { files: Vec::new(), blank: Vec::new(), foreign: Vec::new() };
+        let mut found =
+            FoundWal { files: Vec::new(), blank: Vec::new(), foreign: Vec::new(), other_id: None };
         for name in names {
             let path = directory.path().join(name);
             let file = directory.disk().open(&path, OpenMode::Direct)?;
@@ -86,7 +91,11 @@ impl FoundWal {
                 file.forget_cached()?;
             }
             let count = file.read_full_at(block.bytes_mut(), 0)?;
-            match FileHead::decode(&block.bytes()[..count]).filter(|head| head.id == id) {
+            match FileHead::decode(&block.bytes()[..count]) {
+                Some(head) if head.id != id => {
+                    found.other_id = Some(Uuid(head.id));
+                    found.foreign.push(path);
+                }
                 Some(head) => found.files.push(FoundFile {
                     path,
                     head,
@@ -101,6 +110,20 @@ impl FoundWal {
         }
         found.files.sort_by_key(|file| file.head.of_use.sequence);
         Ok(found)
+    }
+
+    /// Refuses a directory whose write-ahead log was written under another id, and none under its own: what it holds is in
+    /// no segment, and the id in `meta.properties` was changed or rotted.
+    ///
+    /// # Errors
+    /// [`StorageError::MetaProperties`].
+    pub(crate) fn check_owner(&self, directory: &Directory, id: Uuid) -> Result<(), StorageError> {
+        let Some(other) = self.other_id.filter(|_| self.files.is_empty()) else { return Ok(()) };
+        let reason = format!(
+            "its directory.id is {id}, and the files {WAL_PREFIX}* beside it, which hold records that were acknowledged, \
+             were written under {other}"
+        );
+        Err(StorageError::MetaProperties { path: directory.path().join(META_PROPERTIES), reason })
     }
 
     /// Removes all files, unread.
@@ -131,6 +154,7 @@ impl FoundWal {
     /// # Errors
     /// The disk's.
     pub(crate) fn set_aside_unreadable(&mut self, directory: &Directory) -> Result<(), StorageError> {
+        let is_any_aside = !self.foreign.is_empty();
         for path in self.blank.drain(..) {
             directory.disk().remove_file(&path)?;
         }
@@ -141,15 +165,21 @@ impl FoundWal {
                 "a file of the write-ahead log has no readable header and is put aside: what only it held is missing"
             );
         }
+        if is_any_aside {
+            directory.disk().sync_dir(directory.path())?;
+        }
         Ok(())
     }
 }
 
+/// Gives a file a name under which nothing reads it at a start. What was put aside before stays.
 fn put_aside(directory: &Directory, path: &Path) -> Result<PathBuf, StorageError> {
-    let mut aside = path.to_path_buf().into_os_string();
-    aside.push(CUT_SUFFIX);
-    let aside = PathBuf::from(aside);
-    directory.disk().rename(path, &aside)?;
+    let disk = directory.disk();
+    let named = |number: u32| directory.path().join(format!("{WAL_PREFIX}{number}{CUT_SUFFIX}"));
+    let own = path.file_name().and_then(|name| name.to_str()?.strip_prefix(WAL_PREFIX)?.parse().ok());
+    let aside =
+        (own.unwrap_or(0)..).map(named).find(|aside| !disk.exists(aside)).expect("some number is free");
+    disk.rename(path, &aside)?;
     Ok(aside)
 }
 
@@ -158,12 +188,18 @@ pub(crate) struct Replay<'a> {
     log_dir: &'a LogDir,
     now_ms: i64,
     ids: BTreeMap<([u8; 16], i32), LogKey>,
-    /// Recovery points of logs that were damaged before the write-ahead log was read.
-    offline: BTreeMap<([u8; 16], i32), i64>,
+    /// Where logs should end of which nothing else is wanted: what is beyond was promised to nobody.
+    wanted: BTreeMap<LogKey, i64>,
+    /// Those that no log has.
+    unknown: BTreeSet<([u8; 16], i32)>,
+    /// Logs that were damaged before the write-ahead log was read.
+    offline: BTreeMap<([u8; 16], i32), OfflineLog>,
     /// Partitions of those whose topic id cannot be read: a frame of an unknown log may be of one of them.
     without_id: BTreeSet<i32>,
     /// Batches that those lack: they are nowhere else.
     held_back: u64,
+    /// Where those logs should end, by each of their groups.
+    held_back_to: BTreeMap<(LogKey, u32), Vec<(u64, i64)>>,
     last_number: Option<u64>,
     /// A place where a group may have been could not be read.
     passed_unreadable: bool,
@@ -174,7 +210,7 @@ pub(crate) struct Replay<'a> {
     /// Where the logs of a missing group should end, by the table in the group after it.
     promised: Vec<(u64, LogEnd)>,
     /// Logs that lack something or hold it otherwise, and the group that says so: damaged, if the group was durable.
-    suspects: Vec<(u64, LogKey, String)>,
+    suspects: Vec<(u64, LogKey, Missing)>,
     replay: WalReplay,
     scratch: Vec<u8>,
 }
@@ -191,23 +227,8 @@ pub(crate) fn replay(
     config: &LogDirConfig,
     now_ms: i64,
 ) -> Result<(Wal, WalReplay), StorageError> {
-    let mut replay = Replay {
-        log_dir,
-        now_ms,
-        ids: log_dir.logs_by_id(),
-        offline: log_dir.damaged_by_id(),
-        without_id: log_dir.damaged_without_id(),
-        held_back: 0,
-        last_number: None,
-        passed_unreadable: false,
-        proven: 0,
-        needed_from: 0,
-        missing: BTreeSet::new(),
-        promised: Vec::new(),
-        suspects: Vec::new(),
-        replay: WalReplay::default(),
-        scratch: Vec::new(),
-    };
+    let mut replay = Replay::new(log_dir, log_dir.logs_by_id(), log_dir.damaged_by_id(), now_ms);
+    replay.without_id = log_dir.damaged_without_id();
     let FoundWal { mut files, .. } = found;
     let covered = covered_files(&files)?;
     for file in &mut files[covered..] {
@@ -216,7 +237,7 @@ pub(crate) fn replay(
     }
     replay.missing = replay.missing.split_off(&replay.needed_from);
     let is_whole = replay.missing.is_empty() && replay.suspects.is_empty() && replay.held_back == 0;
-    replay.judge_missing();
+    replay.judge_missing()?;
     if replay.held_back > 0 {
         tracing::error!(
             dir = %log_dir.path().display(), batches = replay.held_back,
@@ -271,6 +292,76 @@ fn retire(log_dir: &LogDir, files: Vec<FoundFile>) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// Brings back what earlier starts put aside for logs that were damaged then and are not any more. What still lacks
+/// something stays offline.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn bring_back(log_dir: &LogDir, id: [u8; 16], now_ms: i64) -> Result<(), StorageError> {
+    let short = log_dir.short_logs();
+    if short.is_empty() {
+        return Ok(());
+    }
+    let mut ids = log_dir.logs_by_id();
+    ids.retain(|_, key| short.contains_key(key));
+    let mut replay = Replay::new(log_dir, ids, BTreeMap::new(), now_ms);
+    replay.wanted.clone_from(&short);
+    let directory = log_dir.directory();
+    let entries = directory.disk().list(directory.path())?;
+    let names = entries.iter().map(|entry| entry.name.as_str());
+    let aside = names.filter(|name| name.strip_suffix(CUT_SUFFIX).is_some_and(is_wal_file));
+    let mut found = FoundWal::find(directory, id, aside)?;
+    for file in &mut found.files {
+        replay.read_file(file)?;
+    }
+    for (key, until) in short {
+        let Some(mut log) = log_dir.take_loaded(&key) else { continue };
+        log.flush_now()?;
+        let view = log.view();
+        log_dir.put_loaded(key.clone(), log);
+        let end = view.log_end_offset();
+        if end < until {
+            let reason =
+                format!("it ends at offset {end}, and the write-ahead log had promised it up to {until}");
+            log_dir.damage(&key, reason);
+            continue;
+        }
+        tracing::info!(topic = %key.0, partition = key.1, end, "what a damaged log lacked is back from the write-ahead log");
+        view.forget_damage()?;
+    }
+    log_dir.checkpoint()
+}
+
+impl<'a> Replay<'a> {
+    fn new(
+        log_dir: &'a LogDir,
+        ids: BTreeMap<([u8; 16], i32), LogKey>,
+        offline: BTreeMap<([u8; 16], i32), OfflineLog>,
+        now_ms: i64,
+    ) -> Self {
+        Self {
+            log_dir,
+            now_ms,
+            ids,
+            wanted: BTreeMap::new(),
+            unknown: BTreeSet::new(),
+            offline,
+            without_id: BTreeSet::new(),
+            held_back: 0,
+            held_back_to: BTreeMap::new(),
+            last_number: None,
+            passed_unreadable: false,
+            proven: 0,
+            needed_from: 0,
+            missing: BTreeSet::new(),
+            promised: Vec::new(),
+            suspects: Vec::new(),
+            replay: WalReplay::default(),
+            scratch: Vec::new(),
+        }
+    }
+}
+
 impl Replay<'_> {
     fn read_file(&mut self, file: &mut FoundFile) -> Result<(), StorageError> {
         // What a write left in the page cache of a file system without direct writes is durable from here on.
@@ -322,32 +413,57 @@ impl Replay<'_> {
     }
 
     /// A missing group that a later one proves was durable: its logs must have what it held from elsewhere.
-    fn judge_missing(&mut self) {
+    fn judge_missing(&mut self) -> Result<(), StorageError> {
         let lost: Vec<u64> = self.missing.iter().copied().filter(|number| *number <= self.proven).collect();
+        let mut damaged: BTreeMap<LogKey, Missing> = BTreeMap::new();
         for (number, end) in std::mem::take(&mut self.promised) {
             if number > self.proven || number < self.needed_from {
                 continue;
             }
             let Some(key) = self.ids.get(&(end.topic_id, end.partition)) else { continue };
-            let view = self.log_dir.view(key);
-            if view.is_some_and(|view| view.log_end_offset() < end.next_offset) {
+            let is_current = |view: &LogView| end.generation.is_none_or(|then| then == view.generation());
+            let view = self.log_dir.view(key).filter(|view| is_current(view));
+            if let Some(view) = view.filter(|view| view.log_end_offset() < end.next_offset) {
                 let reason = format!(
                     "group {number} of the write-ahead log was durable and cannot be read: \
                      the log should reach offset {}",
                     end.next_offset
                 );
-                self.log_dir.damage(key, reason);
+                let (first_offset, end_offset) = (view.log_end_offset(), end.next_offset);
+                let missing = Missing { first_offset, end_offset, generation: view.generation(), reason };
+                damaged.entry(key.clone()).or_insert(missing).reach(end_offset);
             }
         }
-        for (number, key, reason) in std::mem::take(&mut self.suspects) {
-            if number <= self.proven {
-                self.log_dir.damage(&key, reason);
-            }
+        let suspects = std::mem::take(&mut self.suspects);
+        for (_, key, missing) in suspects.iter().filter(|(number, ..)| *number <= self.proven) {
+            damaged.entry(key.clone()).or_insert_with(|| missing.clone()).reach(missing.end_offset);
+        }
+        // What comes behind a group that is missing was promised only if the missing one was.
+        let sure_to = self.missing.iter().copied().find(|number| *number > self.proven).unwrap_or(u64::MAX);
+        for (_, key, missing) in suspects.iter().filter(|(number, ..)| *number < sure_to) {
+            damaged.entry(key.clone()).and_modify(|damaged| damaged.reach(missing.end_offset));
+        }
+        damaged.iter().try_for_each(|(key, missing)| self.damage(key, missing))?;
+        for ((key, generation), ends) in std::mem::take(&mut self.held_back_to) {
+            let sure = ends.into_iter().filter(|(number, _)| *number < sure_to);
+            let Some(end_offset) = sure.map(|(_, end)| end).max() else { continue };
+            let reason = format!("only the write-ahead log has what comes up to offset {end_offset}");
+            self.log_dir
+                .remember_missing(&key, &Missing { first_offset: 0, end_offset, generation, reason })?;
         }
         for number in &lost {
             tracing::error!(group = number, dir = %self.log_dir.path().display(), "a group of the write-ahead log was durable and cannot be read");
         }
         self.replay.lost_groups = lost;
+        Ok(())
+    }
+
+    /// Takes a log out of use, until somebody brings back what it lacks or gives it up: the next start does not find the
+    /// write-ahead log any more.
+    fn damage(&self, key: &LogKey, missing: &Missing) -> Result<(), StorageError> {
+        self.log_dir.remember_missing(key, missing)?;
+        self.log_dir.damage(key, missing.reason.clone());
+        Ok(())
     }
 
     fn note(&mut self, key: &LogKey, group: u64, log: &UnifiedLog, head: &FrameHead, applied: Applied) {
@@ -357,12 +473,32 @@ impl Replay<'_> {
                 view.raise_durable_end(head.next_offset, view.generation());
             }
             Applied::Passed | Applied::Differs => {}
-            // What a reference relies on was flushed before its group was written: that it can be read is proof enough.
-            Applied::Damage(reason) if head.kind == FrameKind::Reference => {
-                self.suspects.push((PROVEN_BY_ITSELF, key.clone(), reason));
+            Applied::Damage(reason) => {
+                // What a reference relies on was flushed before its group was written: that it can be read is proof enough.
+                let group = if head.kind == FrameKind::Reference { PROVEN_BY_ITSELF } else { group };
+                let (first_offset, end_offset) = (log.view().log_end_offset(), head.next_offset);
+                let generation = head.generation;
+                self.suspects.push((
+                    group,
+                    key.clone(),
+                    Missing { first_offset, end_offset, generation, reason },
+                ));
             }
-            Applied::Damage(reason) => self.suspects.push((group, key.clone(), reason)),
         }
+    }
+
+    /// The log of a frame. That its file with the topic id rotted must not hide what only the write-ahead log has of it.
+    fn log_of(&mut self, head: &FrameHead) -> Option<LogKey> {
+        let id = (head.topic_id, head.partition);
+        if let Some(key) = self.ids.get(&id) {
+            return Some(key.clone());
+        }
+        if self.offline.contains_key(&id) || !self.unknown.insert(id) {
+            return None;
+        }
+        let key = self.log_dir.with_rotten_id(Uuid(head.topic_id), head.partition)?;
+        self.ids.insert(id, key.clone());
+        Some(key)
     }
 
     fn apply(
@@ -371,20 +507,28 @@ impl Replay<'_> {
         body: &[u8],
         ends: &mut BTreeMap<u64, End>,
     ) -> Result<(), StorageError> {
-        let Some(key) = self.ids.get(&(head.topic_id, head.partition)).cloned() else {
-            let recovery_point = self.offline.get(&(head.topic_id, head.partition));
-            let may_be_of_one = recovery_point.is_none() && self.without_id.contains(&head.partition);
-            if may_be_of_one || recovery_point.is_some_and(|flushed| head.next_offset > *flushed) {
-                self.held_back += 1;
-            } else {
-                self.replay.skipped_batches += 1;
+        let Some(key) = self.log_of(head) else {
+            match self.offline.get(&(head.topic_id, head.partition)) {
+                Some(log)
+                    if head.next_offset > log.recovery_point
+                        && log.generation.is_none_or(|current| head.generation == current) =>
+                {
+                    self.held_back += 1;
+                    let ends = self.held_back_to.entry((log.key.clone(), head.generation)).or_default();
+                    ends.push((self.last_number.unwrap_or(0), head.next_offset));
+                }
+                None if self.without_id.contains(&head.partition) => self.held_back += 1,
+                _ => self.replay.skipped_batches += 1,
             }
             return Ok(());
         };
         let Some(mut log) = self.log_dir.take_loaded(&key) else { return Ok(()) };
         let view = log.view();
-        let is_current = head.generation == view.generation();
-        let is_needed = head.next_offset > view.checkpointed() && head.next_offset > view.log_start_offset();
+        let is_wanted = self.wanted.get(&key).is_none_or(|until| head.next_offset <= *until);
+        let is_current = head.generation == view.generation() && is_wanted;
+        // What was compacted had been flushed, though a rotten recovery point may not say so, and is not as it was written.
+        let flushed = view.checkpointed().max(self.log_dir.cleaned_offset(&view).unwrap_or(0));
+        let is_needed = head.next_offset > flushed && head.next_offset > view.log_start_offset();
         if is_current && is_needed {
             // The file is needed until segments are flushed so far, whatever becomes of the frame.
             let (offset, generation) = (head.next_offset, view.generation());

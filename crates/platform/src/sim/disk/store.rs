@@ -34,6 +34,8 @@ pub(super) struct Store {
     names: NameOrder,
     next_inode: InodeId,
     handles: BTreeMap<InodeId, u64>,
+    /// Files that the processes of now read or wrote: what they see of them is in memory.
+    warm: BTreeSet<InodeId>,
     unlinked: usize,
 }
 
@@ -139,12 +141,13 @@ impl Store {
             names,
             next_inode: ROOT + 1,
             handles: BTreeMap::new(),
+            warm: BTreeSet::new(),
             unlinked: 0,
         }
     }
 
     pub(super) fn without_locks(&self) -> Self {
-        Self { locks: BTreeMap::new(), handles: BTreeMap::new(), ..self.clone() }
+        Self { locks: BTreeMap::new(), handles: BTreeMap::new(), warm: BTreeSet::new(), ..self.clone() }
     }
 
     pub(super) fn lookup(&self, path: &Path) -> Result<InodeId, Errno> {
@@ -194,6 +197,28 @@ impl Store {
     pub(super) fn file_at(&mut self, path: &Path) -> Result<&mut FileBody, Errno> {
         let inode = self.lookup(path)?;
         self.file(inode)
+    }
+
+    /// Turns bits of a durable byte over. Who reads sees it at once, unless the file is in memory. Whether there is such a
+    /// byte.
+    pub(super) fn rot(&mut self, path: &Path, at: usize, mask: u8) -> Result<bool, Errno> {
+        let inode = self.lookup(path)?;
+        let is_cold = !self.warm.contains(&inode);
+        let file = self.file(inode)?;
+        let Some(durable) = file.durable.get_mut(at) else { return Ok(false) };
+        let before = std::mem::replace(durable, *durable ^ mask);
+        if let Some(seen) = file.current.get_mut(at).filter(|seen| is_cold && **seen == before) {
+            *seen ^= mask;
+        }
+        Ok(true)
+    }
+
+    /// The durable bytes of a file.
+    pub(super) fn durable(&self, path: &Path) -> Result<&[u8], Errno> {
+        match self.inodes.get(&self.lookup(path)?) {
+            Some(Inode::File(file)) => Ok(&file.durable),
+            _ => Err(Errno::ISDIR),
+        }
     }
 
     fn link(&mut self, dir: InodeId, name: String, body: Inode) -> Result<InodeId, Errno> {
@@ -348,6 +373,7 @@ impl Store {
     }
 
     pub(super) fn read(&mut self, inode: InodeId, position: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.warm.insert(inode);
         let current = &self.file(inode)?.current;
         let start = usize::try_from(position).map_or(current.len(), |p| p.min(current.len()));
         let count = buffer.len().min(current.len() - start);
@@ -366,6 +392,7 @@ impl Store {
             let position = usize::try_from(position).map_err(|_| Errno::FBIG)?;
             let bytes = bytes[..fits].to_vec();
             self.file(inode)?.change(Change::Write { position, bytes });
+            self.warm.insert(inode);
         }
         Ok(fits)
     }
@@ -385,6 +412,7 @@ impl Store {
         // Growing makes a hole, which takes no space: a full disk is met when the hole is written.
         let len = usize::try_from(len).map_err(|_| Errno::FBIG)?;
         self.file(inode)?.change(Change::Resize(len));
+        self.warm.insert(inode);
         Ok(())
     }
 
@@ -462,6 +490,7 @@ impl Store {
     pub(super) fn handles_lost(&mut self) {
         self.handles.clear();
         self.locks.clear();
+        self.warm.clear();
     }
 
     /// Gives the bytes of files back that no name, no pending change and no open file can reach any more.
