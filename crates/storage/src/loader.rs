@@ -23,6 +23,7 @@ use crate::layout::{
 use crate::log::{LoadedLog, UnifiedLog};
 use crate::log_config::LogConfig;
 use crate::marker_files::{decode_generation, decode_partition_metadata, is_torn_partition_metadata};
+use crate::mutant::mutant;
 use crate::producer_state::ProducerState;
 use crate::proof::{Ledger, LogProof, PROOF_FILE, ProofEntry, ProofIdentity, ProofKind, proof_entries};
 use crate::recovery_report::{Cut, RecoveryReport};
@@ -420,7 +421,7 @@ impl Loader<'_, '_> {
             }
             _ => self.end.offset,
         };
-        if from_offset < flushed || self.is_clean {
+        if (from_offset < flushed || self.is_clean) && !mutant!(CutBelowProvenEnd) {
             let path = segment_path(&self.dir, base, LOG_SUFFIX);
             let place = format!("at offset {from_offset} (file {}, position {size}) {bad}", path.display());
             let promise = match from_offset >= flushed {
@@ -491,7 +492,7 @@ impl Loader<'_, '_> {
             Some(last) => !self.is_disproved(last.base_offset(), last.size() - 1)?,
             None => end >= flushed,
         };
-        if is_sound {
+        if is_sound || mutant!(CutBelowProvenEnd) {
             return Ok(());
         }
         Err(self.damaged(format!("it ends at offset {end}, and everything up to {flushed} had been flushed")))

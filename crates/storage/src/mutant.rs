@@ -88,6 +88,12 @@ mutants! {
     FirstGroupNotMissed,
     /// A group that is missing in the middle is not missed.
     GapNotMissed,
+    /// A start cuts at the first bad checksum, although all of it had been flushed and is proven.
+    CutBelowProvenEnd,
+    /// What an earlier process wrote is read without a look at its proof.
+    ProofNotChecked,
+    /// That a damaged log lacks something which only the write-ahead log tells is forgotten at the next start.
+    MissingNotRemembered,
 }
 
 #[cfg(feature = "mutants")]

@@ -15,6 +15,7 @@ use crate::log::UnifiedLog;
 use crate::marker_files::{
     decode_generation, decode_partition_metadata, is_rotten_partition_metadata, is_rotten_topic_id,
 };
+use crate::mutant::mutant;
 use crate::view::{LogView, Missing, remember_missing};
 
 /// A log that was damaged before the write-ahead log was read.
@@ -162,6 +163,9 @@ impl LogDir {
     /// # Errors
     /// The disk's.
     pub(crate) fn remember_missing(&self, key: &LogKey, missing: &Missing) -> Result<(), StorageError> {
+        if mutant!(MissingNotRemembered) {
+            return Ok(());
+        }
         let disk = self.directory.disk().as_ref();
         Ok(remember_missing(disk, &self.dir_of(key), missing, self.directory.wall_ms())?)
     }
