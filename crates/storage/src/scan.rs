@@ -74,7 +74,7 @@ pub enum BadBatch {
         /// The offset after their last batch.
         end_offset: i64,
     },
-    /// The marker aborts a transaction that no `.txnindex` calls aborted.
+    /// The marker of a transaction says something else than the `.txnindex` files.
     UnknownAbort,
 }
 
