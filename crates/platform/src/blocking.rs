@@ -21,6 +21,30 @@ enum Pool {
     Sim(SimBlocking),
 }
 
+/// A call that was begun by [`Blocking::ahead`]. If it is let go its value is lost.
+pub struct Ahead<T>(AheadCall<T>);
+
+enum AheadCall<T> {
+    Begun(std::thread::JoinHandle<T>),
+    /// Made when the value is taken, so that the order of calls is always the same.
+    Later(Box<dyn FnOnce() -> T + Send>),
+}
+
+impl<T> Ahead<T> {
+    /// Waits for the value.
+    ///
+    /// # Panics
+    /// If the call panics, with its payload.
+    pub fn take(self) -> T {
+        match self.0 {
+            AheadCall::Begun(thread) => {
+                thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+            }
+            AheadCall::Later(call) => call(),
+        }
+    }
+}
+
 impl Blocking {
     /// Threads used by [`crate::Platform::os`]: enough to keep one disk's queue busy, few enough to stay small.
     pub const DEFAULT_THREADS: usize = 8;
@@ -68,6 +92,18 @@ impl Blocking {
             }
         });
         results.into_iter().map(|result| result.expect("every item was worked on")).collect()
+    }
+
+    /// Begins a call whose value is needed later: on the real machine on a thread of its own. Blocks only in
+    /// [`Ahead::take`]; the caller is a blocking call itself and bounds how many there are.
+    ///
+    /// # Panics
+    /// If the system has no thread left.
+    pub fn ahead<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Ahead<T> {
+        Ahead(match &self.pool {
+            Pool::Sim(_) => AheadCall::Later(Box::new(call)),
+            Pool::Threads { .. } => AheadCall::Begun(std::thread::spawn(call)),
+        })
     }
 
     /// Waits until no call is under way, those of callers that were cancelled included.

@@ -146,10 +146,10 @@ pub trait File: Send + Sync {
     /// A read by way of the descriptor has failed: to be told by who made it, for files whose reads are watched.
     fn read_failed(&self, _error: &io::Error) {}
 
-    /// Has later reads see what is on the disk, except for what is still waiting to be written there. After a failed
-    /// [`File::sync_data`], of this process or of one before, the page cache may hold what never reached the disk and
-    /// call it written; who is to trust a file after a stop that was not clean reads it so.
-    fn forget_cached(&self) -> io::Result<()>;
+    /// Has later reads of what is behind `from` see what is on the disk, except for what is still waiting to be written
+    /// there. After a failed [`File::sync_data`], of this process or of one before, the page cache may hold what never
+    /// reached the disk and call it written; who is to trust a file after a stop that was not clean reads it so.
+    fn forget_cached(&self, from: u64) -> io::Result<()>;
 
     /// Writes all of `bytes` at `position`.
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {

@@ -13,7 +13,7 @@ pub mod sim;
 
 use std::sync::Arc;
 
-pub use blocking::Blocking;
+pub use blocking::{Ahead, Blocking};
 pub use clock::Clock;
 pub use disk::{DIRECT_BLOCK_BYTES, DirEntry, Disk, DiskLock, DiskSpace, File, OpenMode, OsDisk, PathError};
 pub use net::{BindOptions, DetachedStream, Listener, Net, OsNet, Stream};

@@ -355,8 +355,8 @@ impl File for WatchedFile {
         self.file.reserve(len)
     }
 
-    fn forget_cached(&self) -> io::Result<()> {
-        self.file.forget_cached()
+    fn forget_cached(&self, from: u64) -> io::Result<()> {
+        self.file.forget_cached(from)
     }
 
     fn fd(&self) -> Option<BorrowedFd<'_>> {

@@ -282,6 +282,7 @@ impl Loader<'_, '_> {
         // A snapshot beyond may be of a branch that was cut; but the one a log starts with was flushed before the batches
         // it stands for went.
         let producers_from = self.load_snapshot(trusted.max(first))?.unwrap_or(first);
+        let producers_from = self.skip_without_producers(&bases, producers_from)?;
         let scan_from = if epochs_are_lost { first } else { producers_from.min(trusted) };
         self.end.offset = first;
         for (number, base) in bases.iter().copied().enumerate() {

@@ -31,6 +31,8 @@ const VERSION: u32 = 1;
 const KIND_RUN: u8 = 1;
 const KIND_SEAL: u8 = 2;
 const KIND_SWAP: u8 = 3;
+/// In the second byte of an entry.
+const WITHOUT_PRODUCERS: u8 = 1;
 /// Bytes of an entry that its checksum covers.
 const COVERED_BYTES: usize = PROOF_SLOT_BYTES - 4;
 /// Bytes at the front of a batch that its own checksum leaves out, that checksum included.
@@ -77,6 +79,8 @@ pub struct ProofEntry {
     pub crc: u32,
     /// Leader epoch of the last batch.
     pub last_epoch: i32,
+    /// Whether it is known that no batch has a producer id.
+    pub without_producers: bool,
 }
 
 /// What a slot of the file after its header holds.
@@ -125,6 +129,7 @@ impl ProofEntry {
             ProofKind::Seal => KIND_SEAL,
             ProofKind::Swap => KIND_SWAP,
         };
+        slot[1] = if self.without_producers { WITHOUT_PRODUCERS } else { 0 };
         slot[4..8].copy_from_slice(&self.content.to_be_bytes());
         slot[8..16].copy_from_slice(&self.base_offset.to_be_bytes());
         slot[16..24].copy_from_slice(&self.end_offset.to_be_bytes());
@@ -157,6 +162,7 @@ impl ProofEntry {
             to: be_u32(slot, 28),
             crc: be_u32(slot, 32),
             last_epoch: be_u32(slot, 36) as i32,
+            without_producers: slot[1] & WITHOUT_PRODUCERS != 0,
         };
         let is_possible = entry.from < entry.to && entry.end_offset > entry.base_offset;
         if be_u32(slot, COVERED_BYTES) == crc && is_possible {

@@ -193,7 +193,7 @@ pub(crate) fn mend_tail(
     };
     if !mutant!(PageCacheTrusted) {
         // The last process may have ended because a flush of it had failed.
-        file.forget_cached()?;
+        file.forget_cached(0)?;
     }
     let mut bytes = vec![0; TAIL_BYTES as usize];
     let count = file.read_full_at(&mut bytes, 0)?;
@@ -240,7 +240,7 @@ pub(crate) fn mend_tail(
 fn mend(disk: &dyn Disk, path: &Path, len: u64, frame: &TailFrame<'_>) -> io::Result<Option<u64>> {
     let file = disk.open(path, OpenMode::ReadWrite)?;
     if !mutant!(PageCacheTrusted) {
-        file.forget_cached()?;
+        file.forget_cached(0)?;
     }
     let mut there = vec![0; frame.bytes.len()];
     let count = file.read_full_at(&mut there, frame.place.position)?;

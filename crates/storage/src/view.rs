@@ -433,6 +433,39 @@ impl LogView {
         Ok(position)
     }
 
+    /// Whether the `len` bytes from where a reader of `offset` would begin are the batches before `next_offset`, as
+    /// `is_expected` says of them. Whoever knows what should be there need not look for where batches end. The bytes are
+    /// left in `scratch`.
+    ///
+    /// # Errors
+    /// As [`LogView::read`].
+    pub(crate) fn holds(
+        &self,
+        (offset, next_offset): (i64, i64),
+        len: usize,
+        scratch: &mut Vec<u8>,
+        is_expected: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<bool, ReadError> {
+        scratch.clear();
+        let segments = self.segments.load();
+        let holder = segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
+        let segment = &segments[holder];
+        let fault = |fault| self.fault(segment, offset, fault);
+        let Some(position) = self.start_of(segment, offset).map_err(fault)? else { return Ok(false) };
+        let end = position + len as u64;
+        if end > segment.size() {
+            return Ok(false);
+        }
+        let file = segment.file(&self.directory, false).map_err(|error| fault(error.into()))?;
+        let slice = FetchSlice { file, position, len, next_offset };
+        slice.read_into(scratch).map_err(|error| fault(error.into()))?;
+        if !is_expected(scratch) {
+            return Ok(false);
+        }
+        self.positions.lock().note_read(segment.place(), next_offset, end);
+        Ok(true)
+    }
+
     /// Bytes of the batches from `offset` on, which is where one begins, or the log end.
     ///
     /// # Errors

@@ -19,18 +19,20 @@ use crate::error::StorageError;
 use crate::mutant::mutant;
 use crate::view::LogView;
 
+mod block_reader;
 mod frame;
 mod group;
 mod replay;
 mod ring;
 mod ticket;
 
+pub(crate) use block_reader::BlockReader;
 pub(crate) use frame::{BLOCK_BYTES, FileHead, FrameHead, FrameKind, ReadGroup, encode_reference};
 #[cfg(test)]
 pub(crate) use frame::{FRAME_HEAD_BYTES, FileUse, GROUP_HEAD_BYTES, GroupHead, finish_group};
 use group::{End, Group};
 pub use replay::WalReplay;
-pub(crate) use replay::{BlockReader, FoundWal, bring_back, replay};
+pub(crate) use replay::{FoundWal, bring_back, replay};
 use ring::{Place, Ring};
 pub use ticket::WalTicket;
 

@@ -17,6 +17,9 @@ pub struct OsDisk;
 /// Slices handed to one `pwritev`: the kernel's limit (`IOV_MAX`).
 const MAX_SLICES: usize = 1024;
 
+/// The largest page of any machine we run on.
+const PAGE_BYTES_MAX: u64 = 64 << 10;
+
 /// A process id is at most 10 digits; a lock file that holds more is not ours.
 const MAX_PID_BYTES: u64 = 32;
 
@@ -274,8 +277,10 @@ impl File for OsFile {
         }
     }
 
-    fn forget_cached(&self) -> io::Result<()> {
-        let forgotten = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+    fn forget_cached(&self, from: u64) -> io::Result<()> {
+        // The kernel passes over a page of which only a part is meant.
+        let from = from / PAGE_BYTES_MAX * PAGE_BYTES_MAX;
+        let forgotten = rustix::fs::fadvise(&self.file, from, None, rustix::fs::Advice::DontNeed);
         forgotten.map_err(|e| PathError::wrap("drop cached pages of", &self.path, e.into()))
     }
 

@@ -524,14 +524,14 @@ impl File for SimFile {
         Ok(())
     }
 
-    fn forget_cached(&self) -> io::Result<()> {
+    fn forget_cached(&self, from: u64) -> io::Result<()> {
         self.act(
             DiskAction::Read,
-            || "from the disk".to_owned(),
+            || format!("from the disk, behind {from}"),
             |state, fault| match fault {
                 Some(errno) => Err(errno),
                 None => {
-                    state.store.file(self.inode)?.forget_cached();
+                    state.store.file(self.inode)?.forget_cached(from);
                     Ok(())
                 }
             },

@@ -229,6 +229,7 @@ fn a_proof_finds_what_nothing_else_does_and_brings_it_back() {
         to: bytes.len() as u32,
         crc: crc32c::crc32c(&bytes),
         last_epoch: 0,
+        without_producers: false,
     };
     let file = [identity.encode(), entry.encode()].concat();
     home.platform.disk.write_atomic(&home.log_path(PROOF_FILE), &file).expect("written");

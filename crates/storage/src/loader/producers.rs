@@ -10,6 +10,7 @@ use crate::error::StorageError;
 use crate::layout::{SNAPSHOT_SUFFIX, segment_path};
 use crate::mutant::mutant;
 use crate::producer_state::{ProducerState, end_txn_marker, snapshot};
+use crate::proof::ProofKind;
 use crate::scan::FoundBatch;
 use crate::segment::SegmentFault;
 use crate::view::LogView;
@@ -35,6 +36,29 @@ impl Loader<'_, '_> {
             }
         }
         Ok(None)
+    }
+
+    /// The first offset from `from` on whose batch may have a producer: what the proof calls free of them need not be read.
+    pub(super) fn skip_without_producers(&self, bases: &[i64], from: i64) -> Result<i64, StorageError> {
+        let holder = bases.partition_point(|base| *base <= from).checked_sub(1);
+        let Some(base) = holder.map(|number| bases[number]).filter(|_| !self.is_clean && self.is_ours())
+        else {
+            return Ok(from);
+        };
+        let entries = self.proof.read(self.disk(), &self.dir, base)?;
+        if entries.iter().any(|entry| entry.content != 0 || entry.kind == ProofKind::Swap) {
+            return Ok(from);
+        }
+        let (mut covered_to, mut offset) = (0, from);
+        for run in entries.iter().filter(|entry| entry.kind == ProofKind::Run) {
+            let has_news = run.end_offset > offset;
+            if run.from > covered_to || has_news && !run.without_producers {
+                break;
+            }
+            offset = offset.max(run.end_offset);
+            covered_to = covered_to.max(run.to);
+        }
+        Ok(offset)
     }
 
     /// Writes the snapshot at the beginning of a segment anew: the one that is there may be torn, or of a branch that was

@@ -12,7 +12,7 @@ use crate::error::StorageError;
 use crate::index::{IndexEntry, IndexTable, OffsetEntry, TimeEntry, rising_prefix};
 use crate::layout::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, segment_path};
 use crate::mutant::mutant;
-use crate::scan::{BadBatch, BatchScan, FoundBatch, Step};
+use crate::scan::{BadBatch, BatchScan, FoundBatch, SMALL_WINDOW_BYTES, Step};
 use crate::segment::{LargestTimestamp, MaxTimestamp};
 
 /// What a pass over a segment found.
@@ -59,11 +59,11 @@ pub(super) fn scan_segment(
 ) -> Result<SegmentScan, StorageError> {
     let len = loader.files.logs[&plan.base];
     let file = loader.disk().open(&segment_path(&loader.dir, plan.base, LOG_SUFFIX), OpenMode::Read)?;
-    if !loader.is_clean && !mutant!(PageCacheTrusted) {
-        // The last process may have ended because a flush had failed.
-        file.forget_cached()?;
-    }
     let entries = read_entries(loader, plan.base)?;
+    if !loader.is_clean && !mutant!(PageCacheTrusted) {
+        // The last process may have ended because a flush had failed. What the recovery point covers was flushed before.
+        file.forget_cached(flushed_bytes(file.as_ref(), plan, &entries, len)?)?;
+    }
     let start = match choose_start(loader, file.as_ref(), plan, &entries, len, window)? {
         Some(start) => start,
         None => start_at_front(plan, &entries),
@@ -92,6 +92,17 @@ fn is_whole(rising: &[TimeEntry], len_bytes: usize, is_there: bool) -> bool {
     is_there && rising.len() * TimeEntry::BYTES == len_bytes
 }
 
+/// A position before which everything lies below the recovery point, as an index entry tells and a batch confirms; most of
+/// the flushed bytes, or none.
+fn flushed_bytes(file: &dyn File, plan: &ScanPlan, entries: &Entries, len: u64) -> Result<u64, StorageError> {
+    let relative = u32::try_from(plan.trusted.saturating_sub(plan.base).max(0)).unwrap_or(u32::MAX);
+    let below = entries.offsets.partition_point(|entry| entry.relative_offset < relative);
+    let Some(hint) = entries.offsets[..below].last() else { return Ok(0) };
+    let mut window = [0; SMALL_WINDOW_BYTES];
+    let found = find_batch(file, plan, *hint, hint.relative_offset, len, &mut window)?;
+    Ok(found.map_or(0, |batch| batch.position))
+}
+
 fn start_at_front(plan: &ScanPlan, entries: &Entries) -> Start {
     Start {
         position: 0,
@@ -115,6 +126,7 @@ fn choose_start(
     let Some(hint) = entries.offsets[..offsets].last().copied().filter(|hint| hint.position > 0) else {
         return Ok(None);
     };
+    let window = first_of(window);
     let is_confirmed = mutant!(IndexTrusted) && u64::from(hint.position) <= len;
     if !is_confirmed && find_batch(file, plan, hint, hint.relative_offset, len, window)?.is_none() {
         return Ok(None);
@@ -171,6 +183,12 @@ fn known_largest(
     Ok(Some(LargestTimestamp::unknown(plan.base, before, false)))
 }
 
+/// As much of the window as a look at a few headers takes.
+fn first_of(window: &mut [u8]) -> &mut [u8] {
+    let len = window.len().min(SMALL_WINDOW_BYTES);
+    &mut window[..len]
+}
+
 /// The batch that ends with this offset, looked for from an index entry on.
 fn find_batch(
     file: &dyn File,
@@ -204,7 +222,7 @@ fn run(
     len: u64,
     window: &mut [u8],
 ) -> Result<SegmentScan, StorageError> {
-    let first_timestamp = match BatchScan::new(file, window, 0, len).step()? {
+    let first_timestamp = match BatchScan::new(file, first_of(window), 0, len).step()? {
         Step::Batch(batch) => Some(batch.header.max_timestamp),
         _ => None,
     };

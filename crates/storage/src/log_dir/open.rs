@@ -76,7 +76,7 @@ pub(super) fn open(
     let cleaned = opener.read_checkpoint(CLEANER_CHECKPOINT, &entries, &mut checkpoints.cleaned)?;
     opener.open_logs(&entries, &offsets)?;
     opener.take_cleaned(cleaned);
-    let Opener { directory, state, mut report, .. } = opener;
+    let Opener { directory, blocking, state, mut report, .. } = opener;
     let log_dir = LogDir {
         directory,
         meta,
@@ -84,7 +84,7 @@ pub(super) fn open(
         checkpoints: Mutex::new(checkpoints),
         _lock: lock,
     };
-    open_wal(&log_dir, config, found, now_ms, &mut report)?;
+    open_wal(&log_dir, config, found, &blocking, now_ms, &mut report)?;
     Ok((log_dir, report))
 }
 
@@ -93,13 +93,14 @@ fn open_wal(
     log_dir: &LogDir,
     config: &LogDirConfig,
     mut found: FoundWal,
+    blocking: &Blocking,
     now_ms: i64,
     report: &mut RecoveryReport,
 ) -> Result<(), StorageError> {
     let directory = &log_dir.directory;
     let id = log_dir.id().0;
     if report.clean {
-        bring_back(log_dir, id, now_ms)?;
+        bring_back(log_dir, id, blocking, now_ms)?;
         report.damaged = log_dir.damaged_logs();
         found.remove(directory)?;
         directory.set_wal(Wal::new(directory.path(), id, config.wal));
@@ -107,8 +108,8 @@ fn open_wal(
     }
     found.set_aside_unreadable(directory)?;
     config.progress.begin_wal(found.bytes());
-    let (wal, replay) = replay(log_dir, found, id, config, now_ms)?;
-    bring_back(log_dir, id, now_ms)?;
+    let (wal, replay) = replay(log_dir, found, id, config, blocking, now_ms)?;
+    bring_back(log_dir, id, blocking, now_ms)?;
     directory.set_wal(wal);
     report.damaged = log_dir.damaged_logs();
     report.wal = replay;

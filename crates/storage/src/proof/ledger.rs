@@ -21,6 +21,8 @@ pub(crate) struct Ledger {
     crc: u32,
     end_offset: i64,
     last_epoch: i32,
+    /// Whether no batch of the open stretch has a producer id.
+    without_producers: bool,
     /// Of `0..from`, if it is known.
     whole: Option<u32>,
     /// How far entries were handed out.
@@ -43,6 +45,7 @@ impl Ledger {
             crc: 0,
             end_offset: base_offset,
             last_epoch: -1,
+            without_producers: true,
             whole: (from == 0).then_some(0),
             handed_to: from,
             done: Vec::new(),
@@ -101,6 +104,7 @@ impl Ledger {
         self.to = to;
         self.end_offset = header.next_offset();
         self.last_epoch = header.partition_leader_epoch;
+        self.without_producers &= !header.has_producer_id();
         if self.to - self.from >= RUN_BYTES {
             self.close_run();
         }
@@ -139,6 +143,7 @@ impl Ledger {
         self.whole = self.whole.map(|whole| combine(whole, run.crc, run.size_bytes()));
         self.from = self.to;
         self.crc = 0;
+        self.without_producers = true;
         self.handed_to = self.to;
         self.done.push(run);
     }
@@ -152,6 +157,8 @@ impl Ledger {
 
     fn entry(&self, kind: ProofKind, from: u32, crc: u32) -> ProofEntry {
         let Self { base_offset, end_offset, to, last_epoch, .. } = *self;
-        ProofEntry { kind, content: 0, base_offset, end_offset, from, to, crc, last_epoch }
+        // Of a whole segment nobody asks.
+        let without_producers = kind == ProofKind::Run && self.without_producers;
+        ProofEntry { kind, content: 0, base_offset, end_offset, from, to, crc, last_epoch, without_producers }
     }
 }

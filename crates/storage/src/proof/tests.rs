@@ -8,7 +8,17 @@ const IDENTITY: ProofIdentity = ProofIdentity { topic_id: [7; 16], partition: 3 
 
 fn entry(base_offset: i64, from: u32, to: u32) -> ProofEntry {
     let end_offset = base_offset + i64::from(to);
-    ProofEntry { kind: ProofKind::Run, content: 0, base_offset, end_offset, from, to, crc: 5, last_epoch: 2 }
+    ProofEntry {
+        kind: ProofKind::Run,
+        content: 0,
+        base_offset,
+        end_offset,
+        from,
+        to,
+        crc: 5,
+        last_epoch: 2,
+        without_producers: from.is_multiple_of(2),
+    }
 }
 
 fn file(entries: &[ProofEntry]) -> Vec<u8> {
@@ -112,6 +122,36 @@ fn a_ledger_tells_the_truth() {
         }
     }
     assert_eq!(covered as usize, bytes.len());
+}
+
+#[test]
+fn a_stretch_says_whether_it_has_producers() {
+    let mut ledger = Ledger::start(0, 0);
+    let mut offset = 0;
+    let mut note = |ledger: &mut Ledger, producer_id: i64| {
+        let settings = BatchSettings { producer_id, ..BatchSettings::default() };
+        let mut builder = BatchBuilder::new(settings);
+        builder.append(None, Some(&[1; 700_000]), &[], 1).expect("the record fits");
+        let batch = builder.build().expect("the batch is built");
+        let header = batch.first_chunk().expect("a batch has a header");
+        let header = records::BatchHeader::parse(&stamp(header, offset, 4)).expect("a header");
+        offset += 1;
+        ledger.note(&header);
+    };
+    // Two batches make a stretch.
+    let known = |ledger: &mut Ledger| -> Vec<bool> {
+        ledger.take_news().iter().map(|entry| entry.without_producers).collect()
+    };
+    note(&mut ledger, -1);
+    assert_eq!(known(&mut ledger), [true]);
+    note(&mut ledger, 7);
+    assert_eq!(known(&mut ledger), [false], "the stretch has gone on");
+    note(&mut ledger, -1);
+    assert_eq!(known(&mut ledger), [true], "another one");
+    note(&mut ledger, -1);
+    note(&mut ledger, 7);
+    ledger.seal();
+    assert_eq!(known(&mut ledger), [true, false, false], "a seal says nothing of it");
 }
 
 #[test]

@@ -44,6 +44,73 @@ fn a_killed_process_loses_nothing() {
     check(&log.view(), 12);
 }
 
+/// The log of [`stopped`] after a kill, with a bit of the second of six flushed batches changed; the third is made by
+/// `third`.
+fn stopped_and_rotten(home: &Home, third: &[u8]) {
+    let (dir, _) = home.open_with(small(1 << 20));
+    let mut log = create(&dir, small(1 << 20));
+    fill(&mut log, 0, 2);
+    append(&mut log, third);
+    fill(&mut log, 3, 3);
+    log.flush_now().expect("flushed");
+    dir.checkpoint().expect("written");
+    fill(&mut log, 6, 4);
+    drop((dir, log));
+    let path = home.log_path(FIRST);
+    let mut bytes = fs::read(&path).expect("the segment is there");
+    let one = batch(&["value-00000"]).len();
+    bytes[2 * one - 3] ^= 1;
+    fs::write(path, bytes).expect("written");
+}
+
+#[test]
+fn what_is_flushed_and_has_no_producer_is_left_to_its_reader() {
+    let home = Home::new();
+    stopped_and_rotten(&home, &batch(&["value-00002"]));
+    let (_dir, report, mut log) = reopen(&home);
+    assert!(report.cuts.is_empty() && report.damaged.is_empty(), "{report:?}");
+    assert_eq!(report.scanned_bytes, 4 * batch(&["value-00000"]).len() as u64);
+    fill(&mut log, 10, 1);
+    let view = log.view();
+    assert_eq!(view.log_end_offset(), 11);
+    assert!(view.read(0, 1 << 20, 11, true).is_err(), "what is read is verified");
+    // Where a producer wrote, its batches are read by the start, and those before them too.
+    let home = Home::new();
+    stopped_and_rotten(&home, &idempotent(9, 0, 0, &["value-00002"]));
+    let (_dir, report) = home.open_with(small(1 << 20));
+    assert_eq!(report.damaged.len(), 1, "{report:?}");
+}
+
+#[test]
+fn producers_come_back_from_between_stretches_that_have_none() {
+    for stretches in 0..3 {
+        let home = Home::new();
+        let (dir, _) = home.open_with(small(1 << 20));
+        let mut log = create(&dir, small(1 << 20));
+        let flush = |log: &mut UnifiedLog| {
+            log.flush_now().expect("flushed");
+            dir.checkpoint().expect("written");
+        };
+        for _ in 0..stretches {
+            append(&mut log, &batch(&[&"x".repeat(600_000)]));
+            append(&mut log, &batch(&[&"y".repeat(300_000)]));
+            flush(&mut log);
+        }
+        let sent = idempotent(9, 0, 0, &["a", "b"]);
+        let first = append(&mut log, &sent);
+        flush(&mut log);
+        fill(&mut log, 0, 3);
+        flush(&mut log);
+        fill(&mut log, 3, 1);
+        drop((dir, log));
+        let (_dir, _, mut log) = reopen(&home);
+        let again = append(&mut log, &sent);
+        assert!(again.duplicate, "the producer is known after {stretches} stretches");
+        assert_eq!(again.first_offset, first.first_offset);
+        append(&mut log, &idempotent(9, 0, 2, &["c"]));
+    }
+}
+
 #[test]
 fn a_clean_stop_needs_no_scan_and_says_so_once() {
     let home = Home::new();

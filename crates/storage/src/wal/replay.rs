@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use platform::{File, OpenMode};
+use platform::{Blocking, File, OpenMode};
 use protocol::Uuid;
 use records::{BatchHeader, HEADER_BYTES};
 
 use super::Wal;
+use super::block_reader::BlockReader;
 use super::frame::{
-    BLOCK_BYTES, FileHead, FileUse, FrameHead, FrameKind, GROUP_HEAD_BYTES, GroupHead, LogEnd, ReadGroup,
-    decode_reference,
+    BLOCK_BYTES, FileHead, FrameHead, FrameKind, GroupHead, LogEnd, ReadGroup, decode_reference,
 };
 use super::group::End;
 use crate::directory::Directory;
@@ -25,11 +25,6 @@ use crate::log::UnifiedLog;
 use crate::log_dir::{LogDir, LogDirConfig, LogKey, OfflineLog};
 use crate::mutant::mutant;
 use crate::view::{LogView, Missing};
-
-/// The largest group: what a head may claim.
-const GROUP_BYTES_LIMIT: usize = 8 << 20;
-/// Bytes read at a time.
-const READ_BYTES: usize = 4 << 20;
 
 /// Stands for the number of a group that needs no proof by a later one; groups are counted from 1.
 const PROVEN_BY_ITSELF: u64 = 0;
@@ -88,7 +83,7 @@ impl FoundWal {
             let mut block = super::ticket::Aligned::zeros(BLOCK_BYTES);
             // The last process may have ended because a write of it had failed.
             if !mutant!(PageCacheTrusted) {
-                file.forget_cached()?;
+                file.forget_cached(0)?;
             }
             let count = file.read_full_at(block.bytes_mut(), 0)?;
             match FileHead::decode(&block.bytes()[..count]) {
@@ -225,6 +220,7 @@ pub(crate) fn replay(
     found: FoundWal,
     id: [u8; 16],
     config: &LogDirConfig,
+    blocking: &Blocking,
     now_ms: i64,
 ) -> Result<(Wal, WalReplay), StorageError> {
     let mut replay = Replay::new(log_dir, log_dir.logs_by_id(), log_dir.damaged_by_id(), now_ms);
@@ -232,7 +228,7 @@ pub(crate) fn replay(
     let FoundWal { mut files, .. } = found;
     let covered = covered_files(&files)?;
     for file in &mut files[covered..] {
-        replay.read_file(file)?;
+        replay.read_file(file, blocking)?;
         config.progress.wal_read(file.head.size);
     }
     replay.missing = replay.missing.split_off(&replay.needed_from);
@@ -270,7 +266,7 @@ pub(crate) fn replay(
 fn covered_files(files: &[FoundFile]) -> Result<usize, StorageError> {
     let mut firsts = Vec::with_capacity(files.len());
     for file in files {
-        let mut reader = BlockReader::with_buffer(Arc::clone(&file.file), file.head.size, BLOCK_BYTES);
+        let mut reader = BlockReader::with_steps(Arc::clone(&file.file), file.head.size, BLOCK_BYTES);
         let bytes = reader.group_at(BLOCK_BYTES as u64, file.head.of_use)?;
         firsts
             .push(bytes.and_then(|bytes| ReadGroup::decode(bytes, file.head.of_use)).map(|group| group.head));
@@ -297,7 +293,12 @@ fn retire(log_dir: &LogDir, files: Vec<FoundFile>) -> Result<(), StorageError> {
 ///
 /// # Errors
 /// The disk's.
-pub(crate) fn bring_back(log_dir: &LogDir, id: [u8; 16], now_ms: i64) -> Result<(), StorageError> {
+pub(crate) fn bring_back(
+    log_dir: &LogDir,
+    id: [u8; 16],
+    blocking: &Blocking,
+    now_ms: i64,
+) -> Result<(), StorageError> {
     let short = log_dir.short_logs();
     if short.is_empty() {
         return Ok(());
@@ -312,7 +313,7 @@ pub(crate) fn bring_back(log_dir: &LogDir, id: [u8; 16], now_ms: i64) -> Result<
     let aside = names.filter(|name| name.strip_suffix(CUT_SUFFIX).is_some_and(is_wal_file));
     let mut found = FoundWal::find(directory, id, aside)?;
     for file in &mut found.files {
-        replay.read_file(file)?;
+        replay.read_file(file, blocking)?;
     }
     for (key, until) in short {
         let Some(mut log) = log_dir.take_loaded(&key) else { continue };
@@ -363,10 +364,10 @@ impl<'a> Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn read_file(&mut self, file: &mut FoundFile) -> Result<(), StorageError> {
+    fn read_file(&mut self, file: &mut FoundFile, blocking: &Blocking) -> Result<(), StorageError> {
         // What a write left in the page cache of a file system without direct writes is durable from here on.
         file.file.sync_data()?;
-        let mut reader = BlockReader::new(Arc::clone(&file.file), file.head.size);
+        let mut reader = BlockReader::reading_ahead(Arc::clone(&file.file), file.head.size, blocking);
         let mut position = BLOCK_BYTES as u64;
         while position + BLOCK_BYTES as u64 <= file.head.size {
             let bytes = reader.group_at(position, file.head.of_use)?;
@@ -594,12 +595,36 @@ impl Replay<'_> {
         if head.next_offset > log.view().log_end_offset() {
             return Ok(false);
         }
+        if self.is_there(log, head, body.len(), |bytes| bytes == body)? {
+            return Ok(true);
+        }
         self.read_batches(log, head, body.len())?;
         if head.base_offset < log.view().log_start_offset() {
             // Records at its beginning were deleted, perhaps whole batches.
             return Ok(!self.scratch.is_empty() && body.ends_with(&self.scratch));
         }
         Ok(self.scratch == body)
+    }
+
+    /// Whether the log has just these bytes from a frame's offset on: the usual case, found with one read.
+    fn is_there(
+        &mut self,
+        log: &UnifiedLog,
+        head: &FrameHead,
+        len: usize,
+        is_right: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<bool, StorageError> {
+        let view = log.view();
+        if head.base_offset < view.log_start_offset() {
+            return Ok(false);
+        }
+        match view.holds((head.base_offset, head.next_offset), len, &mut self.scratch, is_right) {
+            Ok(holds) => Ok(holds),
+            Err(crate::ReadError::OffsetOutOfRange { .. }) => Ok(false),
+            // The longer way finds it again, and what to make of it.
+            Err(crate::ReadError::Storage(StorageError::Corrupt { .. })) => Ok(false),
+            Err(crate::ReadError::Storage(error)) => Err(error),
+        }
     }
 
     /// Reads `len` bytes of the log from the batch that starts at a frame's offset; nothing if there is none.
@@ -673,6 +698,9 @@ impl Replay<'_> {
         if head.next_offset > log.view().log_end_offset() {
             return Ok(false);
         }
+        if self.is_there(log, head, len, |bytes| crc32c::crc32c(bytes) == crc)? {
+            return Ok(true);
+        }
         self.read_batches(log, head, len)?;
         Ok(self.scratch.len() == len && crc32c::crc32c(&self.scratch) == crc)
     }
@@ -686,54 +714,4 @@ enum Applied {
     /// The log holds something else there.
     Differs,
     Damage(String),
-}
-
-/// Reads a file in large steps.
-pub(crate) struct BlockReader {
-    file: Arc<dyn File>,
-    size: u64,
-    buffer: super::ticket::Aligned,
-    at: u64,
-    filled: usize,
-}
-
-impl BlockReader {
-    pub(crate) fn new(file: Arc<dyn File>, size: u64) -> Self {
-        Self::with_buffer(file, size, READ_BYTES)
-    }
-
-    /// Reads so much at a time, or more for a large group.
-    fn with_buffer(file: Arc<dyn File>, size: u64, read_bytes: usize) -> Self {
-        let buffer = super::ticket::Aligned::zeros(read_bytes.min(size as usize).max(BLOCK_BYTES));
-        Self { file, size, buffer, at: 0, filled: 0 }
-    }
-
-    /// The bytes of what may be a group at this position; `None` if there is none.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub(crate) fn group_at(&mut self, position: u64, of_use: FileUse) -> Result<Option<&[u8]>, StorageError> {
-        let head = self.bytes_at(position, GROUP_HEAD_BYTES)?;
-        let Some(len) = head.and_then(|head| ReadGroup::claimed_bytes(head, of_use)) else {
-            return Ok(None);
-        };
-        if len > GROUP_BYTES_LIMIT || position + len as u64 > self.size {
-            return Ok(None);
-        }
-        self.bytes_at(position, len)
-    }
-
-    fn bytes_at(&mut self, position: u64, len: usize) -> Result<Option<&[u8]>, StorageError> {
-        let is_there = position >= self.at && position + len as u64 <= self.at + self.filled as u64;
-        if !is_there {
-            let wanted = len.next_multiple_of(BLOCK_BYTES);
-            if wanted > self.buffer.bytes().len() {
-                self.buffer = super::ticket::Aligned::zeros(wanted);
-            }
-            self.at = position;
-            self.filled = self.file.read_full_at(self.buffer.bytes_mut(), position)?;
-        }
-        let from = (position - self.at) as usize;
-        Ok(self.buffer.bytes()[..self.filled].get(from..from + len))
-    }
 }

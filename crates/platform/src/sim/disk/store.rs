@@ -96,14 +96,19 @@ impl FileBody {
         }
     }
 
-    /// Has readers see the durable bytes with what is still pending. The length is the kernel's own, and stays.
-    pub(super) fn forget_cached(&mut self) {
+    /// Has readers see the durable bytes with what is still pending, from the page of this position on. The length is the
+    /// kernel's own, and stays.
+    pub(super) fn forget_cached(&mut self, from: u64) {
+        const PAGE_BYTES: usize = 4096;
         let len = self.current.len();
+        let kept = usize::try_from(from).unwrap_or(usize::MAX) / PAGE_BYTES * PAGE_BYTES;
+        let kept = self.current[..kept.min(len)].to_vec();
         self.current.clone_from(&self.durable);
         for change in &self.pending {
             apply(&mut self.current, change);
         }
         self.current.resize(len, 0);
+        self.current[..kept.len()].copy_from_slice(&kept);
     }
 
     /// Changes the durable bytes too: damage is not undone by a crash.

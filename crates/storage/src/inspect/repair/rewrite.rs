@@ -251,6 +251,7 @@ impl Building {
             to: 0,
             crc: 0,
             last_epoch: 0,
+            without_producers: false,
         });
         (run.to, run.end_offset) = (end as u32, header.next_offset());
         run.last_epoch = header.partition_leader_epoch;

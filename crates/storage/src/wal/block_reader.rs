@@ -1,0 +1,153 @@
+//! Reading a file of the write-ahead log from its beginning to its end.
+//!
+//! Owns the buffers: large steps past the page cache, the next of which is on its way while the last is worked on. It
+//! knows where a group may begin and how long it says it is, never whether it is right.
+
+use std::io;
+use std::sync::Arc;
+
+use platform::{Ahead, Blocking, File};
+
+use super::frame::{BLOCK_BYTES, FileUse, GROUP_HEAD_BYTES, ReadGroup};
+use super::ticket::Aligned;
+use crate::error::StorageError;
+
+/// The largest group: what a head may claim.
+const GROUP_BYTES_LIMIT: usize = 8 << 20;
+/// Bytes read at a time.
+const READ_BYTES: usize = 4 << 20;
+/// Room before the bytes of a step for the end of the step before, where a group may begin that goes on here.
+const TAIL_BYTES: usize = 2 << 20;
+
+/// See the module's documentation.
+pub(crate) struct BlockReader {
+    file: Arc<dyn File>,
+    size: u64,
+    read_bytes: usize,
+    /// Who reads ahead, if anybody.
+    blocking: Option<Blocking>,
+    chunk: Chunk,
+    ahead: Option<Ahead<io::Result<Chunk>>>,
+    /// A buffer that is not in use.
+    spare: Option<Aligned>,
+}
+
+/// A piece of the file: the bytes `from..to` of the buffer, which lie at `at`.
+struct Chunk {
+    buffer: Aligned,
+    from: usize,
+    to: usize,
+    at: u64,
+}
+
+impl Chunk {
+    /// Reads a piece that begins at `at`, into the buffer behind the room for a tail.
+    fn read(file: &dyn File, mut buffer: Aligned, at: u64) -> io::Result<Chunk> {
+        let count = file.read_full_at(&mut buffer.bytes_mut()[TAIL_BYTES..], at)?;
+        Ok(Chunk { buffer, from: TAIL_BYTES, to: TAIL_BYTES + count, at })
+    }
+
+    fn end(&self) -> u64 {
+        self.at + (self.to - self.from) as u64
+    }
+
+    fn get(&self, position: u64, len: usize) -> Option<&[u8]> {
+        let skipped = usize::try_from(position.checked_sub(self.at)?).ok()?;
+        self.buffer.bytes()[self.from..self.to].get(skipped..skipped.checked_add(len)?)
+    }
+
+    /// Puts the bytes before this piece in front of it.
+    fn put_before(&mut self, tail: &[u8]) {
+        let from = self.from - tail.len();
+        self.buffer.bytes_mut()[from..self.from].copy_from_slice(tail);
+        self.from = from;
+        self.at -= tail.len() as u64;
+    }
+}
+
+impl BlockReader {
+    /// Reads by itself, when it has to.
+    pub(crate) fn new(file: Arc<dyn File>, size: u64) -> Self {
+        Self::with_steps(file, size, READ_BYTES)
+    }
+
+    /// Has the next bytes read while the last are worked on.
+    pub(super) fn reading_ahead(file: Arc<dyn File>, size: u64, blocking: &Blocking) -> Self {
+        Self { blocking: Some(blocking.clone()), ..Self::new(file, size) }
+    }
+
+    /// Reads so much at a time, or more for a large group.
+    pub(super) fn with_steps(file: Arc<dyn File>, size: u64, read_bytes: usize) -> Self {
+        let read_bytes = read_bytes.min(size as usize).next_multiple_of(BLOCK_BYTES);
+        let chunk = Chunk { buffer: Aligned::zeros(0), from: 0, to: 0, at: 0 };
+        Self { file, size, read_bytes, blocking: None, chunk, ahead: None, spare: None }
+    }
+
+    /// The bytes of what may be a group at this position; `None` if there is none.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn group_at(&mut self, position: u64, of_use: FileUse) -> Result<Option<&[u8]>, StorageError> {
+        let head = self.bytes_at(position, GROUP_HEAD_BYTES)?;
+        let Some(len) = head.and_then(|head| ReadGroup::claimed_bytes(head, of_use)) else {
+            return Ok(None);
+        };
+        if len > GROUP_BYTES_LIMIT || position + len as u64 > self.size {
+            return Ok(None);
+        }
+        Ok(self.bytes_at(position, len)?)
+    }
+
+    fn bytes_at(&mut self, position: u64, len: usize) -> io::Result<Option<&[u8]>> {
+        if self.chunk.get(position, len).is_none() {
+            self.go_on(position)?;
+            if self.chunk.get(position, len).is_none() {
+                self.read_from(position, len)?;
+            }
+        }
+        Ok(self.chunk.get(position, len))
+    }
+
+    /// Takes the piece that was read ahead, if it goes on where the last one ends.
+    fn go_on(&mut self, position: u64) -> io::Result<()> {
+        let Some(ahead) = self.ahead.take() else { return Ok(()) };
+        let end = self.chunk.end();
+        let tail_bytes = end.checked_sub(position).filter(|bytes| *bytes <= TAIL_BYTES as u64);
+        let Some(tail) = tail_bytes.and_then(|bytes| self.chunk.get(position, bytes as usize)) else {
+            return Ok(());
+        };
+        let mut next = ahead.take()?;
+        next.put_before(tail);
+        let last = std::mem::replace(&mut self.chunk, next);
+        self.spare = Some(last.buffer);
+        self.read_ahead();
+        Ok(())
+    }
+
+    fn read_from(&mut self, position: u64, len: usize) -> io::Result<()> {
+        let needed = TAIL_BYTES + self.read_bytes.max(len.next_multiple_of(BLOCK_BYTES));
+        let last = Chunk { buffer: Aligned::zeros(0), from: 0, to: 0, at: 0 };
+        let last = std::mem::replace(&mut self.chunk, last).buffer;
+        let fits = |buffer: &Aligned| buffer.bytes().len() >= needed;
+        let buffer = Some(last).filter(fits).unwrap_or_else(|| Aligned::zeros(needed));
+        self.chunk = Chunk::read(self.file.as_ref(), buffer, position)?;
+        self.read_ahead();
+        Ok(())
+    }
+
+    fn read_ahead(&mut self) {
+        let at = self.chunk.end();
+        let Some(blocking) = &self.blocking else { return };
+        if at >= self.size || !at.is_multiple_of(BLOCK_BYTES as u64) {
+            return;
+        }
+        let needed = TAIL_BYTES + self.read_bytes;
+        let spare = self.spare.take().filter(|buffer| buffer.bytes().len() >= needed);
+        let buffer = spare.unwrap_or_else(|| Aligned::zeros(needed));
+        let file = Arc::clone(&self.file);
+        self.ahead = Some(blocking.ahead(move || Chunk::read(file.as_ref(), buffer, at)));
+    }
+}
+
+#[cfg(test)]
+mod tests;
