@@ -462,7 +462,10 @@ impl LogView {
         if !is_expected(scratch) {
             return Ok(false);
         }
-        self.positions.lock().note_read(segment.place(), next_offset, end);
+        if next_offset < self.log_end_offset() {
+            // The end is known anyway, and most logs of a large node have not more than one batch to compare.
+            self.positions.lock().note_read(segment.place(), next_offset, end);
+        }
         Ok(true)
     }
 
