@@ -1,5 +1,6 @@
 //! Why the metadata log cannot be used, and what to do.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,6 +22,9 @@ pub enum MetadataLogError {
     /// A file beside the log.
     #[error("metadata log: {0}")]
     Io(Arc<std::io::Error>),
+    /// There is no space for a file beside the log.
+    #[error("metadata log: {0}; free some space there")]
+    NoSpace(Arc<std::io::Error>),
     /// There are logs and no metadata that could say whose they are.
     #[error(
         "there are logs ({example}, …) and no metadata log (__cluster_metadata-0) in log directory {path}: a new one would \
@@ -73,7 +77,9 @@ pub enum MetadataLogError {
 
 impl From<std::io::Error> for MetadataLogError {
     fn from(error: std::io::Error) -> Self {
-        MetadataLogError::Io(Arc::new(error))
+        let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        let named = if is_full { MetadataLogError::NoSpace } else { MetadataLogError::Io };
+        named(Arc::new(error))
     }
 }
 

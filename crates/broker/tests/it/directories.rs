@@ -627,6 +627,37 @@ async fn a_full_disk_holds_producers_off_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn without_a_byte_of_space_a_node_stops_and_loses_nothing() {
+    for is_killed in [false, true] {
+        let full = ("log.dir.full.percent", "100");
+        let mut f = failing_on(SimDisk::new(1), &[("log.dirs", "/data/a"), full]).await;
+        let topic = create_topic(&mut f.connection, "t", 2, &[]).await;
+        for partition in [0, 0, 0, 1] {
+            assert_eq!(f.produce(topic, partition).await, ErrorCode::NONE);
+        }
+        f.groups(topic).await;
+        f.disk.set_capacity_bytes(Some(0));
+        // There is room for some more in the write-ahead log, but not in a segment.
+        assert_eq!(f.produce(topic, 0).await, ErrorCode::NOT_ENOUGH_REPLICAS);
+        assert_eq!(f.fetch(18, topic, 0).await, (ErrorCode::NONE, 3), "consumers are served");
+        let end = async { if is_killed { f.node.kill().await } else { f.node.stop().await } };
+        tokio::time::timeout(PATIENCE, end).await.expect("the node ends");
+        f.disk.release_locks();
+        let why = f.node.try_launch().await.expect_err("a start has to write");
+        assert!(why.contains("free some"), "killed {is_killed}: {why}");
+        f.disk.set_capacity_bytes(None);
+        f.restart().await;
+        assert_eq!(f.fetch(18, topic, 0).await, (ErrorCode::NONE, 3), "killed {is_killed}");
+        assert_eq!(f.fetch(18, topic, 1).await, (ErrorCode::NONE, 1));
+        assert_eq!(f.produce(topic, 0).await, ErrorCode::NONE);
+        f.groups(topic).await;
+        f.node.stop().await;
+        f.restart().await;
+        assert_eq!(f.fetch(18, topic, 0).await, (ErrorCode::NONE, 4));
+    }
+}
+
+#[tokio::test]
 async fn a_move_out_of_or_into_a_failing_directory_ends() {
     for failed in ["/data/a/t-0", "/data/b/t-0."] {
         let apart = ("metadata.log.dir", "/data/metadata");

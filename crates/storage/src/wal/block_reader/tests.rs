@@ -1,3 +1,5 @@
+//! Groups across the steps of a reader.
+
 use platform::{OpenMode, Platform};
 
 use super::super::frame::{GroupHead, finish_group};
