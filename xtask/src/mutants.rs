@@ -1,15 +1,19 @@
-//! `cargo xtask mutants`: switches historic bugs of storage on, one after another, and sees that histories find them.
+//! `cargo xtask mutants`: switches historic bugs of storage on, one after another, and sees that histories find them; and
+//! those of the broker, in seeds of whole nodes.
 //!
-//! Owns the table of what was found by which invariant and what it cost. The bugs are `storage::mutant`'s, the hunt is
-//! `storage-sim`'s.
+//! Owns the table of what was found by which invariant and what it cost. The bugs are `storage::mutant`'s and
+//! `broker::mutant`'s, the hunts are `storage-sim`'s and a test of `sim`.
 
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sim::{StorageSim, build};
+use crate::tidy::repository_root;
 
 const USAGE: &str = "usage: cargo xtask mutants [--only NAME,NAME…] [--some N] [--seconds-each N] [--from SEED]\n\
     Looks for each mutant in fresh seeds for at most so many CPU seconds (600 unless told); fails if one is not found,\n\
-    or if the same seeds break something without any mutant. --some takes so many of them, others on each day";
+    or if the same seeds break something without any mutant. --some takes so many of them, others on each day.\n\
+    Without --only and --some the broker's are looked for as well";
 
 struct Asked {
     only: Vec<String>,
@@ -49,6 +53,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if let Some(row) = rows.iter().find(|row| row.lines.1 == 0 || row.lines.1 >= row.lines.0) {
         return Err(format!("mutants: the script that finds {} was not made shorter", row.mutant));
     }
+    // The shrinker's own test needs the mutants, too.
+    test(
+        "storage-sim",
+        &["--profile", "sim", "--test", "histories"],
+        "what_a_mutant_breaks_is_made_short_and_breaks_it_again",
+    )?;
+    if asked.only.is_empty() && asked.some.is_none() {
+        let name = "what_the_broker_once_did_wrong_is_found";
+        test("sim", &["--test", "whole_broker"], name)?;
+    }
     let histories = rows.iter().map(|row| row.histories).max().unwrap_or(0) + 1;
     let seeds = format!("{}..{}", asked.from, asked.from + histories.max(100));
     let (is_clean, said) = sim.output(&["--seeds", &seeds])?;
@@ -58,6 +72,22 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         ([], false) => Err("mutants: something is found without any of them, see above".to_owned()),
         (missed, _) => Err(format!("mutants: not found: {}", missed.join(", "))),
     }
+}
+
+/// Runs a test that is there only with the feature `mutants`.
+fn test(package: &str, options: &[&str], name: &str) -> Result<(), String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut test = Command::new(cargo);
+    test.args(["test", "--quiet", "--locked", "--package", package, "--features", "mutants"]).args(options);
+    test.args(["--", "--exact", name, "--nocapture"]).current_dir(repository_root());
+    let done = test.output().map_err(|error| format!("cargo test: {error}"))?;
+    let (said, told) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    if done.status.success() && said.contains("1 passed") {
+        told.lines().filter(|line| line.contains(": seed ")).for_each(|line| println!("{line}"));
+        println!("{name}: passed");
+        return Ok(());
+    }
+    Err(format!("mutants: {name} of {package} fails:\n{said}{told}"))
 }
 
 fn read(arguments: &[String]) -> Result<Asked, String> {

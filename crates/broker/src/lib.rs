@@ -28,6 +28,10 @@ mod log_directories;
 mod loggers;
 mod metadata_log;
 mod metrics_endpoint;
+#[cfg(not(feature = "mutants"))]
+mod mutant;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 mod mutation_ticket;
 mod node;
 mod offsets_partitions;

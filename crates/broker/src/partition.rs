@@ -21,6 +21,7 @@ use storage::{
 };
 use tokio::sync::oneshot;
 
+use crate::mutant::mutant;
 use crate::waiters::Waiters;
 
 mod moving;
@@ -91,7 +92,8 @@ impl State {
 }
 
 fn safe_end(view: &LogView, config: &LogConfig) -> i64 {
-    if config.durable { view.durable_end_offset() } else { view.log_end_offset() }
+    let is_durable = config.durable && !mutant!(HighWatermarkIsLogEnd);
+    if is_durable { view.durable_end_offset() } else { view.log_end_offset() }
 }
 
 /// A partition led by this node.

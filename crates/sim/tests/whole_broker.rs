@@ -143,3 +143,24 @@ fn an_idle_node_writes_nothing_and_hardly_wakes() {
     assert_eq!(writes, 0, "{}", run.trace.to_text());
     assert!(events <= IDLE_EVENTS_MAX * IDLE_MINUTES, "{events} events");
 }
+
+/// Historic bugs of the broker are found by some seed, and nothing is without them.
+#[cfg(feature = "mutants")]
+#[test]
+fn what_the_broker_once_did_wrong_is_found() {
+    use broker::mutant::{Mutant, switch_on};
+    for mutant in [Mutant::AcknowledgedBeforeCommit, Mutant::HighWatermarkIsLogEnd] {
+        let found = seeds(0..2_000).find_map(|seed| {
+            switch_on(Some(mutant));
+            let tried = try_out(seed, Plan::durable(&Rng::seeded(seed)));
+            switch_on(None);
+            match tried {
+                Ok((violations, _)) => Some((seed, violations.into_iter().next()?)),
+                Err(failure) => Some((seed, failure.to_string())),
+            }
+        });
+        let (seed, wrong) = found.unwrap_or_else(|| panic!("{mutant:?} is not found"));
+        eprintln!("{mutant:?}: seed {seed}: {wrong}");
+        must_pass(seed, Plan::durable(&Rng::seeded(seed)));
+    }
+}

@@ -141,6 +141,9 @@ impl Draw {
             }
             let line = self.line();
             self.lines.push(line);
+            if self.kinds.truncate && self.kinds.hold && self.below(30) == 0 {
+                self.another_branch();
+            }
             if self.kinds.rot && self.below(60) == 0 {
                 let line = self.one_rot(false);
                 self.lines.push(line);
@@ -169,6 +172,19 @@ impl Draw {
             true => Line::FaultAtStart { action, place, skip, times, errno },
             false => Line::Fault { action, place, skip, times, errno },
         });
+    }
+
+    /// A flush that was done before another leader's branch began, and of which the log hears when it has grown again.
+    fn another_branch(&mut self) {
+        let log = self.below(self.logs);
+        self.lines.push(Line::Prepare { log });
+        self.lines.push(Line::RunPrepared { log });
+        self.lines.push(Line::Truncate { log, records: self.spread(12) });
+        for _ in 0..1 + self.below(4) {
+            let line = self.produce(log);
+            self.lines.push(line);
+        }
+        self.lines.push(Line::Hear { log });
     }
 
     fn one_rot(&self, at_start: bool) -> Line {

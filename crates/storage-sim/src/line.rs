@@ -72,6 +72,8 @@ lines! {
     Prepare "prepare" { log }
     /// A prepared flush is done, and the log has not heard of it.
     RunPrepared "run-prepared" { log }
+    /// The log hears of the prepared flush that is done.
+    Hear "hear" { log }
     /// All that was appended is flushed.
     Flush "flush" { log }
     /// All segments of a directory are flushed, and files of the write-ahead log are freed.

@@ -75,6 +75,10 @@ pub(crate) struct Model {
     pub(crate) checkpointed: i64,
     /// Everything before this is in the write-ahead log, or was.
     pub(crate) logged: i64,
+    /// Where the log ended when this life began. The first groups of a life do not tell yet where logs ended before them.
+    pub(crate) began_at: i64,
+    /// Where the log was cut last: of what is before it, the write-ahead log's frames are void.
+    pub(crate) branch_from: i64,
     /// A group of the write-ahead log that is there says that everything before this was durable.
     pub(crate) proven: i64,
     /// Everything before this is there after a stop that leaves the power on.
@@ -106,6 +110,8 @@ impl Model {
             acked: 0,
             checkpointed: 0,
             logged: 0,
+            began_at: 0,
+            branch_from: 0,
             proven: 0,
             written: 0,
             start_kept: 0,
@@ -118,6 +124,11 @@ impl Model {
             next_value: 0,
             ghosts: BTreeSet::new(),
         }
+    }
+
+    /// How far the write-ahead log has what is not below the recovery point.
+    pub(crate) fn in_wal(&self) -> i64 {
+        if self.checkpointed < self.branch_from { self.checkpointed } else { self.logged }
     }
 
     /// Where the next batch begins.

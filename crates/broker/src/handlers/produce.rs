@@ -15,6 +15,7 @@ use records::{Batch, BatchError, BatchHeader, Compression, LEGACY_V0_OVERHEAD_BY
 use storage::AppendInfo;
 
 use crate::context::RequestContext;
+use crate::mutant::mutant;
 use crate::node::Node;
 use crate::partition::{Partition, PartitionError};
 use crate::partitions::TopicPartitions;
@@ -321,7 +322,9 @@ impl ParkedBatch {
         match self.acks {
             Acks::None => true,
             Acks::Leader => self.partition.safe_end_offset() >= self.end_offset,
-            Acks::All => self.partition.view().high_watermark() >= self.end_offset,
+            Acks::All => {
+                mutant!(AcknowledgedBeforeCommit) || self.partition.view().high_watermark() >= self.end_offset
+            }
         }
     }
 

@@ -150,7 +150,18 @@ impl Course {
         Ok(())
     }
 
+    /// Takes a log as a broker does: one that is damaged is offline alone.
     fn take_log(&mut self, number: u64, report: &RecoveryReport) -> Result<(), Wrong> {
+        match self.take_and_compare(number, report) {
+            Err(Wrong::Error(error)) if self.is_about_rot(&error) => {
+                self.outcome.damaged_logs += 1;
+                Ok(())
+            }
+            taken => taken,
+        }
+    }
+
+    fn take_and_compare(&mut self, number: u64, report: &RecoveryReport) -> Result<(), Wrong> {
         let now_ms = self.now_ms;
         let (is_rotten, promised) = (self.is_rotten(number), self.promised(number));
         let start_is_unsure = self.has_rotten(number, LOG_STARTS);
@@ -194,17 +205,8 @@ impl Course {
             }
         };
         let disk = (!has_rotten_bytes).then_some(&self.disk);
-        match compare(log, taken, disk, &self.dirs) {
-            // What is read is an error: nobody asks this log any more.
-            Err(Wrong::Error(error)) if self.is_about_rot(&error) => {
-                self.outcome.damaged_logs += 1;
-                Ok(())
-            }
-            compared => {
-                self.outcome.compared_records += compared?;
-                Ok(())
-            }
-        }
+        self.outcome.compared_records += compare(log, taken, disk, &self.dirs)?;
+        Ok(())
     }
 
     /// Closes everything as a node does that is told to stop. What goes wrong on the way makes the stop an unclean one.
@@ -302,6 +304,7 @@ impl Model {
         self.acked = view.durable_end_offset();
         self.checkpointed = self.checkpointed.min(view.recovery_point());
         self.written = end;
+        self.began_at = end;
         self.lost_power = false;
         self.start_allowed = self.start_allowed.max(start);
         self.start_kept = self.start_kept.min(start);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use platform::{Disk, OpenMode};
 use storage::StorageError;
-use storage::inspect::{Target, inspect, repair};
+use storage::inspect::{RepairError, Target, inspect, repair};
 
 use super::{Broken, Course, Done};
 use crate::line::Line;
@@ -53,6 +53,8 @@ const KIND_SWAP: u8 = 3;
 
 /// Bytes at the front of a file of the write-ahead log that say what it is.
 const WAL_HEAD_BYTES: usize = 64;
+/// Where the first group of such a file begins.
+const WAL_BLOCK_BYTES: usize = 4096;
 
 /// A bit that rotted.
 #[derive(Debug)]
@@ -69,6 +71,14 @@ pub(super) struct Flip {
     rotten: Vec<u8>,
     /// It is as it was before.
     is_undone: bool,
+}
+
+/// Whether a byte is in the first group of a file. That one is not missed yet where it is the oldest of all: a start takes
+/// it for one whose place was used again.
+fn is_in_first_group(bytes: &[u8], at: usize) -> bool {
+    let Some(body) = bytes.get(WAL_BLOCK_BYTES + 36..).and_then(<[u8]>::first_chunk) else { return false };
+    let end = WAL_BLOCK_BYTES + 64 + u32::from_be_bytes(*body) as usize;
+    (WAL_BLOCK_BYTES..end).contains(&at)
 }
 
 impl Course {
@@ -121,7 +131,9 @@ impl Course {
         // The header of a file is as likely as the rest.
         let used = if kind == WAL && bit.is_multiple_of(3) { used.min(WAL_HEAD_BYTES) } else { used };
         let (at, mask) = (pick(bit / 8, used), 1 << (bit % 8));
-        if kind == LOG && !self.can_be_found(&path, &bytes, at) {
+        if (kind == LOG && !self.can_be_found(&path, &bytes, at))
+            || (kind == WAL && is_in_first_group(&bytes, at))
+        {
             return;
         }
         if self.disk.rot(&path, at, mask).unwrap_or(false) {
@@ -137,7 +149,7 @@ impl Course {
     /// entry was lost with the power, or the write-ahead log; of the rest nothing does.
     fn can_be_found(&self, path: &Path, bytes: &[u8], at: usize) -> bool {
         let Some(log) = self.log_of(path).map(|number| &self.logs[&number]) else { return false };
-        let in_wal = if log.was_replicated { 0 } else { log.model.logged };
+        let in_wal = if log.was_replicated { 0 } else { log.model.in_wal() };
         let is_sure = |end: i64| match end <= log.model.checkpointed {
             true => self.is_proven(path, at, log.model.checkpointed),
             false => end <= in_wal,
@@ -243,7 +255,7 @@ impl Course {
         if (in_log && log.was_replicated) || (in_wal && log.was_replicated && log.was_durable) {
             promised = promised.min(sure);
         } else if in_log {
-            promised = promised.min(sure.max(log.model.logged));
+            promised = promised.min(sure.max(log.model.in_wal()));
         } else if in_wal && log.was_durable {
             promised = promised.min(sure.max(log.model.proven));
         }
@@ -323,9 +335,16 @@ impl Course {
             |error: String| ("L6 a log whose files are back is back", format!("{}: {error}", log.topic));
         let target = Target::of(&self.disk, &path).map_err(|error| told(error.to_string()))?;
         let found = inspect(&self.disk, &target, &mut |_| {}).map_err(|error| told(error.to_string()))?;
-        for log in &found.logs {
-            repair(&self.disk, &target, log, None)
-                .map_err(|error| told(format!("{error:?}: {:?}, {:?}", log.damages, log.findings)))?;
+        for found in &found.logs {
+            // What was never promised need not be there: in a directory that others closed cleanly it looks as if it were.
+            let is_promised = found.damages.iter().any(|damage| damage.first_offset < log.model.acked);
+            match repair(&self.disk, &target, found, None) {
+                Err(RepairError::WouldLose) if !is_promised => {}
+                Err(error) => {
+                    return Err(told(format!("{error:?}: {:?}, {:?}", found.damages, found.findings)));
+                }
+                Ok(_) => {}
+            }
         }
         Ok(())
     }

@@ -43,6 +43,10 @@ impl Course {
                 Ok(())
             }
             Line::RunPrepared { log } => self.run_prepared(log),
+            Line::Hear { log } => match self.logs.get(&log) {
+                Some(own) if own.is_flushed => self.settle_flushes(log),
+                _ => Ok(()),
+            },
             Line::Flush { log } => self.flush(log),
             Line::Checkpoint { dir } => self.checkpoint(self.dir_number(dir)),
             Line::Offsets { dir } => self.write_offsets(self.dir_number(dir)),
@@ -118,13 +122,17 @@ impl Course {
         }
         let is_idle = self.dirs[dir].open.as_ref().is_some_and(storage::LogDir::is_wal_idle);
         for (number, end) in group.proves {
-            if let Some(log) = self.logs.get_mut(&number) {
+            if let Some(log) = self.logs.get_mut(&number)
+                && end > log.model.began_at
+            {
                 log.model.proven = log.model.proven.max(end).min(log.model.acked);
             }
         }
         for ((number, end), (_, before)) in self.durable_ends(dir).into_iter().zip(before) {
             if let Some(log) = self.logs.get_mut(&number)
                 && (is_idle || end > before)
+                // What an earlier life flushed without it does not come into the write-ahead log any more.
+                && log.model.logged.max(log.model.checkpointed) >= log.model.began_at
             {
                 log.model.logged = end;
             }

@@ -186,6 +186,7 @@ impl Course {
         log.model.written = log.model.written.min(low);
         log.model.checkpointed = log.model.checkpointed.min(low);
         log.model.logged = log.model.logged.min(low);
+        log.model.branch_from = low;
         log.model.proven = log.model.proven.min(low);
         let open = dir.open.as_ref().expect("it works");
         unified.truncate_to(wanted, open, now_ms)?;
