@@ -37,14 +37,12 @@ impl Traces {
         if self.starts > COPIES_MAX {
             _ = fs::remove_dir_all(self.copy(self.starts - COPIES_MAX));
         }
-        if data.exists() {
-            let copy = self.copy(self.starts);
-            let mut command = Command::new("cp");
-            if let Err(error) =
-                run_while_powered(command.args(["-a", "--sparse=always"]).arg(data).arg(&copy), device)
-            {
-                fs::write(self.path.join(format!("copy-{}.failed", self.starts)), error.to_string())?;
-            }
+        let copy = self.copy(self.starts);
+        let mut command = Command::new("cp");
+        command.args(["-a", "--sparse=always"]).arg(data).arg(&copy);
+        // Before the first start there is nothing to copy. Not even that is asked here: who asks may get no answer.
+        if let Err(error) = run_while_powered(&mut command, device) {
+            fs::write(self.path.join(format!("copy-{}.failed", self.starts)), error.to_string())?;
         }
         Ok(self.path.join(format!("node-{}.log", self.starts)))
     }
@@ -63,7 +61,7 @@ impl Traces {
 /// Runs a program that reads the file system. The power may go meanwhile, by a write that its reading causes: then nobody
 /// answers it, and it ends once the machine is taken apart.
 fn run_while_powered(command: &mut Command, device: &Device) -> Result<(), Failure> {
-    let mut child = command.stdin(Stdio::null()).spawn()?;
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn()?;
     loop {
         match child.try_wait()? {
             Some(status) if status.success() => return Ok(()),
