@@ -534,8 +534,16 @@ impl Replay<'_> {
             // The file is needed until segments are flushed so far, whatever becomes of the frame.
             let (offset, generation) = (head.next_offset, view.generation());
             ends.insert(view.number(), End { view, generation, offset });
-            let applied = self.put(&mut log, head, body)?;
-            self.note(&key, self.last_number.unwrap_or(0), &log, head, applied);
+            let mut group = self.last_number.unwrap_or(0);
+            let applied = match self.put(&mut log, head, body) {
+                // A log whose flushed bytes rotted is offline alone.
+                Err(error @ (StorageError::Corrupt { .. } | StorageError::Damaged { .. })) => {
+                    group = PROVEN_BY_ITSELF;
+                    Applied::Damage(error.to_string())
+                }
+                applied => applied?,
+            };
+            self.note(&key, group, &log, head, applied);
         }
         self.log_dir.put_loaded(key, log);
         Ok(())
