@@ -72,7 +72,8 @@ pub struct RunArguments {
     /// GiB of the scenario `recovery` of `bench size`; 10, or 1 in a quick run, when left out.
     #[arg(long)]
     gib: Option<u64>,
-    /// Partitions of the scenarios `recovery` (1,000 when left out) and `partitions` (10,000, or 1,000 in a quick run).
+    /// Partitions of the scenarios `recovery` (1,000 when left out), `partitions` (10,000, or 1,000 in a quick run) and `rolling`
+    /// (20,000, or 1,000 in a quick run).
     #[arg(long)]
     partitions: Option<i32>,
     /// The klamm binary; target/release/klamm when left out.

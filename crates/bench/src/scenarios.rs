@@ -11,6 +11,7 @@ mod latency;
 mod partitions;
 mod produce;
 mod recovery;
+mod rolling;
 mod start;
 
 use std::path::{Path, PathBuf};
@@ -96,7 +97,7 @@ const SCENARIOS: [Scenario; 12] = [
     },
 ];
 
-const SIZES: [Scenario; 2] = [
+const SIZES: [Scenario; 3] = [
     Scenario {
         name: "recovery",
         about: "many GiB in many partitions: starts after kill -9 and after a clean stop",
@@ -106,6 +107,11 @@ const SIZES: [Scenario; 2] = [
         name: "partitions",
         about: "very many partitions: memory, CPU, descriptors, starts",
         run: partitions::run,
+    },
+    Scenario {
+        name: "rolling",
+        about: "very many partitions that roll, are compacted and lose old segments",
+        run: rolling::run,
     },
 ];
 
