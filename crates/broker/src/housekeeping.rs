@@ -51,7 +51,7 @@ struct FlushLook {
 struct Bells {
     /// The write-ahead log wants the segments flushed.
     checkpoint_due: Arc<Notify>,
-    /// Something moved in a directory that was left alone.
+    /// Something moved in a directory that was left alone, or is to be removed.
     activity: Arc<Notify>,
 }
 
@@ -163,6 +163,7 @@ impl Housekeeping {
         tokio::select! {
             biased;
             () = bells.checkpoint_due.notified() => {}
+            () = bells.activity.notified() => {}
             () = look => {}
         }
     }

@@ -223,8 +223,8 @@ impl Directory {
         }
     }
 
-    /// Has this called at the next activity after each [`Directory::await_activity`]; to be set once. It must not block or
-    /// call back.
+    /// Has this called at the next activity after each [`Directory::await_activity`], and whenever something is to be
+    /// removed; to be set once. It must not block or call back.
     pub(crate) fn on_activity(&self, call: impl Fn() + Send + Sync + 'static) {
         // Who comes second has nobody to tell.
         _ = self.on_activity.set(Box::new(call));
@@ -244,7 +244,11 @@ impl Directory {
     /// Files that are out of use are to be removed at this time.
     pub(crate) fn note_removal_due(&self, due_ms: i64) {
         self.removal_due_ms.fetch_min(due_ms, Ordering::AcqRel);
-        self.note_activity();
+        self.activity.fetch_add(1, Ordering::SeqCst);
+        // Told in any case: files whose delay is nothing go at once, not in the midst of what comes next.
+        if let Some(on_activity) = self.on_activity.get() {
+            on_activity();
+        }
     }
 
     /// When the first of them is to be removed; `i64::MAX` if none waits.

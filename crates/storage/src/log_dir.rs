@@ -212,8 +212,8 @@ impl LogDir {
         self.directory.activity()
     }
 
-    /// Has this called at the next activity after each [`LogDir::await_activity`]; to be set once. It must not block or call
-    /// back.
+    /// Has this called at the next activity after each [`LogDir::await_activity`], and whenever something is to be removed; to
+    /// be set once. It must not block or call back.
     pub fn on_activity(&self, call: impl Fn() + Send + Sync + 'static) {
         self.directory.on_activity(call);
     }
