@@ -26,6 +26,7 @@ const SETTINGS: &[&str] = &[
     "log.segment.delete.delay.ms=1000",
     "offsets.retention.check.interval.ms=86400000",
     "log.retention.check.interval.ms=86400000",
+    "log.initial.task.delay.ms=86400000",
     "max.request.partition.size.limit=100",
     "message.max.bytes=100000",
     "offset.metadata.max.bytes=100",
