@@ -7,6 +7,7 @@
 mod blocking;
 mod clock;
 mod disk;
+mod mutants;
 mod net;
 mod rng;
 pub mod sim;

@@ -3,35 +3,8 @@
 //! Owns their closed list. Without the feature `mutants` none can be on, and the compiler leaves every trace of them
 //! out. It never ships.
 
-macro_rules! mutants {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// A bug.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Mutant {
-            $($(#[$doc])* $name,)*
-        }
-
-        #[cfg(feature = "mutants")]
-        impl Mutant {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// Its name.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($name),)*
-                }
-            }
-
-            /// The mutant of a name.
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|mutant| mutant.name() == name)
-            }
-        }
-    };
-}
-
-mutants! {
+platform::mutants! {
+    $
     /// A batch counts as durable when its group is taken to be written.
     AckBeforeFlush,
     /// The durable end is the log end.
@@ -95,32 +68,3 @@ mutants! {
     /// That a damaged log lacks something which only the write-ahead log tells is forgotten at the next start.
     MissingNotRemembered,
 }
-
-#[cfg(feature = "mutants")]
-std::thread_local! {
-    static ON: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
-}
-
-/// Switches a mutant on in this thread, or off.
-#[cfg(feature = "mutants")]
-pub fn switch_on(mutant: Option<Mutant>) {
-    ON.set(mutant);
-}
-
-#[cfg(feature = "mutants")]
-pub(crate) fn is_on(mutant: Mutant) -> bool {
-    ON.get() == Some(mutant)
-}
-
-#[cfg(not(feature = "mutants"))]
-pub(crate) const fn is_on(_: Mutant) -> bool {
-    false
-}
-
-/// Whether a mutant is on: `mutant!(AckBeforeFlush)`.
-macro_rules! mutant {
-    ($name:ident) => {
-        $crate::mutant::is_on($crate::mutant::Mutant::$name)
-    };
-}
-pub(crate) use mutant;
