@@ -254,6 +254,11 @@ impl StorageError {
         matches!(self, Self::Corrupt { .. } | Self::TxnIndex { .. })
     }
 
+    /// Whether it is about the content of one log, which is offline alone.
+    pub(crate) fn is_of_one_log(&self) -> bool {
+        self.is_content_fault() || matches!(self, Self::Damaged { .. })
+    }
+
     /// Whether there was no space, which passes; nothing is broken.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::DiskFull { .. } | Self::NearlyFull { .. })

@@ -204,6 +204,10 @@ impl Course {
                 open.create_log(&log.topic, 0, log.model.id, config, now_ms)?
             }
         };
+        if start_is_unsure {
+            // Or more seems to have been deleted.
+            log.model.start_allowed = log.model.start_allowed.max(taken.view().log_start_offset());
+        }
         let disk = (!has_rotten_bytes).then_some(&self.disk);
         self.outcome.compared_records += compare(log, taken, disk, &self.dirs)?;
         Ok(())

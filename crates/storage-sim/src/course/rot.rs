@@ -53,8 +53,6 @@ const KIND_SWAP: u8 = 3;
 
 /// Bytes at the front of a file of the write-ahead log that say what it is.
 const WAL_HEAD_BYTES: usize = 64;
-/// Where the first group of such a file begins.
-const WAL_BLOCK_BYTES: usize = 4096;
 
 /// A bit that rotted.
 #[derive(Debug)]
@@ -71,14 +69,6 @@ pub(super) struct Flip {
     rotten: Vec<u8>,
     /// It is as it was before.
     is_undone: bool,
-}
-
-/// Whether a byte is in the first group of a file. That one is not missed yet where it is the oldest of all: a start takes
-/// it for one whose place was used again.
-fn is_in_first_group(bytes: &[u8], at: usize) -> bool {
-    let Some(body) = bytes.get(WAL_BLOCK_BYTES + 36..).and_then(<[u8]>::first_chunk) else { return false };
-    let end = WAL_BLOCK_BYTES + 64 + u32::from_be_bytes(*body) as usize;
-    (WAL_BLOCK_BYTES..end).contains(&at)
 }
 
 impl Course {
@@ -131,9 +121,7 @@ impl Course {
         // The header of a file is as likely as the rest.
         let used = if kind == WAL && bit.is_multiple_of(3) { used.min(WAL_HEAD_BYTES) } else { used };
         let (at, mask) = (pick(bit / 8, used), 1 << (bit % 8));
-        if (kind == LOG && !self.can_be_found(&path, &bytes, at))
-            || (kind == WAL && is_in_first_group(&bytes, at))
-        {
+        if kind == LOG && !self.can_be_found(&path, &bytes, at) {
             return;
         }
         if self.disk.rot(&path, at, mask).unwrap_or(false) {
@@ -282,7 +270,9 @@ impl Course {
     /// Has the files be what they were before, as far as nobody wrote them since. An id that a start accepted is the
     /// directory's.
     pub(super) fn undo_rot(&mut self) {
-        for flip in self.flips.iter_mut().filter(|flip| !flip.is_undone && flip.kind != META) {
+        // Nor does a proof that was taken for rotten, and so not made void, come back.
+        let is_meant = |flip: &&mut Flip| !flip.is_undone && ![META, PROOF].contains(&flip.kind);
+        for flip in self.flips.iter_mut().filter(is_meant) {
             let aside = PathBuf::from(format!("{}.cut", flip.path.display()));
             // A group that a start could not read, and missed nothing by, must not come back.
             let paths = if flip.kind == WAL { vec![aside] } else { vec![flip.path.clone()] };

@@ -116,15 +116,14 @@ impl Course {
     /// Writes a group. If it is there, what it proves is proven.
     fn write_group(&mut self, dir: usize, group: Group) {
         let before = self.durable_ends(dir);
+        let is_group = group.ticket.is_group();
         group.ticket.run();
         if !self.is_up() || self.met_fault() {
             return;
         }
         let is_idle = self.dirs[dir].open.as_ref().is_some_and(storage::LogDir::is_wal_idle);
-        for (number, end) in group.proves {
-            if let Some(log) = self.logs.get_mut(&number)
-                && end > log.model.began_at
-            {
+        for (number, end) in group.proves.into_iter().filter(|_| is_group) {
+            if let Some(log) = self.logs.get_mut(&number) {
                 log.model.proven = log.model.proven.max(end).min(log.model.acked);
             }
         }

@@ -141,9 +141,23 @@ impl LogDir {
         &self.directory
     }
 
-    /// Flushes the logs nobody took.
+    /// Flushes the logs nobody took. One whose flushed bytes are found to have rotted is taken out of use, alone.
+    ///
+    /// # Errors
+    /// The disk's.
     pub(crate) fn flush_loaded(&self) -> Result<(), StorageError> {
-        self.state.lock().loaded.values_mut().try_for_each(UnifiedLog::flush_now)
+        let keys: Vec<LogKey> = self.state.lock().loaded.keys().cloned().collect();
+        for key in keys {
+            let Some(mut log) = self.take_loaded(&key) else { continue };
+            match log.flush_now() {
+                Err(error) if error.is_of_one_log() => self.damage(&key, error.to_string()),
+                flushed => {
+                    self.put_loaded(key, log);
+                    flushed?;
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn view(&self, key: &LogKey) -> Option<Arc<LogView>> {

@@ -196,8 +196,10 @@ pub(crate) struct Replay<'a> {
     /// Where those logs should end, by each of their groups.
     held_back_to: BTreeMap<(LogKey, u32), Vec<(u64, i64)>>,
     last_number: Option<u64>,
-    /// A place where a group may have been could not be read.
-    passed_unreadable: bool,
+    /// Where the logs of the last group end with it: the first group of this life tells it on.
+    last_ends: Vec<LogEnd>,
+    /// Blocks where a group may have been that cannot be read, before the first one that can.
+    unreadable_blocks: u64,
     proven: u64,
     needed_from: u64,
     /// Groups that are missing between two that are there, until a proof says whether they were durable.
@@ -253,6 +255,7 @@ pub(crate) fn replay(
         state.next_number = last + 1;
         state.durable_number = last;
         state.proven_number = replay.proven.min(last);
+        state.last_ends = replay.last_ends;
         for file in files {
             let ends = file.ends.into_values().collect();
             state.ring.adopt(file.path, &file.head, file.file, file.used, ends, file.first_group);
@@ -317,7 +320,13 @@ pub(crate) fn bring_back(
     }
     for (key, until) in short {
         let Some(mut log) = log_dir.take_loaded(&key) else { continue };
-        log.flush_now()?;
+        match log.flush_now() {
+            Err(error) if error.is_of_one_log() => {
+                log_dir.damage(&key, error.to_string());
+                continue;
+            }
+            flushed => flushed?,
+        }
         let view = log.view();
         log_dir.put_loaded(key.clone(), log);
         let end = view.log_end_offset();
@@ -351,7 +360,8 @@ impl<'a> Replay<'a> {
             held_back: 0,
             held_back_to: BTreeMap::new(),
             last_number: None,
-            passed_unreadable: false,
+            last_ends: Vec::new(),
+            unreadable_blocks: 0,
             proven: 0,
             needed_from: 0,
             missing: BTreeSet::new(),
@@ -376,14 +386,16 @@ impl Replay<'_> {
             let Some(group) = fits else {
                 // Groups lie at any block: one that cannot be read says nothing of those behind it.
                 position += BLOCK_BYTES as u64;
-                self.passed_unreadable = true;
+                self.unreadable_blocks += u64::from(self.last_number.is_none());
                 continue;
             };
             position += group.block_bytes as u64;
             file.used = position;
             file.first_group.get_or_insert(group.head.number);
             self.note_group(&group);
+            self.last_ends.clear();
             for (head, body) in group.frames() {
+                self.note_end(&head);
                 self.apply(&head, body, &mut file.ends)?;
             }
         }
@@ -400,10 +412,11 @@ impl Replay<'_> {
                     self.promised.extend(group.previous_ends().map(|end| (number - 1, end)));
                 }
             }
-            // Those on their way together with the first group that can be read may be lost. Those before were durable,
-            // and it was for their file to be used again that they are not there.
-            None if self.passed_unreadable && !mutant!(FirstGroupNotMissed) => {
-                self.missing.extend(group.head.needed_from.max(group.head.proven + 1)..number);
+            // As many as there is place for. What lies before was in a file that was used again.
+            None if self.unreadable_blocks > 0 && !mutant!(FirstGroupNotMissed) => {
+                let first = number.saturating_sub(self.unreadable_blocks).max(group.head.needed_from);
+                self.missing.extend(first..number);
+                self.promised.extend(group.previous_ends().map(|end| (number - 1, end)));
             }
             None => {}
         }
@@ -411,6 +424,16 @@ impl Replay<'_> {
         self.needed_from = self.needed_from.max(group.head.needed_from);
         self.last_number = Some(number);
         self.replay.groups += 1;
+    }
+
+    /// A log ends here with the group at hand.
+    fn note_end(&mut self, head: &FrameHead) {
+        let FrameHead { topic_id, partition, next_offset, generation, .. } = *head;
+        let end = LogEnd { topic_id, partition, next_offset, generation: Some(generation) };
+        match self.last_ends.last_mut() {
+            Some(last) if last.topic_id == topic_id && last.partition == partition => *last = end,
+            _ => self.last_ends.push(end),
+        }
     }
 
     /// A missing group that a later one proves was durable: its logs must have what it held from elsewhere.
@@ -435,14 +458,13 @@ impl Replay<'_> {
                 damaged.entry(key.clone()).or_insert(missing).reach(end_offset);
             }
         }
-        let suspects = std::mem::take(&mut self.suspects);
-        for (_, key, missing) in suspects.iter().filter(|(number, ..)| *number <= self.proven) {
-            damaged.entry(key.clone()).or_insert_with(|| missing.clone()).reach(missing.end_offset);
-        }
-        // What comes behind a group that is missing was promised only if the missing one was.
+        // A group that can be read was durable, and so promised, if those before it were: only what comes behind one that is
+        // missing, and that nothing proves, was not.
         let sure_to = self.missing.iter().copied().find(|number| *number > self.proven).unwrap_or(u64::MAX);
-        for (_, key, missing) in suspects.iter().filter(|(number, ..)| *number < sure_to) {
-            damaged.entry(key.clone()).and_modify(|damaged| damaged.reach(missing.end_offset));
+        let suspects = std::mem::take(&mut self.suspects);
+        for (_, key, missing) in suspects.into_iter().filter(|(number, ..)| *number < sure_to) {
+            let end_offset = missing.end_offset;
+            damaged.entry(key).or_insert(missing).reach(end_offset);
         }
         damaged.iter().try_for_each(|(key, missing)| self.damage(key, missing))?;
         for ((key, generation), ends) in std::mem::take(&mut self.held_back_to) {
@@ -527,17 +549,23 @@ impl Replay<'_> {
         let view = log.view();
         let is_wanted = self.wanted.get(&key).is_none_or(|until| head.next_offset <= *until);
         let is_current = head.generation == view.generation() && is_wanted;
-        // What was compacted had been flushed, though a rotten recovery point may not say so, and is not as it was written.
-        let flushed = view.checkpointed().max(self.log_dir.cleaned_offset(&view).unwrap_or(0));
-        let is_needed = head.next_offset > flushed && head.next_offset > view.log_start_offset();
+        let is_needed = head.next_offset > view.checkpointed() && head.next_offset > view.log_start_offset();
         if is_current && is_needed {
+            // What was compacted had been flushed, and is not as it was written: then the recovery point rotted. Or the
+            // number of the cleaning did, and what it seems to speak of was not flushed.
+            let is_compacted = head.next_offset <= self.log_dir.cleaned_offset(&view).unwrap_or(0);
             // The file is needed until segments are flushed so far, whatever becomes of the frame.
             let (offset, generation) = (head.next_offset, view.generation());
             ends.insert(view.number(), End { view, generation, offset });
             let mut group = self.last_number.unwrap_or(0);
-            let applied = match self.put(&mut log, head, body) {
+            let put = if is_compacted {
+                self.put_beside(&mut log, head, body)
+            } else {
+                self.put(&mut log, head, body)
+            };
+            let applied = match put {
                 // A log whose flushed bytes rotted is offline alone.
-                Err(error @ (StorageError::Corrupt { .. } | StorageError::Damaged { .. })) => {
+                Err(error) if error.is_of_one_log() => {
                     group = PROVEN_BY_ITSELF;
                     Applied::Damage(error.to_string())
                 }
@@ -569,6 +597,19 @@ impl Replay<'_> {
         }
         self.replay.confirmed_batches += 1;
         Ok(Applied::Holds)
+    }
+
+    /// Has the log hold a frame's batch, unless it holds something else there.
+    fn put_beside(
+        &mut self,
+        log: &mut UnifiedLog,
+        head: &FrameHead,
+        body: &[u8],
+    ) -> Result<Applied, StorageError> {
+        match self.confirm(log, head, body)? {
+            Applied::Differs => Ok(Applied::Passed),
+            applied => Ok(applied),
+        }
     }
 
     /// Has the log hold a frame's batch, in place of what it holds there.

@@ -54,6 +54,11 @@ impl WalTicket {
         }
     }
 
+    /// Whether it writes a group, which proves those before it; else it makes a file for groups to come.
+    pub fn is_group(&self) -> bool {
+        matches!(self.work, Work::Write(_))
+    }
+
     /// Runs this ticket and all that follow. Blocks.
     pub fn run_all(self) {
         let mut next = Some(self);
