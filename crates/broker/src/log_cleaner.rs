@@ -135,6 +135,8 @@ impl LogCleaner {
         let table = self.partitions.load_full();
         let is_free = |partition: &&Arc<Partition>| {
             let is_out = partition.is_offline() || partition.is_closed() || partition.view().is_uncleanable();
+            // One that moves to another directory is copied as it is.
+            let is_out = is_out || partition.future_view().is_some();
             partition.config().compact && !is_out && !in_progress.contains(&key_of(partition))
         };
         let partitions: Vec<Arc<Partition>> = table.all().filter(is_free).cloned().collect();
@@ -261,7 +263,7 @@ impl Work {
                     let (partition, now_ms) =
                         (self.candidate.partition.clone(), self.platform.clock.wall_ms());
                     let swap = move || {
-                        let swapped = partition.with_log(|log| log.swap_cleaned(&group, now_ms));
+                        let swapped = partition.with_log_at_rest(|log| log.swap_cleaned(&group, now_ms));
                         let is_in = swapped.transpose()?.unwrap_or(false);
                         if !is_in {
                             group.discard();

@@ -189,6 +189,7 @@ impl ReplicaMoves {
             let moving = partition.clone();
             drop(self.shared.settings.platform.blocking.run(move || moving.end_move()).await);
             self.shared.record_actual(&partition);
+            self.shared.note_cleanable(&partition);
         }
     }
 
@@ -257,6 +258,13 @@ impl Shared {
 
     fn is_stopping(&self) -> bool {
         *self.state.borrow() != RunState::Running
+    }
+
+    /// A move is over, so the log may be cleaned again.
+    fn note_cleanable(&self, partition: &Partition) {
+        if let Some(dir) = self.settings.log_dirs.of(&partition.view()) {
+            dir.note_cleanable();
+        }
     }
 
     /// Has the controller know where a partition's log really is, if it is told otherwise.
@@ -341,7 +349,7 @@ impl Move {
                         continue;
                     }
                     match self.finish().await {
-                        Finish::Done => return,
+                        Finish::Done => return self.shared.note_cleanable(&self.partition),
                         Finish::Over => return self.end(),
                         Finish::NotYet => backoff,
                     }
@@ -362,6 +370,7 @@ impl Move {
     /// The move was given up: the metadata must not go on naming the directory it was to end in.
     fn end(&self) {
         self.shared.record_actual(&self.partition);
+        self.shared.note_cleanable(&self.partition);
     }
 
     /// Runs a step on the copy where it may block.
@@ -442,7 +451,9 @@ impl Move {
     async fn replace(&self, held: HeldAppends) -> Option<Result<(), StorageError>> {
         let (log_dirs, target) = (self.shared.settings.log_dirs.clone(), self.target.clone());
         let replace = move |partition: &Arc<Partition>, number, now_ms| {
-            partition.finish_move(number, &target, now_ms, held, |old| {
+            let view = partition.view();
+            let cleaned = log_dirs.of(&view).and_then(|source| source.cleaned_offset(&view));
+            partition.finish_move(number, (&target, cleaned), now_ms, held, |old| {
                 let Some(source) = log_dirs.of(&old.view()) else { return };
                 let removed = target.checkpoint().and_then(|()| source.delete_moved(old, now_ms));
                 if let Err(error) = removed {

@@ -16,6 +16,8 @@ pub(super) struct FutureLog {
     log: UnifiedLog,
     /// Tells this move from an earlier one of the partition.
     number: u64,
+    /// Whether all of the copy was made in this move, in which the log is not cleaned.
+    is_of_one_piece: bool,
 }
 
 /// Ends the holding of appends when it is dropped. Made before [`Partition::hold_appends`], so that whatever becomes of
@@ -42,7 +44,8 @@ impl Drop for HeldAppends {
 }
 
 impl Partition {
-    /// Begins a move to `dir` under this number, with an empty copy or one that an earlier process began. Blocks.
+    /// Begins a move to `dir` under this number, with an empty copy or one that an earlier process began. The log is not
+    /// cleaned while it moves: what was copied before a tombstone would outlive it in the copy. Blocks.
     ///
     /// # Errors
     /// The disk's, from cutting off what an older copy has and the log has not; then no move is begun.
@@ -55,9 +58,14 @@ impl Partition {
     ) -> Result<(), StorageError> {
         log.truncate_to_common(&self.view(), dir, now_ms)?;
         log.follow_offsets(&self.view());
-        let mut future = self.future.lock();
-        self.future_view.store(Some(log.view()));
-        *future = Some(FutureLog { log, number });
+        let is_of_one_piece = log.view().size_bytes() == 0;
+        {
+            let mut future = self.future.lock();
+            self.future_view.store(Some(log.view()));
+            *future = Some(FutureLog { log, number, is_of_one_piece });
+        }
+        // Work of the cleaner that has begun is done when this lock is had; what comes later sees the copy.
+        _ = self.with_log(|_| ());
         Ok(())
     }
 
@@ -65,6 +73,11 @@ impl Partition {
     #[must_use]
     pub fn future_view(&self) -> Option<Arc<LogView>> {
         self.future_view.load_full()
+    }
+
+    /// [`Partition::with_log`] for what must not happen while the log moves; `None` then, too.
+    pub fn with_log_at_rest<T>(&self, work: impl FnOnce(&mut UnifiedLog) -> T) -> Option<T> {
+        self.with_log(|log| self.future_view().is_none().then(|| work(log))).flatten()
     }
 
     /// Gives up the copy, if there is one, for deletion or a clean close. May wait for a step of the move to end.
@@ -108,15 +121,16 @@ impl Partition {
         state.map(|state| state.held = true).is_some()
     }
 
-    /// Puts the copy in `dir`, which has everything and is durable, in the place of the log, lets appends go on, and gives the old
-    /// log to `retire`. `None` if the move or the leadership is over. Blocks.
+    /// Puts the copy in `dir`, which has everything and is durable, in the place of the log, which was cleaned up to
+    /// `cleaned`, lets appends go on, and gives the old log to `retire`. `None` if the move or the leadership is over.
+    /// Blocks.
     ///
     /// # Errors
     /// The disk's: the log stays what it was, and the move is over.
     pub fn finish_move(
         self: &Arc<Self>,
         number: u64,
-        dir: &LogDir,
+        (dir, cleaned): (&LogDir, Option<i64>),
         now_ms: i64,
         held: HeldAppends,
         retire: impl FnOnce(UnifiedLog),
@@ -126,7 +140,9 @@ impl Partition {
         assert!(replaced.held, "a log is replaced only while nothing is appended to it");
         let mut slot = self.future.lock();
         let copy = slot.take_if(|future| future.number == number)?;
-        let finished = self.replace(replaced, copy.log, dir, now_ms);
+        // A copy that an earlier process began may hold what the log lost since.
+        let cleaned = cleaned.filter(|_| copy.is_of_one_piece);
+        let finished = self.replace(replaced, copy.log, (dir, cleaned), now_ms);
         drop(state);
         drop(held);
         let finished = finished.map(retire);
@@ -139,7 +155,7 @@ impl Partition {
         self: &Arc<Self>,
         state: &mut State,
         mut log: UnifiedLog,
-        dir: &LogDir,
+        (dir, cleaned): (&LogDir, Option<i64>),
         now_ms: i64,
     ) -> Result<UnifiedLog, StorageError> {
         let old_view = state.log.view();
@@ -149,7 +165,7 @@ impl Partition {
             log.mark_durable(&ticket);
         }
         assert_eq!(log.view().log_end_offset(), old_view.log_end_offset(), "the copy has everything");
-        let mut log = dir.promote_future(log, now_ms)?;
+        let mut log = dir.promote_future(log, cleaned, now_ms)?;
         log.update_config(state.log.config().clone())?;
         log.follow_offsets(&old_view);
         let listener: Arc<dyn DurableEndListener> = self.clone();

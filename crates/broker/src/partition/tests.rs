@@ -203,6 +203,23 @@ async fn work_on_a_log_never_waits_for_the_lock() {
     assert_eq!(f.partition.on_log(|_| ()).await, None);
 }
 
+#[tokio::test]
+async fn a_log_is_not_at_rest_while_it_moves() {
+    let f = fixture(LogConfig::default());
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogDirConfig { format: Some("cluster".into()), ..LogDirConfig::new(1) };
+    let (target, _) = LogDir::open(&f.platform, dir.path(), &options, 0).unwrap();
+    let end = |log: &mut UnifiedLog| log.view().log_end_offset();
+    assert_eq!(f.partition.with_log_at_rest(end), Some(0));
+    let copy = target.create_future("t", 0, TOPIC_ID, LogConfig::default(), 0).unwrap();
+    f.partition.begin_move(copy, &target, 1, 0).unwrap();
+    assert_eq!(f.partition.with_log_at_rest(end), None);
+    assert!(f.partition.end_move().is_some());
+    assert_eq!(f.partition.with_log_at_rest(end), Some(0));
+    assert!(f.partition.close().is_some());
+    assert_eq!(f.partition.with_log_at_rest(end), None);
+}
+
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::Pin::new(future).poll(&mut context) {

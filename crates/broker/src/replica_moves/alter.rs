@@ -75,6 +75,7 @@ impl ReplicaMoves {
     /// Ends the move of a partition; its copy is removed.
     fn give_up(&self, partition: &Partition) {
         let Some(copy) = partition.end_move() else { return };
+        self.shared.note_cleanable(partition);
         let settings = &self.shared.settings;
         let Some(dir) = settings.log_dirs.of(&copy.view()) else { return };
         tracing::info!(topic = %partition.topic, partition = partition.index, to = %dir.path().display(), "a move between log directories was called off");

@@ -13,6 +13,7 @@ use protocol::{
 use records::{BatchBuilder, BatchSettings, batches};
 use testkit::{TestConnection, TestNode};
 
+use crate::directories;
 use crate::setup::*;
 
 /// Longer than any cleaning takes; reached only when the test fails.
@@ -88,12 +89,17 @@ async fn until(
 
 /// Ten values for each of three keys, each round older than a segment may be, and one more batch that is never cleaned.
 async fn fill(connection: &mut TestConnection, topic: Topic) {
+    fill_of(connection, topic, 0).await;
+}
+
+/// [`fill`] so many seconds ago.
+async fn fill_of(connection: &mut TestConnection, topic: Topic, seconds: i64) {
     for round in 0..10 {
         let value = format!("{round}");
-        let batch = keyed(100 - 2 * round, &[("a", &value), ("b", &value), ("c", &value)]);
+        let batch = keyed(seconds + 100 - 2 * round, &[("a", &value), ("b", &value), ("c", &value)]);
         assert_eq!(produce(connection, topic, &batch).await.error_code, ErrorCode::NONE);
     }
-    produce(connection, topic, &keyed(0, &[("last", "1")])).await;
+    produce(connection, topic, &keyed(seconds, &[("last", "1")])).await;
 }
 
 fn offsets(found: &BTreeMap<i64, (String, String)>) -> Vec<i64> {
@@ -146,14 +152,9 @@ async fn tombstones_take_their_keys_away() {
     assert!(found.values().all(|(key, _)| key != "a"), "{found:?}");
 }
 
-#[tokio::test]
-async fn a_topic_may_become_compacted_later() {
-    let node = TestNode::start(CLEANER).await;
-    let mut connection = node.connect().await;
-    let topic = create_topic(&mut connection, "t", 1, &[("segment.ms", "1000")]).await;
-    fill(&mut connection, topic).await;
-    assert_eq!(all(&mut connection, topic).await.len(), 31);
-    let configs: Vec<AlterableConfig<'_>> = COMPACTED
+/// Gives the topic `t` these configurations and no others.
+async fn configure(connection: &mut TestConnection, configs: &[(&str, &str)]) {
+    let configs: Vec<AlterableConfig<'_>> = configs
         .iter()
         .map(|(name, value)| AlterableConfig { name: (*name).into(), value: Some((*value).into()) })
         .collect();
@@ -161,6 +162,71 @@ async fn a_topic_may_become_compacted_later() {
     let request = AlterConfigsRequest { resources: vec![resource], validate_only: false };
     let response: AlterConfigsResponse<'_> = connection.ask(2, &request).await;
     assert_eq!(response.responses[0].error_code, ErrorCode::NONE);
+}
+
+/// Looks until a directory's checkpoint of the cleaner has this line, or has it no more.
+async fn until_remembered(path: &str, line: &str, is_there: bool) {
+    let look = async {
+        loop {
+            let text = std::fs::read_to_string(format!("{path}/cleaner-offset-checkpoint"));
+            if text.is_ok_and(|text| text.lines().any(|found| found == line)) == is_there {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, look).await.expect("the checkpoint becomes as wished");
+}
+
+#[tokio::test]
+async fn what_was_cleaned_is_remembered_in_the_directory_that_a_log_moves_to() {
+    let mut pair = directories::pair(CLEANER).await;
+    let topic = create_topic(&mut pair.connection, "t", 1, COMPACTED).await;
+    fill(&mut pair.connection, topic).await;
+    let found = until(&mut pair.connection, topic, |found| found.len() == 4).await;
+    until_remembered(&pair.paths[0], "t 0 30", true).await;
+    // So that nothing can be cleaned anew.
+    configure(&mut pair.connection, &[]).await;
+    let b = pair.paths[1].clone();
+    assert_eq!(directories::alter(&mut pair.connection, &b, "t", 0).await, ErrorCode::NONE);
+    directories::until_gone(&mut pair, 0, "t-0").await;
+    until_remembered(&pair.paths[1], "t 0 30", true).await;
+    until_remembered(&pair.paths[0], "t 0 30", false).await;
+    assert_eq!(all(&mut pair.connection, topic).await, found);
+}
+
+#[tokio::test]
+async fn a_log_is_cleaned_before_it_moves_or_after() {
+    let mut pair = directories::pair(CLEANER).await;
+    let topic = create_topic(&mut pair.connection, "t", 1, COMPACTED).await;
+    directories::set_pace(&mut pair.connection, "1").await;
+    // The first of them is copied at once, and its bytes take their time.
+    for _ in 0..2 {
+        produce(&mut pair.connection, topic, &keyed(200, &[("a", &"x".repeat(100_000))])).await;
+    }
+    let [a, b] = [pair.paths[0].clone(), pair.paths[1].clone()];
+    assert_eq!(directories::alter(&mut pair.connection, &b, "t", 0).await, ErrorCode::NONE);
+    fill(&mut pair.connection, topic).await;
+    // Another log is cleaned twice meanwhile, the second time when it is by far the cleaner of the two.
+    let other = create_topic(&mut pair.connection, "u", 1, COMPACTED).await;
+    for (seconds, count) in [(200, 4), (0, 5)] {
+        fill_of(&mut pair.connection, other, seconds).await;
+        until(&mut pair.connection, other, |found| found.len() == count).await;
+    }
+    assert_eq!(all(&mut pair.connection, topic).await.len(), 33, "it is being copied");
+    assert_eq!(directories::alter(&mut pair.connection, &a, "t", 0).await, ErrorCode::NONE);
+    let found = until(&mut pair.connection, topic, |found| found.len() == 4).await;
+    assert_eq!(offsets(&found), [29, 30, 31, 32]);
+}
+
+#[tokio::test]
+async fn a_topic_may_become_compacted_later() {
+    let node = TestNode::start(CLEANER).await;
+    let mut connection = node.connect().await;
+    let topic = create_topic(&mut connection, "t", 1, &[("segment.ms", "1000")]).await;
+    fill(&mut connection, topic).await;
+    assert_eq!(all(&mut connection, topic).await.len(), 31);
+    configure(&mut connection, COMPACTED).await;
     let found = until(&mut connection, topic, |found| found.len() == 4).await;
     assert_eq!(offsets(&found), [27, 28, 29, 30]);
 }

@@ -56,7 +56,7 @@ async fn home(connection: &mut TestConnection, topic: &str, partition: i32) -> u
     dirs.iter().position(|dir| held(dir).contains(&wanted)).expect("a directory has it")
 }
 
-async fn alter(connection: &mut TestConnection, path: &str, topic: &str, partition: i32) -> ErrorCode {
+pub async fn alter(connection: &mut TestConnection, path: &str, topic: &str, partition: i32) -> ErrorCode {
     let request = AlterReplicaLogDirsRequest {
         dirs: vec![AlterReplicaLogDir {
             path: path.to_owned().into(),
@@ -93,7 +93,7 @@ async fn until(
 }
 
 /// `replica.alter.log.dirs.io.max.bytes.per.second`.
-async fn set_pace(connection: &mut TestConnection, bytes_per_second: &str) {
+pub async fn set_pace(connection: &mut TestConnection, bytes_per_second: &str) {
     let request = IncrementalAlterConfigsRequest {
         resources: vec![AlterConfigsResource {
             resource_type: 4,
@@ -115,15 +115,15 @@ async fn set_pace(connection: &mut TestConnection, bytes_per_second: &str) {
     );
 }
 
-struct Pair {
-    node: TestNode,
-    connection: TestConnection,
-    paths: Vec<String>,
+pub struct Pair {
+    pub node: TestNode,
+    pub connection: TestConnection,
+    pub paths: Vec<String>,
     dir: TempDir,
 }
 
 /// A node with two directories on the real disk.
-async fn pair(properties: &[(&str, &str)]) -> Pair {
+pub async fn pair(properties: &[(&str, &str)]) -> Pair {
     let dir = tempfile::tempdir().unwrap();
     let paths: Vec<String> =
         ["a", "b"].iter().map(|name| dir.path().join(name).display().to_string()).collect();
@@ -143,7 +143,7 @@ impl Pair {
 }
 
 /// Looks until a directory has no entry of this name.
-async fn until_gone(pair: &mut Pair, number: usize, name: &str) {
+pub async fn until_gone(pair: &mut Pair, number: usize, name: &str) {
     let look = async {
         while pair.names(number).iter().any(|found| found == name) {
             describe(&mut pair.connection).await;

@@ -3,13 +3,13 @@
 //! Owns the remembered offsets and the file they are in, `cleaner-offset-checkpoint`. It never judges whether a log is
 //! due.
 
-use super::LogDir;
+use super::{LogDir, LogKey, State};
 use crate::error::StorageError;
 use crate::view::LogView;
 
 impl LogDir {
     /// Where the next cleaning of a log goes on, if it was cleaned before.
-    pub(crate) fn cleaned_offset(&self, view: &LogView) -> Option<i64> {
+    pub fn cleaned_offset(&self, view: &LogView) -> Option<i64> {
         self.state.lock().cleaned.get(&name(view)).copied()
     }
 
@@ -48,9 +48,25 @@ impl LogDir {
         self.directory.stop_cleaning();
     }
 
+    /// A log may have become worth cleaning, because what kept it from being cleaned is over.
+    pub fn note_cleanable(&self) {
+        self.directory.note_cleanable();
+    }
+
     /// Whether a piece of a cleaning is under way.
     pub fn is_cleaning(&self) -> bool {
         self.directory.is_cleaning()
+    }
+}
+
+impl State {
+    /// A log is here that was cleaned so far, or never; whatever was known of its name is void.
+    pub(super) fn set_cleaned(&mut self, (topic, partition): &LogKey, cleaned: Option<i64>) {
+        let name = (topic.to_string(), *partition);
+        match cleaned {
+            Some(offset) => _ = self.cleaned.insert(name, offset),
+            None => _ = self.cleaned.remove(&name),
+        }
     }
 }
 

@@ -69,11 +69,18 @@ impl LogDir {
 
     /// Makes a complete copy the log of its partition in this directory. All of it must be durable, as after
     /// [`UnifiedLog::close`] and its ticket. Its new name is durable when this returns. It keeps the configuration of a
-    /// copy, which is not written ahead, until it is given the log's own. Blocks.
+    /// copy, which is not written ahead, until it is given the log's own. The log goes on being cleaned at `cleaned`
+    /// ([`LogDir::cleaned_offset`] of its source), which the next checkpoint writes down; from its beginning if that is
+    /// `None`, as it must be where the source was cleaned while it was copied. Blocks.
     ///
     /// # Errors
     /// [`StorageError::Exists`] if a log is here; the disk's. In either case the source of the copy is what counts.
-    pub fn promote_future(&self, future: UnifiedLog, now_ms: i64) -> Result<UnifiedLog, StorageError> {
+    pub fn promote_future(
+        &self,
+        future: UnifiedLog,
+        cleaned: Option<i64>,
+        now_ms: i64,
+    ) -> Result<UnifiedLog, StorageError> {
         let view = future.view();
         assert!(view.is_future(), "only a copy is promoted");
         assert_eq!(view.durable_end_offset(), view.log_end_offset(), "a copy is promoted when it is durable");
@@ -113,6 +120,7 @@ impl LogDir {
         log.view().begin_service();
         let mut state = self.state.lock();
         state.futures.remove(&key);
+        state.set_cleaned(&key, cleaned);
         state.views.insert(key, log.view());
         self.directory.note_activity();
         Ok(log)

@@ -96,5 +96,6 @@ fn close_and_promote(dir: &LogDir, mut future: UnifiedLog, now_ms: i64) -> Resul
         ticket.run()?;
         future.mark_durable(&ticket);
     }
-    dir.promote_future(future, now_ms)
+    // Whether the source was cleaned meanwhile is not known here.
+    dir.promote_future(future, None, now_ms)
 }

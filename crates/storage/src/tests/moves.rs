@@ -106,7 +106,7 @@ fn a_copy_takes_the_place_of_its_source() {
     let step = future.copy_from(&source.view(), CHUNK_BYTES, &b, NOW).expect("nothing to do");
     assert_eq!((step.bytes, step.bytes_left), (0, 0));
     close_log(&mut future).expect("closed");
-    let mut log = b.promote_future(future, NOW).expect("promoted");
+    let mut log = b.promote_future(future, None, NOW).expect("promoted");
     let view = log.view();
     assert!(!view.is_future());
     assert_eq!((view.log_start_offset(), view.log_end_offset(), view.high_watermark()), (3, 10, 10));
@@ -192,7 +192,7 @@ fn a_source_that_ends_beyond_its_last_batch_is_followed_to_its_end() {
     let step = future.copy_from(&source.view(), 1 << 20, &b, NOW).expect("copied");
     assert_eq!((step.bytes, step.bytes_left), (0, 0));
     close_log(&mut future).expect("closed");
-    let mut log = b.promote_future(future, NOW).expect("promoted");
+    let mut log = b.promote_future(future, None, NOW).expect("promoted");
     assert_eq!(log.view().log_end_offset(), 7);
     assert_eq!(append(&mut log, &batch(&["value-00007"])).first_offset, 7);
     close_log(&mut log).expect("closed");
@@ -327,6 +327,9 @@ struct Journey {
     epoch: i32,
 }
 
+/// How far the log of a journey was cleaned, as far as the cleaner's checkpoint goes.
+const CLEANED: i64 = 5;
+
 impl Journey {
     fn new(seed: u64, disk: DiskConfig, durable: bool, load: Load) -> Self {
         let mut pair = Pair::new(seed, disk);
@@ -402,7 +405,9 @@ impl Journey {
         copy(&mut future, &log, target)?;
         close_log(&mut future)?;
         self.recorded = Some(target.id());
-        let promoted = target.promote_future(future, NOW)?;
+        let cleaned = home.cleaned_offset(&log.view());
+        let promoted = target.promote_future(future, cleaned, NOW)?;
+        assert_eq!(target.cleaned_offset(&promoted.view()), cleaned);
         assert_eq!(promoted.view().log_end_offset(), self.end);
         commit(&promoted);
         let old = std::mem::replace(&mut log, promoted);
@@ -411,7 +416,9 @@ impl Journey {
         self.append(&mut log, 1)?;
         self.flush(target, &mut log)?;
         home.expired_logs(NOW).into_iter().for_each(|ticket| ticket.run());
+        home.checkpoint()?;
         target.checkpoint()?;
+        assert_eq!(home.cleaned_offset(&log.view()), None, "it has no such log");
         Ok((Arc::clone(target), log))
     }
 
@@ -421,6 +428,10 @@ impl Journey {
             self.append(&mut log, 7)?;
             self.flush(&home, &mut log)?;
             home.checkpoint()?;
+            if !self.pair.log_config.durable {
+                // Only what was flushed to the segments is ever cleaned.
+                home.note_cleaned(&log.view(), CLEANED)?;
+            }
             self.append(&mut log, 2)?;
             self.flush(&home, &mut log)?;
             self.append(&mut log, 1)?;
@@ -435,6 +446,8 @@ impl Journey {
         }
         let (home, log) = self.travel(&dirs, &home, log)?;
         let (home, mut log) = self.travel(&dirs, &home, log)?;
+        let cleaned = (!self.pair.log_config.durable).then_some(CLEANED);
+        assert_eq!(home.cleaned_offset(&log.view()), cleaned);
         self.flush(&home, &mut log)?;
         close_log(&mut log)?;
         for dir in dirs.online() {
@@ -447,6 +460,8 @@ impl Journey {
     fn check(&mut self, loses_tails: bool) {
         let (dirs, home, log) = self.begin().expect("the directories open after any stop");
         self.check_content(&log, loses_tails);
+        // It may be cleaned once more, and nothing is taken to be clean that is not.
+        assert!(matches!(home.cleaned_offset(&log.view()), None | Some(CLEANED)));
         // What was begun can be finished, and nothing of it is missing.
         let (home, log) = self.travel(&dirs, &home, log).expect("it moves");
         self.check_content(&log, false);
