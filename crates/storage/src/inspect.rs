@@ -16,6 +16,7 @@ mod proofs;
 mod repair;
 mod segment;
 mod small_files;
+mod tail;
 mod target;
 mod wal;
 

@@ -17,8 +17,8 @@ use crate::mutant::mutant;
 
 mod frame;
 
-use frame::{FILE_HEAD_BYTES, SLOT_BYTES, decode_file_head, encode_file_head};
-pub(crate) use frame::{TailFrame, TailPlace};
+use frame::encode_file_head;
+pub(crate) use frame::{FILE_HEAD_BYTES, SLOT_BYTES, TailFrame, TailPlace, decode_file_head, is_frame_begun};
 
 /// The file's name in a partition's directory. Kafka removes what ends so whenever it opens a log, as it should: what it
 /// then writes is not in the copy.

@@ -248,6 +248,37 @@ fn every_file_of_a_log_can_be_shown() {
 }
 
 #[test]
+fn the_second_copy_of_the_metadata_log_can_be_seen() {
+    let stopped = Stopped::new();
+    stopped.kill_at_work();
+    let verify = || {
+        let output = klamm(&["segment", "verify", &text(&stopped.data), "-o", "json"]);
+        let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let logs = shown[0]["logs"].as_array().expect("logs").clone();
+        logs.into_iter().find(|log| log["log"] == "__cluster_metadata-0").expect("the log")
+    };
+    let log = verify();
+    assert_eq!(log["state"], "ok", "{log}");
+    let file = stopped.data.join("__cluster_metadata-0/klamm-tail.deleted");
+    let shown = printed(&klamm(&["segment", "dump", &text(&file), "--records", "-o", "json"]));
+    let objects: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(objects[0]["type"], "tail_file", "{shown}");
+    let copies = objects.iter().filter(|object| object["type"] == "tail_copy");
+    assert!(copies.clone().count() > 0 && objects.iter().any(|object| object["type"] == "record"), "{shown}");
+    assert_eq!(
+        copies.map(|copy| &copy["end_offset"]).max_by_key(|end| end.as_i64()),
+        Some(&log["end_offset"])
+    );
+    let shown = printed(&klamm(&["segment", "dump", &text(&file), "--records"]));
+    assert!(shown.contains("  copy of offsets ") && shown.contains("Topic(TopicRecord"), "{shown}");
+
+    let at = std::fs::read(&file).expect("read").iter().rposition(|byte| *byte != 0).expect("a copy");
+    flip(&file, at);
+    let log = verify();
+    assert_eq!(log["state"], "warning", "{log}");
+}
+
+#[test]
 fn a_node_that_runs_keeps_its_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = NodeProcess::dev(folder.path());

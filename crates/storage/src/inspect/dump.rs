@@ -11,6 +11,7 @@ use protocol::Uuid;
 use records::BatchHeader;
 
 use super::batch_reader::{BatchReader, Found, Sound};
+use super::tail::{TailEntry, tail_entries};
 use super::wal::for_each_group;
 use crate::checkpoint_file::{decode_epochs, decode_offsets};
 use crate::index::{IndexEntry, OffsetEntry, TimeEntry};
@@ -22,6 +23,7 @@ use crate::layout::{
 use crate::marker_files::decode_partition_metadata;
 use crate::producer_state::snapshot;
 use crate::proof::{PROOF_FILE, ProofEntry, ProofIdentity, ProofSlot, proof_slots};
+use crate::tail_copy::{TAIL_FILE, TailFrame};
 use crate::txn_index;
 use crate::wal::{BLOCK_BYTES, FileHead, FrameKind};
 
@@ -141,6 +143,37 @@ pub enum Item<'a> {
     },
     /// An entry of a proof.
     Proof(ProofEntry),
+    /// The second copy of a log's end; what it holds follows.
+    TailFile {
+        /// Bytes of the file.
+        size: u64,
+    },
+    /// A copy of batches, which follow.
+    TailCopy {
+        /// Position in the file.
+        position: u64,
+        /// Base offset of the segment that has them.
+        segment: i64,
+        /// Where they begin in it.
+        at: u64,
+        /// First offset.
+        first_offset: i64,
+        /// The offset after the last.
+        end_offset: i64,
+        /// How often the log had been cut.
+        generation: u32,
+        /// Bytes of the batches.
+        bytes: usize,
+    },
+    /// How far a log was flushed, in the file of its second copy.
+    TailMark {
+        /// Position in the file.
+        position: u64,
+        /// Everything before it was.
+        flushed_offset: i64,
+        /// How often the log had been cut.
+        generation: u32,
+    },
     /// Part of a file that cannot be read.
     Unreadable {
         /// Where.
@@ -174,6 +207,7 @@ pub fn dump(disk: &dyn Disk, path: &Path, sink: &mut ItemSink<'_>) -> io::Result
         _ if is_offsets => Ok(offsets(&bytes)),
         _ if name == LEADER_EPOCH_CHECKPOINT => Ok(epochs(&bytes)),
         _ if name == PROOF_FILE => Ok(proof(&bytes)),
+        _ if name == TAIL_FILE => Ok(tail(&bytes)),
         _ if name == PARTITION_METADATA => Ok(vec![match decode_partition_metadata(&bytes) {
             Ok(id) => Item::TopicId(id),
             Err(reason) => Item::Unreadable { position: 0, reason },
@@ -327,6 +361,37 @@ fn offsets(bytes: &[u8]) -> Vec<Item<'static>> {
             .collect(),
         Err(error) => unreadable(0, error),
     }
+}
+
+fn tail(bytes: &[u8]) -> Vec<Item<'_>> {
+    let Some(entries) = tail_entries(bytes) else { return unreadable(0, "the header cannot be read") };
+    let mut items = vec![Item::TailFile { size: bytes.len() as u64 }];
+    for (position, entry) in entries {
+        let TailEntry::Frame(TailFrame { place, generation, bytes }) = entry else {
+            items.extend(unreadable(position as usize, "the copy was torn or has rotted"));
+            continue;
+        };
+        if bytes.is_empty() {
+            items.push(Item::TailMark { position, flushed_offset: place.next_offset, generation });
+            continue;
+        }
+        items.push(Item::TailCopy {
+            position,
+            segment: place.segment,
+            at: place.position,
+            first_offset: place.first_offset,
+            end_offset: place.next_offset,
+            generation,
+            bytes: bytes.len(),
+        });
+        let mut at = place.position;
+        for batch in records::batches(bytes).map_while(Result::ok) {
+            let (header, bytes) = (batch.header, Some(batch.bytes));
+            items.push(Item::Batch { position: at, header, bytes });
+            at += batch.bytes.len() as u64;
+        }
+    }
+    items
 }
 
 fn proof(bytes: &[u8]) -> Vec<Item<'static>> {

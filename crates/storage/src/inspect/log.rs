@@ -41,6 +41,8 @@ pub struct LogInspection {
     pub flushed_offset: Option<i64>,
     /// What the write-ahead log holds of it, if the next start has to look there.
     pub wal: Option<WalRange>,
+    /// What the second copy of its end holds of it, if the next start compares the two.
+    pub tail: Option<WalRange>,
     /// How often it was cut.
     pub(super) generation: u32,
     /// Where it should end, as a start found by the write-ahead log.
@@ -85,6 +87,7 @@ impl LogInspection {
             end_offset: 0,
             flushed_offset: (!facts.is_clean).then_some(known.recovery_point),
             wal: wal.and_then(|id| facts.wal.of_log(id, partition, files.generation)),
+            tail: None,
             generation: files.generation,
             missing_until: files.missing_until(),
             found_epochs: Vec::new(),
@@ -98,6 +101,7 @@ impl LogInspection {
             log.judge_missing(&files, facts, partition);
             log.judge_whole(&files, &known, &epochs);
             log.judge_snapshots_of_metadata(disk, &topic)?;
+            log.judge_tail_copy(disk)?;
         }
         Ok(log)
     }

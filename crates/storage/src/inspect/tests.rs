@@ -5,9 +5,12 @@ use std::path::Path;
 use platform::OpenMode;
 use records::{BatchHeader, Compression};
 
-use super::{DirectoryInspection, Level, LogInspection, Target, inspect};
+use super::tail::tail_entries;
+use super::{DirectoryInspection, Item, Level, LogInspection, Target, dump, inspect};
+use crate::LogConfig;
 use crate::checkpoint_file::{PartitionOffsets, encode_offsets};
 use crate::proof::{PROOF_FILE, ProofEntry, ProofIdentity, ProofKind};
+use crate::tail_copy::TAIL_FILE;
 use crate::tests::fixture::*;
 
 const FIRST: &str = "00000000000000000000.log";
@@ -261,4 +264,107 @@ fn compressed_batches_are_opened() {
     close(dir, log);
     let log = look_at_log(&home);
     assert_eq!((log.worst(), log.segments[0].records), (None, 12), "{log:?}");
+}
+
+/// A log that is flushed by itself, of three batches: the first below the recovery point, the others with a copy each.
+fn copied() -> Home {
+    let home = Home::simulated();
+    let (dir, _) = home.open();
+    let mut log = create(&dir, LogConfig { copies_tail: true, ..small(1 << 20) });
+    for number in 0..3 {
+        append(&mut log, &batch(&[&format!("value-{number}")]));
+        let ticket = log.flush().expect("flushes").expect("there is something to flush");
+        ticket.run().expect("flushed");
+        assert!(log.copy_tail().expect("a copy").run().expect("copied"));
+        log.mark_durable(&ticket);
+        if number == 0 {
+            dir.checkpoint_recovery_points().expect("written");
+        }
+    }
+    home
+}
+
+fn only_finding(log: &LogInspection, level: Level, part: &str) {
+    let own = log.findings.iter().filter(|finding| finding.path.ends_with(TAIL_FILE));
+    let found: Vec<_> = own.filter(|finding| finding.level == level).collect();
+    assert!(found.len() == 1 && found[0].text.contains(part), "{part}: {:?}", log.findings);
+}
+
+#[test]
+fn the_second_copy_of_an_end_is_compared_with_the_log() {
+    let home = copied();
+    let log = look_at_log(&home);
+    assert_eq!(log.worst(), Some(Level::Note), "{log:?}");
+    assert_eq!(log.tail.map(|range| (range.first_offset, range.end_offset)), Some((1, 3)));
+    only_finding(&log, Level::Note, "holds offsets 1..3");
+
+    let at = positions(&home, FIRST)[2];
+    change(&home, FIRST, |bytes| bytes[at + 70] ^= 1);
+    let log = look_at_log(&home);
+    assert_eq!(log.worst(), Some(Level::Warning), "{log:?}");
+    only_finding(&log, Level::Warning, "holds offsets 2..3, and 00000000000000000000.log has other bytes");
+    change(&home, FIRST, |bytes| bytes.truncate(at));
+    only_finding(&look_at_log(&home), Level::Warning, "holds offsets 2..3, and");
+    change(&home, FIRST, |bytes| bytes.truncate(positions(&copied(), FIRST)[1]));
+    assert_eq!(look_at_log(&home).worst(), Some(Level::Warning), "one copy after the other");
+    change(&home, FIRST, Vec::clear);
+    let log = look_at_log(&home);
+    assert!(log.findings.iter().any(|f| f.text.contains("does not reach so far")), "{log:?}");
+}
+
+#[test]
+fn a_second_copy_that_rotted_is_told() {
+    let home = copied();
+    let frame = |home: &Home, number: usize| {
+        let bytes = home.platform.disk.read(&home.log_path(TAIL_FILE)).expect("there");
+        let entries: Vec<u64> =
+            tail_entries(&bytes).expect("a header").into_iter().map(|(position, _)| position).collect();
+        entries[number] as usize
+    };
+    // The first copy's place was taken by the second, which is the first that counts.
+    let at = frame(&home, 0);
+    change(&home, TAIL_FILE, |bytes| bytes[at + 60] ^= 1);
+    only_finding(&look_at_log(&home), Level::Warning, &format!("at position {at} that was torn"));
+    change(&home, TAIL_FILE, |bytes| bytes[9] ^= 1);
+    only_finding(&look_at_log(&home), Level::Warning, "is not whole");
+
+    let home = copied();
+    let (dir, _) = home.open();
+    let log = take(&dir, LogConfig { copies_tail: true, ..small(1 << 20) });
+    close(dir, log);
+    change(&home, TAIL_FILE, |bytes| bytes[at + 60] ^= 1);
+    assert_eq!(look_at_log(&home).worst(), None, "after a clean stop it is not needed");
+}
+
+#[test]
+fn everything_in_a_second_copy_is_shown() {
+    let home = copied();
+    let shown = |home: &Home| {
+        let mut shown = Vec::new();
+        let mut note = |item: Item<'_>| {
+            shown.push(match item {
+                Item::TailFile { size } => format!("file {size}"),
+                Item::TailCopy { segment: 0, first_offset, end_offset, .. } => {
+                    format!("copy {first_offset}..{end_offset}")
+                }
+                Item::Batch { header, position, bytes: Some(_) } => {
+                    format!("batch {} at {position}", header.base_offset)
+                }
+                Item::Unreadable { .. } => "unreadable".to_owned(),
+                other => format!("{other:?}"),
+            });
+            true
+        };
+        dump(home.platform.disk.as_ref(), &home.log_path(TAIL_FILE), &mut note).expect("shown");
+        shown
+    };
+    let places = positions(&home, FIRST);
+    let batch = |number: usize| format!("batch {number} at {}", places[number]);
+    let whole =
+        ["file 262144".to_owned(), "copy 1..2".to_owned(), batch(1), "copy 2..3".to_owned(), batch(2)];
+    assert_eq!(shown(&home), whole);
+    change(&home, TAIL_FILE, |bytes| bytes[512 + 60] ^= 1);
+    assert_eq!(shown(&home)[1..3], ["unreadable".to_owned(), "copy 2..3".to_owned()]);
+    change(&home, TAIL_FILE, |bytes| bytes[0] ^= 1);
+    assert_eq!(shown(&home), ["unreadable"]);
 }

@@ -56,6 +56,11 @@ pub(crate) fn decode_file_head(bytes: &[u8]) -> Option<u64> {
     is_whole.then(|| u64_at(head, 8))
 }
 
+/// Whether a frame of this file was begun at the start of `bytes`, whole or not.
+pub(crate) fn is_frame_begun(bytes: &[u8], salt: u64) -> bool {
+    bytes.get(..12).is_some_and(|head| u32_at(head, 0) == FRAME_MAGIC && u64_at(head, 4) == salt)
+}
+
 impl<'a> TailFrame<'a> {
     /// The frame, filled up to whole sectors.
     pub(crate) fn encode(&self, salt: u64) -> Vec<u8> {

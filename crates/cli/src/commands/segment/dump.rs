@@ -26,7 +26,7 @@ use records::{RecordStyle, write_records};
   klamm segment dump orders-0/leader-epoch-checkpoint orders-0/*.snapshot
 
 Takes .log (also .quarantine and .cut), .index, .timeindex, .txnindex, .snapshot, .checkpoint, leader-epoch-checkpoint, the
-other checkpoints, partition.metadata, klamm-proof.deleted and klamm-wal-N, whether a node is running or not.")]
+other checkpoints, partition.metadata, klamm-proof.deleted, klamm-tail.deleted and klamm-wal-N, whether a node is running or not.")]
 pub struct DumpArguments {
     /// Files of a log
     #[arg(required = true, value_name = "FILE")]
@@ -223,6 +223,15 @@ fn text(item: &Item<'_>) -> String {
             )
         }
         Item::Proof(entry) => proof_text(entry),
+        Item::TailFile { size } => format!("second copy of the end of a log, {size} bytes"),
+        Item::TailCopy { position, segment, at, first_offset, end_offset, generation, bytes } => {
+            format!(
+                "{position:>10}  copy of offsets {first_offset}..{end_offset}  {bytes} bytes  of segment {segment} at {at}  generation {generation}"
+            )
+        }
+        Item::TailMark { position, flushed_offset, generation } => {
+            format!("{position:>10}  flushed up to offset {flushed_offset}  generation {generation}")
+        }
         Item::Unreadable { position, reason } => format!("{position:>10}  {reason}"),
     }
 }
@@ -304,6 +313,14 @@ fn json_of(item: &Item<'_>) -> Value {
             "type": "proof", "kind": kind(entry), "content": entry.content, "base_offset": entry.base_offset,
             "end_offset": entry.end_offset, "from": entry.from, "to": entry.to, "crc": entry.crc,
             "last_epoch": entry.last_epoch,
+        }),
+        Item::TailFile { size } => json!({"type": "tail_file", "size": size}),
+        Item::TailCopy { position, segment, at, first_offset, end_offset, generation, bytes } => json!({
+            "type": "tail_copy", "position": position, "segment": segment, "segment_position": at,
+            "first_offset": first_offset, "end_offset": end_offset, "generation": generation, "bytes": bytes,
+        }),
+        Item::TailMark { position, flushed_offset, generation } => json!({
+            "type": "tail_mark", "position": position, "flushed_offset": flushed_offset, "generation": generation,
         }),
         Item::Unreadable { position, reason } => {
             json!({"type": "unreadable", "position": position, "reason": reason})

@@ -61,6 +61,9 @@ pub(super) struct ShownLog {
     flushed_offset: Option<i64>,
     /// What the write-ahead log holds of it, if the next start has to look there.
     wal: Option<ShownRange>,
+    /// What the second copy of its end holds of it, if the next start compares the two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tail: Option<ShownRange>,
     segments: Vec<ShownSegment>,
     damages: Vec<ShownDamage>,
     findings: Vec<ShownFinding>,
@@ -254,6 +257,7 @@ impl ShownLog {
             end_offset: log.end_offset,
             flushed_offset: log.flushed_offset,
             wal: log.wal.map(ShownRange::of),
+            tail: log.tail.map(ShownRange::of),
             segments: log.segments.iter().map(|segment| ShownSegment::of(segment, log)).collect(),
             damages: log.damages.iter().map(ShownDamage::of).collect(),
             findings: log.findings.iter().map(ShownFinding::of).collect(),
