@@ -6,6 +6,7 @@
 
 mod blocking;
 mod clock;
+mod direct_buffer;
 mod disk;
 mod mutants;
 mod net;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use blocking::{Ahead, Blocking};
 pub use clock::Clock;
+pub use direct_buffer::DirectBuffer;
 pub use disk::{DIRECT_BLOCK_BYTES, DirEntry, Disk, DiskLock, DiskSpace, File, OpenMode, OsDisk, PathError};
 pub use net::{BindOptions, DetachedStream, Listener, Net, OsNet, Stream};
 pub use rng::Rng;

@@ -6,10 +6,9 @@
 use std::io;
 use std::sync::Arc;
 
-use platform::{Ahead, Blocking, File};
+use platform::{Ahead, Blocking, DirectBuffer, File};
 
 use super::frame::{BLOCK_BYTES, FileUse, GROUP_HEAD_BYTES, ReadGroup};
-use super::ticket::Aligned;
 use crate::error::StorageError;
 
 /// The largest group: what a head may claim.
@@ -29,12 +28,12 @@ pub(crate) struct BlockReader {
     chunk: Chunk,
     ahead: Option<Ahead<io::Result<Chunk>>>,
     /// A buffer that is not in use.
-    spare: Option<Aligned>,
+    spare: Option<DirectBuffer>,
 }
 
 /// A piece of the file: the bytes `from..to` of the buffer, which lie at `at`.
 struct Chunk {
-    buffer: Aligned,
+    buffer: DirectBuffer,
     from: usize,
     to: usize,
     at: u64,
@@ -42,7 +41,7 @@ struct Chunk {
 
 impl Chunk {
     /// Reads a piece that begins at `at`, into the buffer behind the room for a tail.
-    fn read(file: &dyn File, mut buffer: Aligned, at: u64) -> io::Result<Chunk> {
+    fn read(file: &dyn File, mut buffer: DirectBuffer, at: u64) -> io::Result<Chunk> {
         let count = file.read_full_at(&mut buffer.bytes_mut()[TAIL_BYTES..], at)?;
         Ok(Chunk { buffer, from: TAIL_BYTES, to: TAIL_BYTES + count, at })
     }
@@ -79,7 +78,7 @@ impl BlockReader {
     /// Reads so much at a time, or more for a large group.
     pub(super) fn with_steps(file: Arc<dyn File>, size: u64, read_bytes: usize) -> Self {
         let read_bytes = read_bytes.min(size as usize).next_multiple_of(BLOCK_BYTES);
-        let chunk = Chunk { buffer: Aligned::zeros(0), from: 0, to: 0, at: 0 };
+        let chunk = Chunk { buffer: DirectBuffer::zeros(0), from: 0, to: 0, at: 0 };
         Self { file, size, read_bytes, blocking: None, chunk, ahead: None, spare: None }
     }
 
@@ -126,13 +125,18 @@ impl BlockReader {
 
     fn read_from(&mut self, position: u64, len: usize) -> io::Result<()> {
         let needed = TAIL_BYTES + self.read_bytes.max(len.next_multiple_of(BLOCK_BYTES));
-        let last = Chunk { buffer: Aligned::zeros(0), from: 0, to: 0, at: 0 };
+        let last = Chunk { buffer: DirectBuffer::zeros(0), from: 0, to: 0, at: 0 };
         let last = std::mem::replace(&mut self.chunk, last).buffer;
-        let fits = |buffer: &Aligned| buffer.bytes().len() >= needed;
-        let buffer = Some(last).filter(fits).unwrap_or_else(|| Aligned::zeros(needed));
+        let fits = |buffer: &DirectBuffer| buffer.bytes().len() >= needed;
+        let buffer = Some(last).filter(fits).unwrap_or_else(|| self.new_buffer(needed));
         self.chunk = Chunk::read(self.file.as_ref(), buffer, position)?;
         self.read_ahead();
         Ok(())
+    }
+
+    /// Room for a step, which the disk fills faster if it lies in large pages; or for a small piece.
+    fn new_buffer(&self, len: usize) -> DirectBuffer {
+        if self.read_bytes < TAIL_BYTES { DirectBuffer::zeros(len) } else { DirectBuffer::large_zeros(len) }
     }
 
     fn read_ahead(&mut self) {
@@ -143,7 +147,7 @@ impl BlockReader {
         }
         let needed = TAIL_BYTES + self.read_bytes;
         let spare = self.spare.take().filter(|buffer| buffer.bytes().len() >= needed);
-        let buffer = spare.unwrap_or_else(|| Aligned::zeros(needed));
+        let buffer = spare.unwrap_or_else(|| self.new_buffer(needed));
         let file = Arc::clone(&self.file);
         self.ahead = Some(blocking.ahead(move || Chunk::read(file.as_ref(), buffer, at)));
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use platform::{Blocking, File, OpenMode};
+use platform::{Blocking, DirectBuffer, File, OpenMode};
 use protocol::Uuid;
 use records::{BatchHeader, HEADER_BYTES};
 
@@ -80,7 +80,7 @@ impl FoundWal {
         for name in names {
             let path = directory.path().join(name);
             let file = directory.disk().open(&path, OpenMode::Direct)?;
-            let mut block = super::ticket::Aligned::zeros(BLOCK_BYTES);
+            let mut block = DirectBuffer::zeros(BLOCK_BYTES);
             // The last process may have ended because a write of it had failed.
             if !mutant!(PageCacheTrusted) {
                 file.forget_cached(0)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use platform::{File, OpenMode};
+use platform::{DirectBuffer, File, OpenMode};
 
 use super::WalConfig;
 use super::frame::{BLOCK_BYTES, FileHead, FileUse};
@@ -92,7 +92,7 @@ impl NewSlot {
     }
 
     fn write_zeros(&self, directory: &Directory, file: &dyn File) -> std::io::Result<()> {
-        let zeros = super::ticket::Aligned::zeros(ZEROS_BYTES.min(self.size as usize));
+        let zeros = DirectBuffer::zeros(ZEROS_BYTES.min(self.size as usize));
         let mut position = 0;
         while position < self.size {
             if directory.wal().is_ending() {
@@ -107,7 +107,7 @@ impl NewSlot {
 }
 
 fn write_head(file: &dyn File, head: &FileHead) -> std::io::Result<()> {
-    let mut block = super::ticket::Aligned::zeros(BLOCK_BYTES);
+    let mut block = DirectBuffer::zeros(BLOCK_BYTES);
     block.bytes_mut().copy_from_slice(&head.encode());
     file.write_durable_at(block.bytes(), 0)
 }

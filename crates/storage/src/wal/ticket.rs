@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use platform::{File, OpenMode};
 
-use super::frame::{BLOCK_BYTES, GroupHead, LogEnd, finish_group};
+use super::frame::{GroupHead, LogEnd, finish_group};
 use super::group::table_of;
 use super::ring::{NewSlot, Place};
 use crate::directory::Directory;
@@ -130,28 +130,5 @@ impl Write {
         finish_group(&mut self.buffer, self.start, &self.head, table_of(&self.previous));
         let file = self.place.file.of_use(self.place.of_use)?;
         file.write_durable_at(&self.buffer[self.start..], self.place.position)
-    }
-}
-
-/// Bytes that begin where a write past the page cache may begin.
-pub(super) struct Aligned {
-    bytes: Vec<u8>,
-    start: usize,
-    len: usize,
-}
-
-impl Aligned {
-    pub(super) fn zeros(len: usize) -> Self {
-        let bytes = vec![0; len + BLOCK_BYTES];
-        let start = bytes.as_ptr().align_offset(BLOCK_BYTES).min(BLOCK_BYTES);
-        Self { bytes, start, len }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..self.start + self.len]
-    }
-
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.start + self.len]
     }
 }
