@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use platform::File;
 use protocol::Uuid;
+use records::{BatchHeader, HEADER_BYTES};
 
 use crate::directory::Directory;
 use crate::epoch_cache::{EpochCache, EpochEntry};
@@ -447,26 +448,68 @@ impl LogView {
         is_expected: impl FnOnce(&[u8]) -> bool,
     ) -> Result<bool, ReadError> {
         scratch.clear();
-        let segments = self.segments.load();
-        let holder = segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
-        let segment = &segments[holder];
-        let fault = |fault| self.fault(segment, offset, fault);
-        let Some(position) = self.start_of(segment, offset).map_err(fault)? else { return Ok(false) };
-        let end = position + len as u64;
-        if end > segment.size() {
-            return Ok(false);
-        }
-        let file = segment.file(&self.directory, false).map_err(|error| fault(error.into()))?;
-        let slice = FetchSlice { file, position, len, next_offset };
-        slice.read_into(scratch).map_err(|error| fault(error.into()))?;
+        let Some((segment, position)) = self.stretch((offset, len), false)? else { return Ok(false) };
+        let fault = |error: io::Error| self.fault(&segment, offset, error.into());
+        let file = segment.file(&self.directory, false).map_err(fault)?;
+        FetchSlice { file, position, len, next_offset }.read_into(scratch).map_err(fault)?;
         if !is_expected(scratch) {
             return Ok(false);
         }
+        self.note_held(&segment, position + len as u64, next_offset);
+        Ok(true)
+    }
+
+    /// Whether the batch of these offsets lies where a reader of the first would begin, as far as its header tells: its
+    /// checksum is in it, and this process found that the batch matches it. False also if it did not look yet.
+    ///
+    /// # Errors
+    /// As [`LogView::read`].
+    pub(crate) fn holds_header(
+        &self,
+        (offset, next_offset): (i64, i64),
+        batch: &[u8],
+    ) -> Result<bool, ReadError> {
+        let Some((expected, _)) = batch.split_first_chunk::<HEADER_BYTES>() else { return Ok(false) };
+        // Checksums of old formats cover less, and more than one batch has more than one header.
+        let is_one = |header: BatchHeader| header.magic == 2 && header.size_bytes() == batch.len();
+        if !BatchHeader::parse(expected).is_ok_and(is_one) {
+            return Ok(false);
+        }
+        let Some((segment, position)) = self.stretch((offset, batch.len()), true)? else { return Ok(false) };
+        let fault = |error: io::Error| self.fault(&segment, offset, error.into());
+        let file = segment.file(&self.directory, false).map_err(fault)?;
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact_at(&mut header, position).map_err(fault)?;
+        if header != *expected {
+            return Ok(false);
+        }
+        self.note_held(&segment, position + batch.len() as u64, next_offset);
+        Ok(true)
+    }
+
+    /// Where `len` bytes lie from where a reader of `offset` would begin, if there are as many; and if they were verified
+    /// when the log was opened, if that is asked.
+    fn stretch(
+        &self,
+        (offset, len): (i64, usize),
+        is_verified: bool,
+    ) -> Result<Option<(Arc<Segment>, u64)>, ReadError> {
+        let segments = self.segments.load();
+        let holder = segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
+        let segment = &segments[holder];
+        let position = self.start_of(segment, offset).map_err(|fault| self.fault(segment, offset, fault))?;
+        let found = position.filter(|position| {
+            position + len as u64 <= segment.size() && (!is_verified || segment.is_verified_from(*position))
+        });
+        Ok(found.map(|position| (Arc::clone(segment), position)))
+    }
+
+    /// The next reader will begin where what was found ends. The end of the log is known anyway, and most logs of a large
+    /// node have not more than one batch to compare.
+    fn note_held(&self, segment: &Segment, end: u64, next_offset: i64) {
         if next_offset < self.log_end_offset() {
-            // The end is known anyway, and most logs of a large node have not more than one batch to compare.
             self.positions.lock().note_read(segment.place(), next_offset, end);
         }
-        Ok(true)
     }
 
     /// Bytes of the batches from `offset` on, which is where one begins, or the log end.

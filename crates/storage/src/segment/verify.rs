@@ -44,6 +44,11 @@ impl Segment {
         self.unverified_end.load(Ordering::Acquire) == 0
     }
 
+    /// Whether the bytes from this position on were verified when the segment was opened, or written by this process.
+    pub(crate) fn is_verified_from(&self, position: u64) -> bool {
+        position >= self.unverified_end.load(Ordering::Acquire)
+    }
+
     /// Verifies one more stretch, from the beginning on. Gives the bytes looked at; `None` if all is verified.
     pub(crate) fn verify_some(self: &Arc<Self>, directory: &Directory) -> Result<Option<u64>, SegmentFault> {
         let end = self.unverified_end.load(Ordering::Acquire);

@@ -18,6 +18,7 @@ use super::frame::{
     BLOCK_BYTES, FileHead, FrameHead, FrameKind, GroupHead, LogEnd, ReadGroup, decode_reference,
 };
 use super::group::End;
+use crate::ReadError;
 use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::{CUT_SUFFIX, META_PROPERTIES, WAL_PREFIX, is_wal_file};
@@ -641,8 +642,14 @@ impl Replay<'_> {
     fn holds(&mut self, log: &UnifiedLog, head: &FrameHead, body: &[u8]) -> Result<bool, StorageError> {
         // What was read for another frame says nothing of this one.
         self.scratch.clear();
-        if head.next_offset > log.view().log_end_offset() {
+        let view = log.view();
+        if head.next_offset > view.log_end_offset() {
             return Ok(false);
+        }
+        let offsets = (head.base_offset, head.next_offset);
+        // The usual case: what no checkpoint covers was verified when the log was opened.
+        if head.base_offset >= view.log_start_offset() && found(view.holds_header(offsets, body))? {
+            return Ok(true);
         }
         if self.is_there(log, head, body.len(), |bytes| bytes == body)? {
             return Ok(true);
@@ -667,13 +674,7 @@ impl Replay<'_> {
         if head.base_offset < view.log_start_offset() {
             return Ok(false);
         }
-        match view.holds((head.base_offset, head.next_offset), len, &mut self.scratch, is_right) {
-            Ok(holds) => Ok(holds),
-            Err(crate::ReadError::OffsetOutOfRange { .. }) => Ok(false),
-            // The longer way finds it again, and what to make of it.
-            Err(crate::ReadError::Storage(StorageError::Corrupt { .. })) => Ok(false),
-            Err(crate::ReadError::Storage(error)) => Err(error),
-        }
+        found(view.holds((head.base_offset, head.next_offset), len, &mut self.scratch, is_right))
     }
 
     /// Reads `len` bytes of the log from the batch that starts at a frame's offset; nothing if there is none.
@@ -683,10 +684,10 @@ impl Replay<'_> {
         let from = head.base_offset.max(view.log_start_offset());
         let slice = match view.read(from, len, head.next_offset, true) {
             Ok(slice) => slice,
-            Err(crate::ReadError::OffsetOutOfRange { .. }) => None,
+            Err(ReadError::OffsetOutOfRange { .. }) => None,
             // What cannot be read is not there.
-            Err(crate::ReadError::Storage(StorageError::Corrupt { .. })) => None,
-            Err(crate::ReadError::Storage(error)) => return Err(error),
+            Err(ReadError::Storage(StorageError::Corrupt { .. })) => None,
+            Err(ReadError::Storage(error)) => return Err(error),
         };
         match slice {
             Some(slice) => Ok(slice.read_into(&mut self.scratch)?),
@@ -752,6 +753,17 @@ impl Replay<'_> {
         }
         self.read_batches(log, head, len)?;
         Ok(self.scratch.len() == len && crc32c::crc32c(&self.scratch) == crc)
+    }
+}
+
+/// Whether something was found there. What cannot be read is not: the longer way finds it again, and what to make of it.
+fn found(holds: Result<bool, ReadError>) -> Result<bool, StorageError> {
+    match holds {
+        Ok(holds) => Ok(holds),
+        Err(ReadError::OffsetOutOfRange { .. } | ReadError::Storage(StorageError::Corrupt { .. })) => {
+            Ok(false)
+        }
+        Err(ReadError::Storage(error)) => Err(error),
     }
 }
 
