@@ -27,8 +27,8 @@ pub(crate) struct BlockReader {
     blocking: Option<Blocking>,
     chunk: Chunk,
     ahead: Option<Ahead<io::Result<Chunk>>>,
-    /// A buffer that is not in use.
-    spare: Option<DirectBuffer>,
+    /// Buffers that are not in use.
+    spare: Vec<DirectBuffer>,
 }
 
 /// A piece of the file: the bytes `from..to` of the buffer, which lie at `at`.
@@ -70,16 +70,28 @@ impl BlockReader {
         Self::with_steps(file, size, READ_BYTES)
     }
 
-    /// Has the next bytes read while the last are worked on.
-    pub(super) fn reading_ahead(file: Arc<dyn File>, size: u64, blocking: &Blocking) -> Self {
-        Self { blocking: Some(blocking.clone()), ..Self::new(file, size) }
+    /// Has the next bytes read while the last are worked on, into the buffers of the reader of another file.
+    pub(super) fn reading_ahead(
+        file: Arc<dyn File>,
+        size: u64,
+        blocking: &Blocking,
+        spare: Vec<DirectBuffer>,
+    ) -> Self {
+        Self { blocking: Some(blocking.clone()), spare, ..Self::new(file, size) }
+    }
+
+    /// Its buffers, for the reader of another file. What is on its way is not waited for.
+    pub(super) fn into_buffers(self) -> Vec<DirectBuffer> {
+        let Self { chunk, mut spare, .. } = self;
+        spare.push(chunk.buffer);
+        spare
     }
 
     /// Reads so much at a time, or more for a large group.
     pub(super) fn with_steps(file: Arc<dyn File>, size: u64, read_bytes: usize) -> Self {
         let read_bytes = read_bytes.min(size as usize).next_multiple_of(BLOCK_BYTES);
         let chunk = Chunk { buffer: DirectBuffer::zeros(0), from: 0, to: 0, at: 0 };
-        Self { file, size, read_bytes, blocking: None, chunk, ahead: None, spare: None }
+        Self { file, size, read_bytes, blocking: None, chunk, ahead: None, spare: Vec::new() }
     }
 
     /// The bytes of what may be a group at this position; `None` if there is none.
@@ -118,7 +130,7 @@ impl BlockReader {
         let mut next = ahead.take()?;
         next.put_before(tail);
         let last = std::mem::replace(&mut self.chunk, next);
-        self.spare = Some(last.buffer);
+        self.spare.push(last.buffer);
         self.read_ahead();
         Ok(())
     }
@@ -126,28 +138,30 @@ impl BlockReader {
     fn read_from(&mut self, position: u64, len: usize) -> io::Result<()> {
         let needed = TAIL_BYTES + self.read_bytes.max(len.next_multiple_of(BLOCK_BYTES));
         let last = Chunk { buffer: DirectBuffer::zeros(0), from: 0, to: 0, at: 0 };
-        let last = std::mem::replace(&mut self.chunk, last).buffer;
-        let fits = |buffer: &DirectBuffer| buffer.bytes().len() >= needed;
-        let buffer = Some(last).filter(fits).unwrap_or_else(|| self.new_buffer(needed));
+        self.spare.push(std::mem::replace(&mut self.chunk, last).buffer);
+        let buffer = self.buffer(needed);
         self.chunk = Chunk::read(self.file.as_ref(), buffer, position)?;
         self.read_ahead();
         Ok(())
     }
 
     /// Room for a step, which the disk fills faster if it lies in large pages; or for a small piece.
-    fn new_buffer(&self, len: usize) -> DirectBuffer {
+    fn buffer(&mut self, len: usize) -> DirectBuffer {
+        let fits = |buffer: &DirectBuffer| buffer.bytes().len() >= len;
+        if let Some(found) = self.spare.iter().position(fits) {
+            return self.spare.swap_remove(found);
+        }
+        self.spare.clear();
         if self.read_bytes < TAIL_BYTES { DirectBuffer::zeros(len) } else { DirectBuffer::large_zeros(len) }
     }
 
     fn read_ahead(&mut self) {
         let at = self.chunk.end();
-        let Some(blocking) = &self.blocking else { return };
+        let Some(blocking) = self.blocking.clone() else { return };
         if at >= self.size || !at.is_multiple_of(BLOCK_BYTES as u64) {
             return;
         }
-        let needed = TAIL_BYTES + self.read_bytes;
-        let spare = self.spare.take().filter(|buffer| buffer.bytes().len() >= needed);
-        let buffer = spare.unwrap_or_else(|| self.new_buffer(needed));
+        let buffer = self.buffer(TAIL_BYTES + self.read_bytes);
         let file = Arc::clone(&self.file);
         self.ahead = Some(blocking.ahead(move || Chunk::read(file.as_ref(), buffer, at)));
     }

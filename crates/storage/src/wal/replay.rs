@@ -211,6 +211,8 @@ pub(crate) struct Replay<'a> {
     suspects: Vec<(u64, LogKey, Missing)>,
     replay: WalReplay,
     scratch: Vec<u8>,
+    /// Of the reader of the file before: a large page costs much when it is first used.
+    buffers: Vec<DirectBuffer>,
 }
 
 /// Replays what was found into the logs that `log_dir` has opened, and gives the write-ahead log that goes on from there.
@@ -370,6 +372,7 @@ impl<'a> Replay<'a> {
             suspects: Vec::new(),
             replay: WalReplay::default(),
             scratch: Vec::new(),
+            buffers: Vec::new(),
         }
     }
 }
@@ -378,7 +381,9 @@ impl Replay<'_> {
     fn read_file(&mut self, file: &mut FoundFile, blocking: &Blocking) -> Result<(), StorageError> {
         // What a write left in the page cache of a file system without direct writes is durable from here on.
         file.file.sync_data()?;
-        let mut reader = BlockReader::reading_ahead(Arc::clone(&file.file), file.head.size, blocking);
+        let buffers = std::mem::take(&mut self.buffers);
+        let mut reader =
+            BlockReader::reading_ahead(Arc::clone(&file.file), file.head.size, blocking, buffers);
         let mut position = BLOCK_BYTES as u64;
         while position + BLOCK_BYTES as u64 <= file.head.size {
             let bytes = reader.group_at(position, file.head.of_use)?;
@@ -400,6 +405,7 @@ impl Replay<'_> {
                 self.apply(&head, body, &mut file.ends)?;
             }
         }
+        self.buffers = reader.into_buffers();
         Ok(())
     }
 

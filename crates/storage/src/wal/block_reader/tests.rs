@@ -40,9 +40,15 @@ fn every_group_comes_whole_however_it_lies_across_the_steps() {
     for platform in [Platform::os(), Platform::sim(1)] {
         let path = if platform.disk.exists(temp.path()) { temp.path().to_path_buf() } else { "/".into() };
         let Written { file, size, groups } = write(&platform, &path.join("wal"), &bodies);
+        let ahead =
+            |buffers| BlockReader::reading_ahead(Arc::clone(&file), size, &platform.blocking, buffers);
+        let mut earlier = ahead(Vec::new());
+        let last = groups.last().expect("there are some").0;
+        assert!(earlier.group_at(last, OF_USE).expect("the disk reads").is_some());
         let readers = [
             BlockReader::new(Arc::clone(&file), size),
-            BlockReader::reading_ahead(Arc::clone(&file), size, &platform.blocking),
+            ahead(Vec::new()),
+            ahead(earlier.into_buffers()),
             BlockReader::with_steps(Arc::clone(&file), size, BLOCK_BYTES),
         ];
         for mut reader in readers {
@@ -62,7 +68,8 @@ fn every_group_comes_whole_however_it_lies_across_the_steps() {
 fn a_head_that_claims_more_than_there_is_is_no_group() {
     let platform = Platform::sim(1);
     let Written { file, size, groups } = write(&platform, std::path::Path::new("/wal"), &[100, 9000]);
-    let mut reader = BlockReader::reading_ahead(file, size - BLOCK_BYTES as u64, &platform.blocking);
+    let mut reader =
+        BlockReader::reading_ahead(file, size - BLOCK_BYTES as u64, &platform.blocking, Vec::new());
     assert!(reader.group_at(groups[0].0, OF_USE).expect("the disk reads").is_some());
     assert!(reader.group_at(groups[1].0, OF_USE).expect("the disk reads").is_none());
 }
