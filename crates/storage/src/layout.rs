@@ -101,6 +101,11 @@ pub(crate) fn is_wal_file(name: &str) -> bool {
     name.strip_prefix(WAL_PREFIX).is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
+/// Whether this is a file of the write-ahead log that a start put aside.
+pub(crate) fn is_wal_aside(name: &str) -> bool {
+    name.strip_suffix(CUT_SUFFIX).is_some_and(is_wal_file)
+}
+
 /// What a directory inside a log directory is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DirKind {

@@ -3,6 +3,7 @@
 //! Owns the order, and the names at the top of a log directory. It changes nothing.
 
 use std::io;
+use std::path::PathBuf;
 
 use platform::Disk;
 
@@ -10,7 +11,7 @@ use super::facts::DirectoryFacts;
 use super::finding::{Finding, Level};
 use super::log::LogInspection;
 use super::target::Target;
-use crate::layout::{DirKind, dir_kind, is_top_level_file, log_file_base};
+use crate::layout::{DirKind, dir_kind, is_top_level_file, is_wal_aside, log_file_base};
 
 /// What was found under one target.
 #[derive(Debug, Clone)]
@@ -73,10 +74,12 @@ pub fn inspect(
         return Ok(DirectoryInspection { facts, logs: vec![log], findings: Vec::new() });
     }
     let mut logs = Vec::new();
+    let mut aside = Vec::new();
     if let Some(directory) = &target.directory {
         for entry in disk.list(directory)? {
             let path = directory.join(&entry.name);
             match dir_kind(&entry.name) {
+                _ if is_wal_aside(&entry.name) => aside.push((path, entry.len)),
                 _ if is_top_level_file(&entry.name) => {}
                 _ if !entry.is_dir => findings.push(Finding::note(path, "is not Kafka's: it is left alone")),
                 DirKind::Foreign => findings.push(Finding::note(path, "is not Kafka's: it is left alone")),
@@ -89,7 +92,19 @@ pub fn inspect(
             }
         }
     }
+    let is_needed = logs.iter().any(LogInspection::is_short);
+    findings.extend(aside.into_iter().map(|(path, bytes)| put_aside(path, bytes, is_needed)));
     Ok(DirectoryInspection { facts, logs, findings })
+}
+
+/// A file of the write-ahead log that a start could not use up.
+fn put_aside(path: PathBuf, bytes: u64, is_needed: bool) -> Finding {
+    let text = if is_needed {
+        "keep it, what a damaged log lacks may be in it: a repair or the next start brings that back"
+    } else {
+        "no log here lacks anything, so it may be deleted"
+    };
+    Finding::note(path, format!("was put aside by a start, {bytes} bytes of the write-ahead log: {text}"))
 }
 
 fn is_log(name: &str) -> bool {

@@ -112,6 +112,11 @@ impl LogInspection {
         damage.or_else(|| self.findings.iter().map(|finding| finding.level).max())
     }
 
+    /// Whether the log lacks something that it had promised.
+    pub(super) fn is_short(&self) -> bool {
+        self.worst() == Some(Level::Damage) || self.missing_until.is_some_and(|until| until > self.end_offset)
+    }
+
     fn judge_segments(
         &mut self,
         disk: &dyn Disk,

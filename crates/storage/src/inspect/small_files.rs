@@ -12,7 +12,8 @@ use super::finding::Finding;
 use crate::checkpoint_file::decode_epochs;
 use crate::epoch_cache::EpochCache;
 use crate::layout::{
-    DAMAGE, FileKind, GENERATION, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, file_kind, log_file_base,
+    CUT_SUFFIX, DAMAGE, FileKind, GENERATION, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, QUARANTINE_SUFFIX,
+    file_kind, log_file_base,
 };
 use crate::marker_files::{decode_generation, decode_partition_metadata};
 use crate::producer_state::snapshot;
@@ -57,6 +58,14 @@ impl SmallFiles {
                     if let Err(reason) = txn_index::decode(&disk.read(&path)?) {
                         findings.push(Finding::damage(path, format!("is unusable: {reason}")));
                     }
+                }
+                FileKind::Known if is_evidence(&entry.name) => {
+                    let text = format!(
+                        "has {} bytes that a start or a repair took out of the log: nothing reads it, and whoever has no use for \
+                         it may delete it",
+                        entry.len
+                    );
+                    findings.push(Finding::note(path, text));
                 }
                 FileKind::Known => files.known(disk, &path, &entry.name, findings)?,
                 FileKind::Cleaned(_) | FileKind::Temporary => {
@@ -125,4 +134,9 @@ impl SmallFiles {
         }
         Ok(())
     }
+}
+
+/// Whether a file keeps what was taken out of the log.
+fn is_evidence(name: &str) -> bool {
+    name.ends_with(CUT_SUFFIX) || name.ends_with(QUARANTINE_SUFFIX)
 }

@@ -368,3 +368,31 @@ fn everything_in_a_second_copy_is_shown() {
     change(&home, TAIL_FILE, |bytes| bytes[0] ^= 1);
     assert_eq!(shown(&home), ["unreadable"]);
 }
+
+#[test]
+fn what_was_put_aside_is_told_and_when_it_may_go() {
+    let home = closed();
+    for (path, len) in [
+        (home.path.join("klamm-wal-3.cut"), 5000),
+        (home.log_path("00000000000000000020.log.0000000100.cut"), 70),
+        (home.log_path("00000000000000000020.log.0000000100.1.quarantine"), 80),
+    ] {
+        home.platform.disk.write_atomic(&path, &vec![1; len]).expect("written");
+    }
+    let told = |inspection: DirectoryInspection| -> Vec<String> {
+        let of_logs = inspection.logs.into_iter().flat_map(|log| log.findings);
+        let findings = inspection.findings.into_iter().chain(of_logs);
+        findings
+            .filter(|f| f.level == Level::Note)
+            .map(|f| format!("{} {}", f.path.display(), f.text))
+            .collect()
+    };
+    let notes = told(look(&home, &home.path));
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert!(notes[0].contains("klamm-wal-3.cut was put aside by a start, 5000 bytes"), "{notes:?}");
+    assert!(notes[0].ends_with("may be deleted"), "{notes:?}");
+    assert!(notes[1].contains("has 80 bytes that") && notes[2].contains("has 70 bytes that"), "{notes:?}");
+    change(&home, FIRST, |bytes| bytes[70] ^= 1);
+    let notes = told(look(&home, &home.path));
+    assert!(notes[0].contains("klamm-wal-3.cut") && notes[0].contains("keep it"), "{notes:?}");
+}

@@ -13,7 +13,7 @@ use records::BatchHeader;
 
 use super::finding::Finding;
 use crate::error::StorageError;
-use crate::layout::{CUT_SUFFIX, is_wal_file};
+use crate::layout::{is_wal_aside, is_wal_file};
 use crate::wal::{BLOCK_BYTES, BlockReader, FileHead, FrameKind, ReadGroup};
 
 /// The groups of a write-ahead log.
@@ -151,8 +151,7 @@ fn batches_of(body: &[u8]) -> impl Iterator<Item = (BatchHeader, &[u8])> {
 fn files_aside(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<(FileHead, PathBuf)>> {
     let mut files = Vec::new();
     for entry in disk.list(directory)? {
-        let is_aside = entry.name.strip_suffix(CUT_SUFFIX).is_some_and(is_wal_file);
-        if entry.is_dir || !is_aside {
+        if entry.is_dir || !is_wal_aside(&entry.name) {
             continue;
         }
         let path = directory.join(&entry.name);
