@@ -6,12 +6,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::MetadataLogConfig;
 use platform::{Blocking, Disk, OpenMode, Platform};
 use protocol::Uuid;
 use raft::{AppendedBatch, QUORUM_STATE_FILE, QuorumState, SnapshotId, SnapshotInfo};
-use storage::{AppendError, AppendOrigin, DeleteTicket, FlushTicket, LogConfig, LogDir, UnifiedLog};
+use storage::{
+    AppendError, AppendOrigin, DeleteTicket, FlushTicket, LogConfig, LogDir, StorageError, UnifiedLog,
+};
 
 mod content;
 mod error;
@@ -31,6 +34,10 @@ const READ_BYTES: usize = 1 << 20;
 const SNAPSHOT_HEADER_BYTES_MAX: usize = 256 << 10;
 /// A smaller `internal.metadata.max.batch.size.in.bytes` is raised to this.
 const BATCH_BYTES_MIN: usize = 64 << 10;
+/// How often a full disk is asked again for the few bytes that tell how far the log was flushed, and how long it waits in
+/// between: an answer waits no longer.
+const PROOF_TRIES_MAX: usize = 100;
+const PROOF_RETRY: Duration = Duration::from_millis(100);
 /// What the unfinished file of a snapshot ends with: ours, and Kafka's.
 const UNFINISHED_SUFFIXES: [&str; 3] = [".checkpoint.tmp", ".checkpoint.part", ".checkpoint.deleted"];
 
@@ -210,20 +217,51 @@ impl MetadataLog {
         let is_copied = is_copied?;
         self.log.mark_durable(&ticket);
         if !is_copied {
-            self.prove(blocking).await?;
+            self.prove_or_mark(blocking).await?;
         }
         Ok(true)
     }
 
-    /// Writes down how far the log was flushed. A full disk is no reason to stop: the next flush is followed by another try.
+    /// Writes down how far the log was flushed, if there is space. A full disk is no reason to stop: the second copy has
+    /// what was promised, or a mark has.
     ///
     /// # Errors
     /// The disk's.
     pub(crate) async fn prove(&self, blocking: &Blocking) -> Result<(), MetadataLogError> {
-        let log_dir = Arc::clone(&self.log_dir);
-        match blocking.run(move || log_dir.checkpoint_recovery_points()).await {
+        match self.write_recovery_point(blocking).await {
             Err(error) if error.is_full() => Ok(()),
             written => Ok(written?),
+        }
+    }
+
+    async fn write_recovery_point(&self, blocking: &Blocking) -> Result<(), StorageError> {
+        let log_dir = Arc::clone(&self.log_dir);
+        blocking.run(move || log_dir.checkpoint_recovery_points()).await
+    }
+
+    /// Has it stand on the disk how far the log was flushed, before anything that has no second copy is promised: as the
+    /// recovery point, or without space for that as a mark, which has its place already. Only where there is a place for
+    /// neither it waits for space.
+    async fn prove_or_mark(&mut self, blocking: &Blocking) -> Result<(), MetadataLogError> {
+        let mut tries = 0;
+        loop {
+            let full = match self.write_recovery_point(blocking).await {
+                Err(error) if error.is_full() => error,
+                written => return Ok(written?),
+            };
+            if let Some(mark) = self.log.mark_tail()
+                && blocking.run(move || mark.run()).await?
+            {
+                return Ok(());
+            }
+            tries += 1;
+            if tries == 1 {
+                tracing::error!(dir = %self.dir.display(), "no space is left to write down how far the metadata log was flushed: changes wait for it");
+            }
+            if tries == PROOF_TRIES_MAX {
+                return Err(full.into());
+            }
+            tokio::time::sleep(PROOF_RETRY).await;
         }
     }
 

@@ -29,7 +29,7 @@ use crate::proof::{Ledger, LogProof, PROOF_FILE, ProofEntry, ProofIdentity, Proo
 use crate::recovery_report::{Cut, RecoveryReport};
 use crate::scan::{BadBatch, BatchScan, FoundBatch, LARGE_WINDOW_BYTES, Step};
 use crate::segment::{LargestTimestamp, MaxTimestamp, Segment, SegmentFault, SegmentIndexes, digest};
-use crate::tail_copy::{TailCopy, mend_tail};
+use crate::tail_copy::{TailCopy, marked_to, mend_tail};
 use crate::view::{LogView, ViewStart};
 
 mod files;
@@ -42,6 +42,7 @@ pub(crate) use producers::replay_producers;
 use segment_scan::scan_segment;
 
 /// What is known of a log before it is opened.
+#[derive(Clone)]
 pub(crate) struct LoadRequest<'a> {
     pub(crate) directory: &'a Arc<Directory>,
     pub(crate) topic: &'a str,
@@ -73,10 +74,14 @@ pub(crate) fn load(
 ) -> Result<UnifiedLog, StorageError> {
     let dir = request.directory.path().join(request.dir_name);
     let files = LogFiles::collect(request.directory.disk().as_ref(), &dir, request.dir_name, report)?;
+    let is_clean = request.clean && !files.has_damage;
+    // Where a full disk had no place for the recovery point, a mark stands for it.
+    let marked = if is_clean { 0 } else { marked(request, &dir, &files)? };
+    let request = &LoadRequest { recovery_point: request.recovery_point.max(marked), ..request.clone() };
     let mut loader = Loader {
         request,
         dir: Arc::from(dir),
-        is_clean: request.clean && !files.has_damage,
+        is_clean,
         files,
         epochs: EpochCache::default(),
         producers: ProducerState::default(),
@@ -95,6 +100,19 @@ pub(crate) fn load(
     loader.mend_tail(generation)?;
     loader.load_segments(window)?;
     loader.finish(topic_id, generation)
+}
+
+fn marked(request: &LoadRequest<'_>, dir: &Path, files: &LogFiles) -> Result<i64, StorageError> {
+    if !files.has_tail {
+        return Ok(0);
+    }
+    let disk = request.directory.disk().as_ref();
+    let generation =
+        if files.has_generation { decode_generation(&disk.read(&dir.join(GENERATION))?) } else { Some(0) };
+    Ok(match generation {
+        Some(generation) => marked_to(disk, dir, generation)?,
+        None => 0,
+    })
 }
 
 struct Loader<'a, 'r> {

@@ -4,7 +4,9 @@
 //! batches of a log looks like a write that was torn, and what is torn is cut. So the batches are flushed to two files, side
 //! by side, and are promised to nobody before both flushes are done: rot in either is mended from the other, and what is
 //! in neither was never promised. Below the recovery point on disk the proof speaks for the log, and a copy is of no more
-//! use. The file has a fixed size, so that its flushes write nothing else. It never judges the batches themselves.
+//! use. The file has a fixed size, so that its flushes write nothing else. Its last sectors hold marks: where a full disk has
+//! no place for the recovery point, a mark tells how far the log was flushed, and counts as much. It never judges the
+//! batches themselves.
 
 use std::io;
 use std::path::Path;
@@ -25,8 +27,12 @@ pub(crate) use frame::{FILE_HEAD_BYTES, SLOT_BYTES, TailFrame, TailPlace, decode
 pub const TAIL_FILE: &str = "klamm-tail.deleted";
 /// Its size.
 pub(crate) const TAIL_BYTES: u64 = 256 << 10;
+/// Marks there is place for: while one is written, the one before it stands.
+const MARKS: u64 = 2;
+/// Where copies end and marks begin.
+const COPIES_END: u64 = TAIL_BYTES - MARKS * SLOT_BYTES as u64;
 /// Most bytes of one copy.
-const COPY_BYTES_MAX: u64 = TAIL_BYTES - (FILE_HEAD_BYTES + SLOT_BYTES) as u64;
+const COPY_BYTES_MAX: u64 = COPIES_END - (FILE_HEAD_BYTES + SLOT_BYTES) as u64;
 
 /// The writer's half: what was appended since the last copy, and where the next one goes.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub(crate) struct TailCopy {
     at: u64,
     /// Until the recovery point on disk is there, no copy may be overwritten.
     needed_to: i64,
+    /// Number of the next mark's place.
+    next_mark: u64,
     pending: Pending,
 }
 
@@ -53,7 +61,7 @@ enum Pending {
     NotToCopy,
 }
 
-/// A copy on its way to the file.
+/// A copy or a mark on its way to the file.
 #[derive(Debug)]
 pub(crate) struct TailWrite {
     salt: u64,
@@ -66,7 +74,8 @@ impl TailCopy {
     /// Of a log that has no file yet.
     pub(crate) fn new(salt: u64) -> Self {
         let is_made = Arc::new(AtomicBool::new(false));
-        Self { salt, is_made, at: FILE_HEAD_BYTES as u64, needed_to: 0, pending: Pending::Nothing }
+        let at = FILE_HEAD_BYTES as u64;
+        Self { salt, is_made, at, needed_to: 0, next_mark: 0, pending: Pending::Nothing }
     }
 
     /// Notes a batch that was appended, whose bytes come in two parts.
@@ -108,17 +117,26 @@ impl TailCopy {
         }
         let at = self.at;
         let bytes = TailFrame { place, generation, bytes: &bytes }.encode(self.salt);
-        if at + bytes.len() as u64 > TAIL_BYTES {
+        if at + bytes.len() as u64 > COPIES_END {
             return None;
         }
         self.at += bytes.len() as u64;
         self.needed_to = self.needed_to.max(place.next_offset);
         Some(TailWrite { salt: self.salt, is_made: Arc::clone(&self.is_made), at, bytes })
     }
+
+    /// Prepares the mark of a log that is durable up to `durable`.
+    pub(crate) fn mark(&mut self, durable: i64, generation: u32) -> TailWrite {
+        let at = COPIES_END + self.next_mark * SLOT_BYTES as u64;
+        self.next_mark = (self.next_mark + 1) % MARKS;
+        let place = TailPlace { segment: 0, position: 0, first_offset: durable, next_offset: durable };
+        let bytes = TailFrame { place, generation, bytes: &[] }.encode(self.salt);
+        TailWrite { salt: self.salt, is_made: Arc::clone(&self.is_made), at, bytes }
+    }
 }
 
 impl TailWrite {
-    /// Writes the copy and flushes it. Whether it is there; if there is no space for the file it is not. Blocks.
+    /// Writes it and flushes it. Whether it is there; if there is no space for the file it is not. Blocks.
     ///
     /// # Errors
     /// The disk's.
@@ -161,6 +179,8 @@ pub(crate) struct FoundTail {
     pub(crate) promised: i64,
     /// Where copies end that are needed, and the offset where they end.
     end: (u64, i64),
+    /// Number of the place for the next mark.
+    next_mark: u64,
     /// Segments whose end was not as it had been written, with the size that they have now.
     pub(crate) mended: Vec<(i64, u64)>,
 }
@@ -169,7 +189,8 @@ impl FoundTail {
     /// The writer that goes on with the file.
     pub(crate) fn into_writer(self) -> TailCopy {
         let (at, needed_to) = self.end;
-        TailCopy { needed_to, at, is_made: Arc::new(AtomicBool::new(true)), ..TailCopy::new(self.salt) }
+        let (is_made, next_mark) = (Arc::new(AtomicBool::new(true)), self.next_mark);
+        TailCopy { needed_to, at, is_made, next_mark, ..TailCopy::new(self.salt) }
     }
 }
 
@@ -200,8 +221,10 @@ pub(crate) fn mend_tail(
     let Some(salt) = decode_file_head(&bytes[..count]).filter(|_| count as u64 == TAIL_BYTES) else {
         return Ok(None);
     };
-    let mut found =
-        FoundTail { salt, promised: recovery_point, end: (FILE_HEAD_BYTES as u64, 0), mended: Vec::new() };
+    let next_mark = newest_mark(&bytes[COPIES_END as usize..], salt, generation)
+        .map_or(0, |(number, _)| (number + 1) % MARKS);
+    let end = (FILE_HEAD_BYTES as u64, 0);
+    let mut found = FoundTail { salt, promised: recovery_point, end, next_mark, mended: Vec::new() };
     let mut void = Vec::new();
     let mut at = FILE_HEAD_BYTES;
     while at < bytes.len() {
@@ -210,7 +233,7 @@ pub(crate) fn mend_tail(
             continue;
         };
         let next = at + frame.size_bytes();
-        if frame.generation == generation && frame.place.next_offset > recovery_point {
+        if frame.generation == generation && frame.place.next_offset > recovery_point && !frame.is_mark() {
             let known = found.mended.iter().rev().find(|(segment, _)| *segment == frame.place.segment);
             let len = known.map(|(_, len)| *len).or_else(|| size(frame.place.segment));
             found.promised = found.promised.max(frame.place.first_offset);
@@ -234,6 +257,36 @@ pub(crate) fn mend_tail(
         file.sync_data()?;
     }
     Ok(Some(found))
+}
+
+/// How far the log in `dir` was flushed, by its newest mark; 0 if there is none of this generation.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn marked_to(disk: &dyn Disk, dir: &Path, generation: u32) -> io::Result<i64> {
+    let file = match disk.open(&dir.join(TAIL_FILE), OpenMode::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    if !mutant!(PageCacheTrusted) {
+        file.forget_cached(0)?;
+    }
+    let mut head = [0; FILE_HEAD_BYTES];
+    let count = file.read_full_at(&mut head, 0)?;
+    let Some(salt) = decode_file_head(&head[..count]) else { return Ok(0) };
+    let mut marks = [0; MARKS as usize * SLOT_BYTES];
+    let count = file.read_full_at(&mut marks, COPIES_END)?;
+    Ok(newest_mark(&marks[..count], salt, generation).map_or(0, |(_, offset)| offset))
+}
+
+/// The number of the newest mark's place, and its offset.
+fn newest_mark(places: &[u8], salt: u64, generation: u32) -> Option<(u64, i64)> {
+    let marks = (0..).zip(places.chunks_exact(SLOT_BYTES)).filter_map(|(number, place)| {
+        let frame = TailFrame::decode(place, salt)?;
+        (frame.is_mark() && frame.generation == generation).then_some((number, frame.place.next_offset))
+    });
+    marks.max_by_key(|(_, offset)| *offset)
 }
 
 /// Has a segment's file of `len` bytes hold what a copy says. Its new length, if anything had to be written.

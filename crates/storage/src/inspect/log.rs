@@ -21,6 +21,7 @@ use crate::layout::{
     dir_kind, segment_path,
 };
 use crate::proof::ProofIdentity;
+use crate::tail_copy::marked_to;
 
 /// What one log holds and what is wrong with it.
 #[derive(Debug, Clone)]
@@ -74,9 +75,13 @@ impl LogInspection {
             | DirKind::Future { topic, partition } => (topic, partition),
             _ => (name.clone(), 0),
         };
-        let known = facts.of_log(&topic, partition);
         let mut findings = Vec::new();
         let files = SmallFiles::read(disk, dir, &mut findings)?;
+        let mut known = facts.of_log(&topic, partition);
+        // A mark stands for a recovery point that had no place.
+        let marked = if facts.is_clean { 0 } else { marked_to(disk, dir, files.generation)? };
+        known.recovery_point = known.recovery_point.max(marked);
+        known.flushed = known.flushed.max(marked);
         let wal = files.topic_id.filter(|_| !facts.is_clean);
         let mut log = Self {
             name,

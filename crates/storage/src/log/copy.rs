@@ -11,7 +11,7 @@ use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::tail_copy::{TailCopy, TailPlace, TailWrite};
 
-/// A second copy of the batches that a [`super::FlushTicket`] flushes, to be written beside it.
+/// A second copy of the batches that a [`super::FlushTicket`] flushes, to be written beside it; or a mark, behind it.
 pub struct CopyTicket {
     directory: Arc<Directory>,
     dir: PathBuf,
@@ -20,8 +20,8 @@ pub struct CopyTicket {
 
 impl CopyTicket {
     /// Writes and flushes the copy. Whether it is there; if not, for lack of space, the recovery point has to be on disk
-    /// ([`crate::LogDir::checkpoint_recovery_points`]) before what was flushed is promised. Blocks; to be run where that is
-    /// allowed.
+    /// ([`crate::LogDir::checkpoint_recovery_points`]), or a mark ([`UnifiedLog::mark_tail`]), before what was flushed is
+    /// promised. Blocks; to be run where that is allowed.
     ///
     /// # Errors
     /// The disk's; the directory is offline then.
@@ -47,14 +47,33 @@ impl UnifiedLog {
         })
     }
 
+    /// Prepares a mark of how far the log is durable, under [`crate::LogConfig::copies_tail`]: once it has run it counts as
+    /// the recovery point on disk does, where there is no space for that. Its place was taken when the file was made.
+    pub fn mark_tail(&mut self) -> Option<CopyTicket> {
+        if !self.config.copies_tail {
+            return None;
+        }
+        let (durable, generation) = (self.view.recovery_point(), self.view.generation());
+        let write = self.tail().mark(durable, generation);
+        Some(CopyTicket {
+            directory: Arc::clone(self.directory()),
+            dir: self.view.dir().to_path_buf(),
+            write,
+        })
+    }
+
+    fn tail(&mut self) -> &mut TailCopy {
+        let rng = self.view.directory().rng();
+        self.tail.get_or_insert_with(|| Box::new(TailCopy::new(rng.next_u64())))
+    }
+
     /// Notes batches that were appended to the active segment, the first at this position.
     pub(super) fn note_tail(&mut self, prepared: &[Prepared<'_>], mut position: u64) {
         if !self.config.copies_tail {
             return;
         }
         let segment = self.active.segment.base_offset();
-        let rng = self.view.directory().rng();
-        let tail = self.tail.get_or_insert_with(|| Box::new(TailCopy::new(rng.next_u64())));
+        let tail = self.tail();
         for batch in prepared {
             let (first_offset, next_offset) = (batch.header.base_offset, batch.header.next_offset());
             let place = TailPlace { segment, position, first_offset, next_offset };

@@ -28,7 +28,7 @@ pub(crate) struct TailPlace {
     pub(crate) next_offset: i64,
 }
 
-/// A copy of some batches.
+/// A copy of some batches, or of none: a mark.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TailFrame<'a> {
     /// Where they are.
@@ -100,6 +100,11 @@ impl<'a> TailFrame<'a> {
             next_offset: u64_at(head, 44) as i64,
         };
         Some(Self { place, generation: u32_at(head, 12), bytes: body })
+    }
+
+    /// Whether it holds no batch, and tells only how far the log was flushed.
+    pub(crate) fn is_mark(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// Bytes of the file that it takes.

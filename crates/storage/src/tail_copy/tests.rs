@@ -130,7 +130,41 @@ fn what_does_not_fit_is_not_copied() {
         }
         copies += 1;
     }
-    assert_eq!(copies, TAIL_BYTES as usize / SLOT_BYTES - 1, "until the file is full");
+    assert_eq!(copies, COPIES_END as usize / SLOT_BYTES - 1, "until the marks begin");
+}
+
+#[test]
+fn a_mark_tells_how_far_the_log_was_flushed() {
+    let (disk, dir) = (disk(), Path::new(DIR));
+    assert_eq!(marked_to(&disk, dir, 3).expect("no file"), 0);
+    let mut tail = copied(&disk);
+    write_log(&disk, b"abcdefgh");
+    assert_eq!(marked_to(&disk, dir, 3).expect("read"), 0);
+    for durable in [2, 5, 9] {
+        assert!(tail.mark(durable, 3).run(&disk, dir).expect("written"));
+        assert_eq!(marked_to(&disk, dir, 3).expect("read"), durable);
+        assert_eq!(marked_to(&disk, dir, 4).expect("read"), 0, "it was cut since");
+    }
+    // The one before the last stands while another is written, after a start too.
+    let found = mend_with(&disk, 0, 3).expect("it can be read");
+    assert_eq!((found.promised, found.mended.len()), (1, 0), "a mark copies nothing");
+    let mut again = found.into_writer();
+    again.note(place(8, 2, 3), [b"ijkl", b""]);
+    assert_eq!(again.take(2, 0, 3).expect("there is room").at, (FILE_HEAD_BYTES + 2 * SLOT_BYTES) as u64);
+    let next = again.mark(11, 3);
+    disk.damage(&dir.join(TAIL_FILE), |bytes| bytes[next.at as usize..][..SLOT_BYTES].fill(1)).expect("torn");
+    assert_eq!(marked_to(&disk, dir, 3).expect("read"), 9);
+}
+
+#[test]
+fn a_mark_needs_no_space() {
+    let disk = disk();
+    let mut tail = copied(&disk);
+    disk.set_capacity_bytes(Some(0));
+    assert!(tail.mark(2, 3).run(&disk, Path::new(DIR)).expect("no fault"));
+    assert_eq!(marked_to(&disk, Path::new(DIR), 3).expect("read"), 2);
+    disk.create_dir_all(Path::new("/u-0")).expect("made");
+    assert!(!TailCopy::new(SALT + 1).mark(2, 3).run(&disk, Path::new("/u-0")).expect("no fault"), "no file");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use platform::Platform;
-use platform::sim::{DiskConfig, SimDisk};
+use platform::sim::{DiskAction, DiskConfig, DiskErrno, DiskFault, SimDisk};
 
 use super::fixture::*;
 use super::stops::{Stop, Stoppable, every_stop};
@@ -16,8 +16,10 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 enum Op {
     Append,
-    /// As its owner does: both flushes, or the one and then the recovery point; then it is promised.
+    /// As its owner does: both flushes, or the one and then the recovery point or a mark; then it is promised.
     Promise,
+    /// From here on there is no space for a recovery point.
+    Full,
     Checkpoint,
     Roll,
     Restart,
@@ -31,8 +33,9 @@ struct Run {
     values: Vec<String>,
     promised: usize,
     appended: usize,
-    /// Promises that were made by a copy.
+    /// Promises that were made by a copy, and by a mark.
     copies: usize,
+    marks: usize,
 }
 
 fn config() -> LogConfig {
@@ -81,7 +84,16 @@ impl Run {
         }
         log.mark_durable(&ticket);
         if !is_copied {
-            dir.checkpoint_recovery_points()?;
+            match dir.checkpoint_recovery_points() {
+                Err(error) if error.is_full() => {
+                    assert!(
+                        log.mark_tail().expect("it has a second copy").run()?,
+                        "its place was taken before"
+                    );
+                    self.marks += 1;
+                }
+                written => written?,
+            }
         }
         self.copies += usize::from(is_copied);
         self.promised = log.view().recovery_point() as usize;
@@ -95,6 +107,10 @@ impl Run {
                 Op::Append => self.append(&mut log)?,
                 Op::Promise => self.promise(&dir, &mut log)?,
                 Op::Checkpoint => dir.checkpoint_recovery_points()?,
+                Op::Full => {
+                    let full = DiskFault::always(DiskAction::Write, DiskErrno::NoSpace);
+                    self.disk.fail(full.on("recovery-point-offset-checkpoint"));
+                }
                 Op::Roll => _ = log.roll(NOW)?,
                 Op::Restart => {
                     drop((dir, log));
@@ -138,6 +154,11 @@ impl Run {
         if end > self.values.len() {
             return Err(format!("lost: it ends at {end}"));
         }
+        let mut next = view.log_start_offset();
+        while next < view.log_end_offset() {
+            let slice = view.read(next, 1 << 20, view.log_end_offset(), true);
+            next = slice.map_err(|error| error.to_string())?.map_or(i64::MAX, |slice| slice.next_offset);
+        }
         let found: Vec<String> = read_all(&view, 0).into_iter().map(|(_, value)| value).collect();
         if found != self.values[..end] {
             return Err(format!("lost: {found:?} is not {:?}", self.values));
@@ -151,7 +172,7 @@ impl Stoppable for Run {
 
     fn new(seed: u64, disk: DiskConfig, _: bool) -> Self {
         let disk = SimDisk::with_config(seed, disk);
-        Self { disk, values: Vec::new(), promised: 0, appended: 0, copies: 0 }
+        Self { disk, values: Vec::new(), promised: 0, appended: 0, copies: 0, marks: 0 }
     }
 
     fn disk(&self) -> &SimDisk {
@@ -163,6 +184,7 @@ impl Stoppable for Run {
     }
 
     fn check(&mut self, _: Stop) {
+        self.disk.heal();
         match self.judge(&self.disk) {
             Ok(_) => {}
             Err(error) => assert!(self.promised == 0 && error.contains("is gone"), "{error}"),
@@ -218,7 +240,10 @@ fn rot(ops: &[Op], stop: Stop) {
     let (mut damaged, mut refused, mut wrong) = (0, 0, Vec::new());
     for (path, bytes) in run.disk.files() {
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        for (at, bit) in (0..used).flat_map(|at| [(at, 1), (at, 32)]) {
+        // Between copies and marks there is nothing.
+        let is_in_use =
+            |at: &usize| bytes[at / 512 * 512..used.min(at / 512 * 512 + 512)].iter().any(|byte| *byte != 0);
+        for (at, bit) in (0..used).filter(is_in_use).flat_map(|at| [(at, 1), (at, 32)]) {
             let fork = run.disk.fork(1);
             fork.release_locks();
             fork.damage(&path, |bytes| bytes[at] ^= bit).expect("there");
@@ -258,6 +283,40 @@ fn nor_in_a_second_life_or_behind_a_roll() {
     ops.extend([Op::Restart, Op::Append, Op::Promise, Op::Append, Op::Promise]);
     ops.extend([Op::Roll, Op::Append, Op::Promise, Op::Append, Op::Promise]);
     rot(&ops, Stop::Power);
+}
+
+/// The first flush of a life and one with a roll in it, which have no copy, without space for a recovery point.
+fn marked() -> Vec<Op> {
+    let mut ops = lately_promised();
+    ops.extend([Op::Full, Op::Append, Op::Restart, Op::Append, Op::Promise]);
+    ops.extend([Op::Append, Op::Promise, Op::Append, Op::Roll, Op::Append, Op::Promise]);
+    ops
+}
+
+#[test]
+fn nor_where_a_mark_stands_for_the_recovery_point() {
+    rot(&marked(), Stop::Kill);
+    rot(&marked(), Stop::Power);
+}
+
+#[test]
+fn a_stop_at_any_call_loses_nothing_marked() {
+    let mut ops = vec![Op::Append, Op::Promise, Op::Checkpoint, Op::Append, Op::Promise, Op::Full];
+    ops.extend([
+        Op::Append,
+        Op::Restart,
+        Op::Append,
+        Op::Promise,
+        Op::Append,
+        Op::Roll,
+        Op::Append,
+        Op::Promise,
+    ]);
+    ops.extend([Op::Append, Op::Roll, Op::Append, Op::Promise]);
+    every_stop::<Run>(&ops, 1);
+    let mut run = Run::new(5, DiskConfig::default(), false);
+    run.run(&ops).expect("the disk works");
+    assert!(run.marks > 2, "{} marks", run.marks);
 }
 
 /// A repair moves positions, of which the copy speaks.

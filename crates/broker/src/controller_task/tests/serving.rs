@@ -1,5 +1,8 @@
 //! Requests, alone and together.
 
+use std::time::Duration;
+
+use platform::sim::{DiskAction, DiskErrno, DiskFault};
 use protocol::create_partitions_request::CreatePartitionsTopic;
 use protocol::{
     CreatePartitionsRequest, DeleteTopicsRequest, IncrementalAlterConfigsRequest,
@@ -169,6 +172,32 @@ async fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
     assert_eq!(node.create("after", 1).await.name(), "NONE");
     node.kill(&machine).await;
     assert_eq!(machine.start().await.topic_names(), ["after", "before", "full"]);
+}
+
+/// The first flush of a life has no second copy.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_acknowledged_before_it_stands_that_it_was_flushed() {
+    let machine = Machine::new(20, &[]);
+    let node = machine.start().await;
+    node.create("before", 1).await;
+    let full = |name| DiskFault::always(DiskAction::Write, DiskErrno::NoSpace).on(name);
+    machine.disk.fail(full("recovery-point-offset-checkpoint"));
+    machine.disk.fail(full(storage::TAIL_FILE));
+    let handle = node.handle.clone();
+    let created = tokio::spawn(async move {
+        handle.create_topics(create_request(&["waits"], 1), MutationTicket::free()).await
+    });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!created.is_finished() && node.topic_names() == ["before"], "it stands nowhere");
+    machine.disk.heal();
+    machine.disk.fail(full("recovery-point-offset-checkpoint"));
+    let response = created.await.expect("no panic").expect("it is answered: a mark has its place");
+    assert_eq!(response.topics[0].error_code.name(), "NONE");
+    assert_eq!(node.topic_names(), ["before", "waits"]);
+    machine.disk.fail(full(storage::TAIL_FILE));
+    let error = node.handle.create_topics(create_request(&["never"], 1), MutationTicket::free()).await;
+    assert!(error.is_err(), "nobody waits for ever");
+    assert!(node.ended().await.expect_err("the node stops").to_string().contains("no space is left"));
 }
 
 /// Runs futures of one kind together, in order of first poll.
