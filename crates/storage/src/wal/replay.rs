@@ -627,9 +627,10 @@ impl Replay<'_> {
                 head.base_offset
             ))),
             Applied::Differs => {
-                let is_newer = BatchHeader::parse(body).is_ok_and(|header| self.is_newer(&header))
+                let frame = BatchHeader::parse(body).ok();
+                let is_newer = frame.as_ref().is_some_and(|frame| self.is_newer(frame))
                     && !self.differs_in_epoch_only(body);
-                if is_newer {
+                if is_newer || frame.is_some_and(|frame| self.is_cleaned(&frame)) {
                     return Ok(Applied::Passed);
                 }
                 let log_start_offset = log.view().log_start_offset();
@@ -733,6 +734,18 @@ impl Replay<'_> {
         let found = BatchHeader::parse(&self.scratch);
         found.is_ok_and(|found| {
             self.scratch.len() >= HEADER_BYTES && found.partition_leader_epoch > frame.partition_leader_epoch
+        })
+    }
+
+    /// Whether what was read is the frame's batch as a cleaning left it, behind where the next one goes on: then it had been
+    /// flushed, and the recovery point rotted.
+    fn is_cleaned(&self, frame: &BatchHeader) -> bool {
+        let found = records::batches(&self.scratch).next().and_then(Result::ok);
+        found.is_some_and(|found| {
+            found.header.base_offset == frame.base_offset
+                && found.header.has_delete_horizon()
+                && !frame.has_delete_horizon()
+                && found.verify_crc().is_ok()
         })
     }
 
