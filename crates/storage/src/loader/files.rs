@@ -66,6 +66,7 @@ impl LogFiles {
 
     fn list(disk: &dyn Disk, dir: &Path, report: &mut RecoveryReport) -> Result<Self, StorageError> {
         let mut files = Self::default();
+        let mut is_any_deleted = false;
         for entry in disk.list(dir)? {
             if entry.is_dir {
                 report.note_foreign(dir.join(&entry.name));
@@ -78,7 +79,11 @@ impl LogFiles {
                 FileKind::TimeIndex(base) => _ = files.time_indexes.insert(base, entry.len),
                 FileKind::TxnIndex(base) => _ = files.txn_indexes.insert(base, entry.len),
                 FileKind::Snapshot(offset) => files.snapshots.push(offset),
-                FileKind::Deleted | FileKind::Temporary => remove_if_there(disk, &dir.join(&entry.name))?,
+                FileKind::Deleted => {
+                    remove_if_there(disk, &dir.join(&entry.name))?;
+                    is_any_deleted = true;
+                }
+                FileKind::Temporary => remove_if_there(disk, &dir.join(&entry.name))?,
                 FileKind::Cleaned(base) => _ = files.cleaned.insert(base),
                 FileKind::Swap(base, suffix) => files.swaps.push((base, suffix)),
                 FileKind::Known => {
@@ -93,6 +98,10 @@ impl LogFiles {
                 }
                 FileKind::Foreign => report.note_foreign(dir.join(&entry.name)),
             }
+        }
+        if is_any_deleted {
+            // The stop may have come before their new names were durable: they would come back with the old ones.
+            disk.sync_dir(dir)?;
         }
         Ok(files)
     }
