@@ -6,6 +6,7 @@
 //! that is not on stable storage.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use config::BrokerConfig;
@@ -45,6 +46,8 @@ pub struct ControllerSettings {
     pub config: Arc<BrokerConfig>,
     /// The directory that holds the metadata log.
     pub log_dir: Arc<LogDir>,
+    /// Whether the node is about to stop: then a full disk is told by whoever closes the directory.
+    pub stopping: Arc<AtomicBool>,
     /// `directory.id` of that directory.
     pub directory_id: Uuid,
     /// A log of a topic in another directory, if there is one: it would be an orphan of metadata made anew.

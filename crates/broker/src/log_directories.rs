@@ -95,19 +95,41 @@ pub(crate) async fn close(platform: &Platform, log_dirs: &LogDirs, logs: Vec<Uni
         let blocking = platform.blocking.clone();
         closing.spawn(async move { blocking.run(move || close_all(share)).await });
     }
-    let dirs = closing.join_all().await.into_iter().flatten().collect();
     let offline = log_dirs.opened().filter(|dir| dir.offline_reason().is_some());
-    FailedCloses { dirs, offline: offline.map(|dir| dir.path().to_path_buf()).collect() }
+    let mut failed = FailedCloses {
+        offline: offline.map(|dir| dir.path().to_path_buf()).collect(),
+        ..FailedCloses::default()
+    };
+    for Unclosed { log, path, error } in closing.join_all().await.into_iter().flatten() {
+        if error.is_full() {
+            failed.full.insert(path);
+        } else {
+            tracing::error!(log, %error, "a log could not be closed: the next start will recover");
+            failed.dirs.insert(path);
+        }
+    }
+    failed
 }
 
 /// Directories of which not everything could be closed.
+#[derive(Default)]
 pub(crate) struct FailedCloses {
     dirs: BTreeSet<PathBuf>,
+    /// For lack of space.
+    full: BTreeSet<PathBuf>,
     offline: BTreeSet<PathBuf>,
 }
 
-/// Closes logs one after the other; gives the directories of those that could not be closed.
-fn close_all(logs: Vec<UnifiedLog>) -> Vec<PathBuf> {
+/// A log that could not be closed.
+struct Unclosed {
+    log: String,
+    /// Its log directory.
+    path: PathBuf,
+    error: StorageError,
+}
+
+/// Closes logs one after the other; gives those that could not be closed.
+fn close_all(logs: Vec<UnifiedLog>) -> Vec<Unclosed> {
     let mut failed = Vec::new();
     for mut log in logs {
         let view = log.view();
@@ -122,8 +144,8 @@ fn close_all(logs: Vec<UnifiedLog>) -> Vec<PathBuf> {
             Ok(())
         });
         if let Err(error) = closed {
-            tracing::error!(log = view.name(), %error, "a log could not be closed: the next start will recover");
-            failed.push(view.log_dir_path().to_path_buf());
+            let path = view.log_dir_path().to_path_buf();
+            failed.push(Unclosed { log: view.name(), path, error });
         }
     }
     failed
@@ -133,13 +155,14 @@ fn close_all(logs: Vec<UnifiedLog>) -> Vec<PathBuf> {
 pub(crate) async fn mark_clean(
     platform: &Platform,
     log_dirs: &LogDirs,
-    failed: &FailedCloses,
+    failed: FailedCloses,
     broker_epoch: i64,
 ) {
+    let FailedCloses { dirs: unclosed, mut full, offline } = failed;
     let mut marking = JoinSet::new();
     let closed = log_dirs.opened().filter(|dir| {
         let path = dir.path();
-        !failed.dirs.contains(path) && !failed.offline.contains(path)
+        [&unclosed, &full, &offline].iter().all(|failed| !failed.contains(path))
     });
     for dir in closed {
         let dir = Arc::clone(dir);
@@ -155,9 +178,13 @@ pub(crate) async fn mark_clean(
             Ok(false) => {
                 tracing::warn!(path = %path.display(), "not every log is durable: the next start will recover");
             }
+            Err(error) if error.is_full() => _ = full.insert(path),
             Err(error) => {
                 tracing::error!(path = %path.display(), %error, "the clean marker could not be written: the next start will recover");
             }
         }
+    }
+    for path in full {
+        tracing::warn!(path = %path.display(), "a log directory is full and was not closed cleanly: the next start needs some space there, recovers, and loses nothing that was acknowledged; remove what is not Klamm's from that file system, or make it larger");
     }
 }

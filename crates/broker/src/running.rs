@@ -16,6 +16,7 @@ use group_coordinator::{DeletedTopic, GroupCoordinatorConfig};
 use metadata::{MetadataDelta, MetadataImage};
 use network::Listeners;
 use platform::{Listener, Platform};
+use protocol::ErrorCode;
 use storage::{FailureListener, Formatting, LogDirs, RecoveryReport, StorageError, UnifiedLog};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -160,7 +161,7 @@ impl RunningNode {
         let metrics_listener = listening::bind_metrics(&platform.net, &config).await?;
         let metrics_address = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let addresses = bound.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
-        let settings = controller_settings(&config, &log_dirs, &recovery, &bound);
+        let settings = controller_settings(&config, &log_dirs, &recovery, &bound, &stopping);
         let StartedController { handle: controller, image, broker_epoch, task } =
             controller_task::start(&platform, settings).await?;
 
@@ -266,7 +267,10 @@ impl RunningNode {
         self.node.groups.shut_down().await;
         self.node.moves.stop().await;
         self.node.log_dirs.opened().for_each(|dir| dir.stop_cleaning());
-        if let Err(error) = self.node.controller.controlled_shutdown().await {
+        if let Err(error) = self.node.controller.controlled_shutdown().await
+            // That there was no space is told once, at the end.
+            && error.code != ErrorCode::KAFKA_STORAGE_ERROR
+        {
             tracing::warn!(error = error.code.name(), "the controller could not be told of the stop");
         }
         self.listeners.drain(DRAIN_LIMIT).await;
@@ -279,7 +283,7 @@ impl RunningNode {
         self.node.controller.stop().await;
         self.tasks.shutdown().await;
         self.end_of_writes().await;
-        log_directories::mark_clean(&self.node.platform, &self.node.log_dirs, &failed, self.broker_epoch)
+        log_directories::mark_clean(&self.node.platform, &self.node.log_dirs, failed, self.broker_epoch)
             .await;
     }
 
@@ -455,6 +459,7 @@ fn controller_settings(
     log_dirs: &LogDirs,
     recovery: &RecoveryReport,
     bound: &[Bound],
+    stopping: &Arc<AtomicBool>,
 ) -> ControllerSettings {
     let metadata = log_dirs.metadata();
     let mut directory_ids: Vec<_> = log_dirs.online().map(|dir| dir.id()).collect();
@@ -467,6 +472,7 @@ fn controller_settings(
         cluster_id: metadata.meta().cluster_id.clone(),
         config: config.clone(),
         log_dir: metadata.clone(),
+        stopping: stopping.clone(),
         directory_id: metadata.id(),
         log_elsewhere: orphan.map(|log| format!("{}-{}", log.topic, log.partition)),
         controller_endpoints: controller_endpoints.map(listening::controller_endpoint).collect(),

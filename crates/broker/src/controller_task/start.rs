@@ -71,6 +71,7 @@ pub async fn start(
     let (sender, requests) = mpsc::channel(REQUESTS_WAITING_MAX);
     let mut task = ControllerTask {
         platform: platform.clone(),
+        stopping: Arc::clone(&settings.stopping),
         log: loaded.log,
         raft: loaded.raft,
         batch_bytes_max: raft_config.batch_bytes_max,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,7 +19,7 @@ use super::decision::{Decide, Decision, Request};
 use super::performance::{EventKind, Performance};
 use super::producer_ids::ProducerIds;
 use super::{ControllerError, MetadataPublisher};
-use crate::metadata_log::MetadataLog;
+use crate::metadata_log::{MetadataLog, MetadataLogError};
 
 /// Most requests served in one turn: it bounds how long the first of them waits for the others.
 const REQUESTS_PER_TURN_MAX: usize = 256;
@@ -28,6 +29,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(3600);
 /// The owner of Raft, the controller and the metadata log.
 pub struct ControllerTask {
     pub(super) platform: Platform,
+    pub(super) stopping: Arc<AtomicBool>,
     pub(super) log: MetadataLog,
     pub(super) raft: Raft,
     pub(super) batch_bytes_max: usize,
@@ -230,21 +232,26 @@ impl ControllerTask {
         {
             tracing::error!(snapshot = %id, %error, "a metadata snapshot could not be written");
         }
-        if let Some(ticket) = self.log.close()? {
-            let (ticket, result) = self
-                .platform
-                .blocking
-                .run(move || {
-                    let result = ticket.run();
-                    (ticket, result)
-                })
-                .await;
-            result?;
-            self.log.mark_durable(&ticket);
+        match self.close_log().await {
+            // The log is as it was: the next start recovers it.
+            Err(error) if error.is_full() => {}
+            closed => closed?,
         }
         if let Some(stopped) = stopped {
             _ = stopped.send(());
         }
+        Ok(())
+    }
+
+    async fn close_log(&mut self) -> Result<(), MetadataLogError> {
+        let Some(ticket) = self.log.close()? else { return Ok(()) };
+        let run = move || {
+            let result = ticket.run();
+            (ticket, result)
+        };
+        let (ticket, result) = self.platform.blocking.run(run).await;
+        result?;
+        self.log.mark_durable(&ticket);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! One turn: decide, append, flush once, commit, publish, answer.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use controller::{ApiError, Controller, RECORDS_PER_REQUEST_MAX};
 use metadata::Provenance;
@@ -139,7 +140,9 @@ impl ControllerTask {
             Ok(()) => Ok(Written::All),
             // The log is as it was before, and can go on when there is space again.
             Err(AppendError::Storage(StorageError::DiskFull { path })) => {
-                tracing::error!(path = %path.display(), "no space is left for the metadata log");
+                if !self.stopping.load(Ordering::Relaxed) {
+                    tracing::error!(path = %path.display(), "no space is left for the metadata log");
+                }
                 self.raft.handle_append_failed(batch.base_offset);
                 Ok(Written::UpTo(batch.base_offset))
             }

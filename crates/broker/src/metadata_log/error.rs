@@ -75,6 +75,17 @@ pub enum MetadataLogError {
     },
 }
 
+impl MetadataLogError {
+    /// Whether there was no space, which passes; nothing is broken.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            MetadataLogError::Storage(error) => error.is_full(),
+            MetadataLogError::NoSpace(_) => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<std::io::Error> for MetadataLogError {
     fn from(error: std::io::Error) -> Self {
         let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);

@@ -105,6 +105,7 @@ impl Machine {
             cluster_id: log_dir.meta().cluster_id.clone(),
             config,
             log_dir: log_dir.clone(),
+            stopping: Arc::default(),
             directory_id,
             log_elsewhere: None,
             controller_endpoints: vec![endpoint("CONTROLLER", 9093)],

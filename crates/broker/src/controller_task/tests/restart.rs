@@ -189,3 +189,17 @@ async fn a_failed_flush_ends_the_task_and_nothing_was_promised() {
     let error = node.ended().await.expect_err("the directory is dead").to_string();
     assert!(error.contains("metadata log"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_without_space_is_no_fault() {
+    let machine = Machine::new(23, &[]);
+    let node = machine.start().await;
+    node.create("a", 1).await;
+    let used: usize = machine.disk.files().iter().map(|(_, bytes)| bytes.len()).sum();
+    machine.disk.set_capacity_bytes(Some(used as u64));
+    node.handle.stop().await;
+    node.ended().await.expect("the next start recovers");
+    machine.disk.set_capacity_bytes(None);
+    machine.disk.release_locks();
+    assert_eq!(machine.start().await.topic_names(), ["a"]);
+}
