@@ -1,8 +1,9 @@
 //! Reading a file of the write-ahead log from its beginning to its end.
 //!
-//! Owns the buffers: large steps past the page cache, the next of which is on its way while the last is worked on. It
+//! Owns the buffers: large steps past the page cache, the next of which are on their way while the last is worked on. It
 //! knows where a group may begin and how long it says it is, never whether it is right.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -14,7 +15,9 @@ use crate::error::StorageError;
 /// The largest group: what a head may claim.
 const GROUP_BYTES_LIMIT: usize = 8 << 20;
 /// Bytes read at a time.
-const READ_BYTES: usize = 4 << 20;
+const READ_BYTES: usize = 2 << 20;
+/// Steps that are on their way while another is worked on.
+const AHEAD_MAX: usize = 2;
 /// Room before the bytes of a step for the end of the step before, where a group may begin that goes on here.
 const TAIL_BYTES: usize = 2 << 20;
 
@@ -26,7 +29,10 @@ pub(crate) struct BlockReader {
     /// Who reads ahead, if anybody.
     blocking: Option<Blocking>,
     chunk: Chunk,
-    ahead: Option<Ahead<io::Result<Chunk>>>,
+    /// The steps after this one, in order.
+    ahead: VecDeque<Ahead<io::Result<Chunk>>>,
+    /// Where the step begins that is to be read next.
+    ahead_at: u64,
     /// Buffers that are not in use.
     spare: Vec<DirectBuffer>,
 }
@@ -40,9 +46,9 @@ struct Chunk {
 }
 
 impl Chunk {
-    /// Reads a piece that begins at `at`, into the buffer behind the room for a tail.
-    fn read(file: &dyn File, mut buffer: DirectBuffer, at: u64) -> io::Result<Chunk> {
-        let count = file.read_full_at(&mut buffer.bytes_mut()[TAIL_BYTES..], at)?;
+    /// Reads a piece of `len` bytes that begins at `at`, into the buffer behind the room for a tail.
+    fn read(file: &dyn File, mut buffer: DirectBuffer, len: usize, at: u64) -> io::Result<Chunk> {
+        let count = file.read_full_at(&mut buffer.bytes_mut()[TAIL_BYTES..][..len], at)?;
         Ok(Chunk { buffer, from: TAIL_BYTES, to: TAIL_BYTES + count, at })
     }
 
@@ -91,7 +97,16 @@ impl BlockReader {
     pub(super) fn with_steps(file: Arc<dyn File>, size: u64, read_bytes: usize) -> Self {
         let read_bytes = read_bytes.min(size as usize).next_multiple_of(BLOCK_BYTES);
         let chunk = Chunk { buffer: DirectBuffer::zeros(0), from: 0, to: 0, at: 0 };
-        Self { file, size, read_bytes, blocking: None, chunk, ahead: None, spare: Vec::new() }
+        Self {
+            file,
+            size,
+            read_bytes,
+            blocking: None,
+            chunk,
+            ahead: VecDeque::new(),
+            ahead_at: 0,
+            spare: Vec::new(),
+        }
     }
 
     /// The bytes of what may be a group at this position; `None` if there is none.
@@ -121,13 +136,17 @@ impl BlockReader {
 
     /// Takes the piece that was read ahead, if it goes on where the last one ends.
     fn go_on(&mut self, position: u64) -> io::Result<()> {
-        let Some(ahead) = self.ahead.take() else { return Ok(()) };
+        let Some(ahead) = self.ahead.pop_front() else { return Ok(()) };
         let end = self.chunk.end();
         let tail_bytes = end.checked_sub(position).filter(|bytes| *bytes <= TAIL_BYTES as u64);
         let Some(tail) = tail_bytes.and_then(|bytes| self.chunk.get(position, bytes as usize)) else {
             return Ok(());
         };
         let mut next = ahead.take()?;
+        if next.at != end {
+            // The file is shorter than it says.
+            return Ok(());
+        }
         next.put_before(tail);
         let last = std::mem::replace(&mut self.chunk, next);
         self.spare.push(last.buffer);
@@ -136,11 +155,13 @@ impl BlockReader {
     }
 
     fn read_from(&mut self, position: u64, len: usize) -> io::Result<()> {
-        let needed = TAIL_BYTES + self.read_bytes.max(len.next_multiple_of(BLOCK_BYTES));
+        let len = self.read_bytes.max(len.next_multiple_of(BLOCK_BYTES));
         let last = Chunk { buffer: DirectBuffer::zeros(0), from: 0, to: 0, at: 0 };
         self.spare.push(std::mem::replace(&mut self.chunk, last).buffer);
-        let buffer = self.buffer(needed);
-        self.chunk = Chunk::read(self.file.as_ref(), buffer, position)?;
+        let buffer = self.buffer(TAIL_BYTES + len);
+        self.chunk = Chunk::read(self.file.as_ref(), buffer, len, position)?;
+        self.ahead.clear();
+        self.ahead_at = self.chunk.end();
         self.read_ahead();
         Ok(())
     }
@@ -156,14 +177,19 @@ impl BlockReader {
     }
 
     fn read_ahead(&mut self) {
-        let at = self.chunk.end();
         let Some(blocking) = self.blocking.clone() else { return };
-        if at >= self.size || !at.is_multiple_of(BLOCK_BYTES as u64) {
-            return;
+        while self.ahead.len() < AHEAD_MAX && self.ahead_at < self.size {
+            let at = self.ahead_at;
+            if !at.is_multiple_of(BLOCK_BYTES as u64) {
+                return;
+            }
+            let rest = (self.size - at).min(self.read_bytes as u64) as usize;
+            let len = rest.next_multiple_of(BLOCK_BYTES);
+            self.ahead_at += len as u64;
+            let buffer = self.buffer(TAIL_BYTES + self.read_bytes);
+            let file = Arc::clone(&self.file);
+            self.ahead.push_back(blocking.ahead(move || Chunk::read(file.as_ref(), buffer, len, at)));
         }
-        let buffer = self.buffer(TAIL_BYTES + self.read_bytes);
-        let file = Arc::clone(&self.file);
-        self.ahead = Some(blocking.ahead(move || Chunk::read(file.as_ref(), buffer, at)));
     }
 }
 
