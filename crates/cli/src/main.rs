@@ -10,6 +10,7 @@ mod failure;
 mod logging;
 mod memory_dir;
 mod node_process;
+mod offline_notice;
 mod offset_range;
 mod output;
 mod partition_argument;

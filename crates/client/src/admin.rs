@@ -29,6 +29,7 @@ use crate::cluster::{Cluster, Topics};
 use crate::config::ClientConfig;
 use crate::connection::{Connection, Response};
 use crate::error::ClientError;
+use crate::offline::OfflinePartitions;
 use crate::retry::Retry;
 use crate::topic_partition::TopicPartition;
 pub use cluster_view::{
@@ -70,6 +71,11 @@ impl Admin {
         let cluster = Arc::new(Cluster::new(platform, config));
         cluster.refresh(&Topics::Named(Vec::new()), false).await?;
         Ok(Admin { cluster })
+    }
+
+    /// The partitions that it waits for because they are offline.
+    pub fn offline(&self) -> OfflinePartitions {
+        self.cluster.offline.clone()
     }
 
     /// An administrator that shares the connections of others.

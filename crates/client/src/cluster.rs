@@ -14,6 +14,7 @@ use crate::config::ClientConfig;
 use crate::connection::Connection;
 use crate::error::ClientError;
 use crate::metadata::Metadata;
+use crate::offline::OfflinePartitions;
 use crate::retry::{Retry, backoff};
 
 /// Connections to one broker are kept apart by use: an answer that a broker holds back, as it does with Fetch, holds back
@@ -70,6 +71,7 @@ struct View {
 pub(crate) struct Cluster {
     pub config: ClientConfig,
     pub rng: Rng,
+    pub offline: OfflinePartitions,
     net: Net,
     slots: Mutex<BTreeMap<(Address, Lane), Arc<Slot>>>,
     view: Mutex<View>,
@@ -81,6 +83,7 @@ impl Cluster {
         Cluster {
             config,
             rng: platform.rng.clone(),
+            offline: OfflinePartitions::default(),
             net: platform.net.clone(),
             slots: Mutex::default(),
             view: Mutex::default(),

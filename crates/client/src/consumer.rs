@@ -21,6 +21,7 @@ use crate::cluster::{Cluster, Topics};
 use crate::config::{AutoOffsetReset, ClientConfig, IsolationLevel};
 use crate::connection::Response;
 use crate::error::ClientError;
+use crate::offline::OfflinePartitions;
 use crate::offsets::{self, ListedOffset, OffsetSpec};
 use crate::retry::backoff;
 use crate::topic_partition::TopicPartition;
@@ -121,6 +122,11 @@ impl AssignedConsumer {
             refresh_failures: 0,
             refresh_not_before: None,
         }
+    }
+
+    /// The partitions that it waits for because they are offline.
+    pub fn offline(&self) -> OfflinePartitions {
+        self.cluster.offline.clone()
     }
 
     /// The partitions of a topic.
@@ -281,7 +287,8 @@ impl AssignedConsumer {
     ///
     /// # Errors
     /// What cannot be retried: a topic without permission, an offset that is gone with `auto.offset.reset=none`, corrupt
-    /// records; or a partition that could not be read for `default.api.timeout.ms`.
+    /// records; or a partition that could not be read for `default.api.timeout.ms`, unless its broker says that it is
+    /// offline: that is waited for ([`AssignedConsumer::offline`]).
     pub async fn poll(&mut self, max_wait: Duration) -> Result<Vec<PartitionRecords>, ClientError> {
         let deadline = Instant::now() + max_wait;
         loop {
@@ -369,7 +376,10 @@ impl AssignedConsumer {
                     });
                 }
                 Ok(_) => {}
-                Err(error) if error.is_retriable() => stale = true,
+                Err(error) if error.is_retriable() => {
+                    self.cluster.offline.note(partition, &error);
+                    stale = true;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -437,7 +447,9 @@ impl AssignedConsumer {
         let late = self
             .assigned
             .iter()
-            .find(|(_, assigned)| assigned.failing_since.is_some_and(|since| since.elapsed() >= limit));
+            .filter(|(_, assigned)| assigned.failing_since.is_some_and(|since| since.elapsed() >= limit))
+            // One that its broker calls offline may come back after hours, and the others are read meanwhile.
+            .find(|(partition, _)| self.cluster.offline.error(partition).is_none());
         match late {
             Some((partition, _)) => Err(ClientError::DeadlineExceeded {
                 what: format!("reading {partition}"),
@@ -470,6 +482,7 @@ impl AssignedConsumer {
         }
         for wanted in &fetched.wanted {
             self.put_off(&wanted.partition);
+            self.cluster.offline.clear(&wanted.partition.topic, wanted.partition.partition);
         }
         self.give_up_if_late(&error)
     }
@@ -520,8 +533,10 @@ impl AssignedConsumer {
                     ErrorCode::NONE => self.take_partition(&wanted.partition, data, response),
                     ErrorCode::OFFSET_OUT_OF_RANGE => out_of_range.push(wanted.partition.clone()),
                     code if code.is_retriable() || code.means_stale_metadata() => {
+                        let error = ClientError::api(wanted.partition.to_string(), code, None);
                         self.put_off(&wanted.partition);
-                        self.give_up_if_late(&ClientError::api(wanted.partition.to_string(), code, None))?;
+                        self.cluster.offline.note(&wanted.partition, &error);
+                        self.give_up_if_late(&error)?;
                     }
                     code => return Err(ClientError::api(wanted.partition.to_string(), code, None)),
                 }
@@ -539,6 +554,7 @@ impl AssignedConsumer {
         assigned.failures = 0;
         assigned.failing_since = None;
         assigned.not_before = None;
+        self.cluster.offline.clear(&partition.topic, partition.partition);
         let Some(bytes) = data.records.as_slice().filter(|bytes| !bytes.is_empty()) else { return };
         assigned.buffered = true;
         let mut aborted: Vec<(i64, i64)> = match &data.aborted_transactions {

@@ -239,6 +239,14 @@ fn code_hint(code: ErrorCode) -> Option<String> {
         ErrorCode::NOT_ENOUGH_REPLICAS | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => {
             "fewer replicas are in sync than min.insync.replicas asks for: start the missing brokers"
         }
+        ErrorCode::KAFKA_STORAGE_ERROR => {
+            "its log is damaged or its log directory has failed, and the broker's log says why; stop the broker and look with \
+             `klamm segment verify LOG_DIR`, which names the way out (`klamm segment repair`); other partitions are served"
+        }
+        ErrorCode::LEADER_NOT_AVAILABLE => {
+            "it has no leader: start its broker, or mend the log directory that has failed there; \
+             `klamm topic partitions list` shows where its replicas are"
+        }
         ErrorCode::NON_EMPTY_GROUP => "stop the members of the group first",
         ErrorCode::OFFSET_OUT_OF_RANGE => {
             "the records are gone or not there yet: start from the beginning or the end"

@@ -96,6 +96,11 @@ impl<'a, T> LeaderRounds<'a, T> {
     }
 
     fn settle(&mut self, index: usize, answer: Result<T, ClientError>) {
+        let partition = &self.partitions[index];
+        match &answer {
+            Ok(_) => self.cluster.offline.clear(&partition.topic, partition.partition),
+            Err(error) => self.cluster.offline.note(partition, error),
+        }
         match answer {
             Err(error) if error.is_retriable() => {
                 if error.means_stale_metadata() {

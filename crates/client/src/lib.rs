@@ -52,6 +52,7 @@ mod error;
 mod group;
 mod leaders;
 mod metadata;
+mod offline;
 mod offsets;
 mod producer;
 mod retry;
@@ -70,6 +71,7 @@ pub use consumer::{AssignedConsumer, ConsumerRecord, PartitionRecords, StartOffs
 pub use error::ClientError;
 pub use group::{Assignor, GroupConsumer, Subscription};
 pub use metadata::{Broker, Metadata, Partition, Topic};
+pub use offline::OfflinePartitions;
 pub use offsets::{ListedOffset, OffsetSpec};
 pub use producer::{Delivery, Producer, ProducerRecord, ProducerStats, RecordMetadata};
 pub use protocol::{ErrorCode, Uuid};

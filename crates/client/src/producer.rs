@@ -30,6 +30,7 @@ use crate::cluster::{Cluster, Topics};
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::metadata::Metadata;
+use crate::offline::OfflinePartitions;
 use crate::retry::Retry;
 
 /// How often a topic is asked for that asking may create, about 6 s with the default backoff.
@@ -282,6 +283,11 @@ impl Producer {
             Some(error) => Err(error),
             None => Ok(self.stats()),
         }
+    }
+
+    /// The partitions that it waits for because they are offline.
+    pub fn offline(&self) -> OfflinePartitions {
+        self.shared.cluster.offline.clone()
     }
 
     /// What has been done so far.

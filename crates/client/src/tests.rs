@@ -7,5 +7,6 @@ mod consumer;
 mod fake_admin;
 mod fake_broker;
 mod fake_log;
+mod offline;
 mod producer;
 mod producer_faults;

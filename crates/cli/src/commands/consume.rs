@@ -5,12 +5,13 @@ mod printer;
 
 use std::time::Duration;
 
-use client::{AssignedConsumer, ClientConfig};
+use client::{AssignedConsumer, ClientConfig, ClientError, TopicPartition};
 use platform::Platform;
 
 use crate::connection::ConnectionArguments;
-use crate::failure::Failure;
-use crate::offset_range::parse_range;
+use crate::failure::{ExitStatus, Failure};
+use crate::offline_notice::telling;
+use crate::offset_range::{OffsetRange, parse_range};
 use plan::Plan;
 use printer::Printer;
 
@@ -63,9 +64,28 @@ pub async fn run(arguments: &ConsumeArguments, connection: &ConnectionArguments)
     let platform = Platform::os();
     let now_ms = platform.clock.wall_ms();
     let range = parse_range(&arguments.range, now_ms).map_err(Failure::usage)?;
-    let mut printer = Printer::new(arguments.format.as_deref(), arguments.topics.len() > 1, now_ms)?;
-    let mut consumer = AssignedConsumer::connect(&platform, client_config(connection)?).await?;
-    let mut plan = Plan::make(&consumer, arguments, range).await?;
+    let printer = Printer::new(arguments.format.as_deref(), arguments.topics.len() > 1, now_ms)?;
+    let config = client_config(connection)?;
+    let patience = config.default_api_timeout;
+    let consumer = AssignedConsumer::connect(&platform, config).await?;
+    telling(consumer.offline(), read(arguments, consumer, range, printer, patience)).await
+}
+
+/// `patience` is how long a partition that is offline is waited for where reading is to end by itself.
+async fn read(
+    arguments: &ConsumeArguments,
+    mut consumer: AssignedConsumer,
+    range: OffsetRange,
+    mut printer: Printer,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let mut plan = loop {
+        match Plan::make(&consumer, arguments, range).await {
+            // Who follows a topic waits until it can be read.
+            Err(failure) if follows(arguments, range) && is_of_offline(&failure, &consumer) => {}
+            made => break made?,
+        }
+    };
     consumer.assign(&plan.starts()).await?;
     let wanted = arguments.count.unwrap_or(u64::MAX);
     while printer.count() < wanted && !plan.is_done(&consumer) {
@@ -78,8 +98,29 @@ pub async fn run(arguments: &ConsumeArguments, connection: &ConnectionArguments)
             }
         }
         printer.flush()?;
+        let offline = consumer.offline().since(patience);
+        if let Some((partition, error)) = offline.into_iter().find(|(one, _)| plan.is_to_end(&consumer, one))
+        {
+            return Err(late(&partition, patience, error).into());
+        }
     }
     printer.flush()
+}
+
+fn follows(arguments: &ConsumeArguments, range: OffsetRange) -> bool {
+    !arguments.exit && range.to.is_none()
+}
+
+fn is_of_offline(failure: &Failure, consumer: &AssignedConsumer) -> bool {
+    failure.status == ExitStatus::TimedOut && !consumer.offline().since(Duration::ZERO).is_empty()
+}
+
+fn late(partition: &TopicPartition, patience: Duration, error: ClientError) -> ClientError {
+    ClientError::DeadlineExceeded {
+        what: format!("reading {partition}"),
+        after_ms: patience.as_millis() as u64,
+        last: Some(Box::new(error)),
+    }
 }
 
 fn client_config(connection: &ConnectionArguments) -> Result<ClientConfig, Failure> {

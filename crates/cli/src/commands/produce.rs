@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::connection::{ConnectionArguments, key_value};
 use crate::failure::Failure;
+use crate::offline_notice::telling;
 use crate::progress::Progress;
 use crate::record_input::{InputFormat, InputRecord, RecordReader};
 
@@ -68,10 +69,13 @@ pub async fn run(arguments: &ProduceArguments, connection: &ConnectionArguments)
     let config = client_config(arguments, connection)?;
     let mut source = Source::open(arguments)?;
     let producer = Producer::connect(&Platform::os(), config).await?;
-    let sent = send_all(arguments, &producer, &mut source).await;
-    source.progress.finish();
-    // What was read before a bad line is written all the same, and counted.
-    let closed = producer.close().await;
+    let (sent, closed) = telling(producer.offline(), async move {
+        let sent = send_all(arguments, &producer, &mut source).await;
+        source.progress.finish();
+        // What was read before a bad line is written all the same, and counted.
+        (sent, producer.close().await)
+    })
+    .await;
     let written = closed.as_ref().map_or(0, |stats| stats.records_acknowledged);
     if written > 0 || sent.is_ok() && closed.is_ok() {
         let noun = if written == 1 { "record" } else { "records" };

@@ -11,9 +11,11 @@ mod partitions;
 mod trim;
 
 use clap::Subcommand;
+use client::Admin;
 
 use crate::connection::ConnectionArguments;
 use crate::failure::Failure;
+use crate::offline_notice::telling;
 
 /// Options of `topic`.
 #[derive(Debug, clap::Args)]
@@ -53,15 +55,19 @@ enum Verb {
 /// As the verb fails.
 pub async fn run(arguments: &TopicArguments, connection: &ConnectionArguments) -> Result<(), Failure> {
     let admin = connection.admin().await?;
-    match &arguments.verb {
-        Verb::List(arguments) => list::run(arguments, &admin).await,
-        Verb::Create(arguments) => create::run(arguments, &admin).await,
-        Verb::Get(arguments) => get::run(arguments, &admin).await,
-        Verb::Alter(arguments) => alter::run(arguments, &admin).await,
-        Verb::Delete(arguments) => delete::run(arguments, &admin).await,
-        Verb::Clone(arguments) => clone::run(arguments, &admin).await,
-        Verb::Offsets(arguments) => offsets::run(arguments, &admin).await,
-        Verb::Trim(arguments) => trim::run(arguments, &admin).await,
-        Verb::Partitions(arguments) => partitions::run(arguments, &admin).await,
+    telling(admin.offline(), run_verb(&arguments.verb, &admin)).await
+}
+
+async fn run_verb(verb: &Verb, admin: &Admin) -> Result<(), Failure> {
+    match verb {
+        Verb::List(arguments) => list::run(arguments, admin).await,
+        Verb::Create(arguments) => create::run(arguments, admin).await,
+        Verb::Get(arguments) => get::run(arguments, admin).await,
+        Verb::Alter(arguments) => alter::run(arguments, admin).await,
+        Verb::Delete(arguments) => delete::run(arguments, admin).await,
+        Verb::Clone(arguments) => clone::run(arguments, admin).await,
+        Verb::Offsets(arguments) => offsets::run(arguments, admin).await,
+        Verb::Trim(arguments) => trim::run(arguments, admin).await,
+        Verb::Partitions(arguments) => partitions::run(arguments, admin).await,
     }
 }

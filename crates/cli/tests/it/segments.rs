@@ -46,6 +46,13 @@ impl Stopped {
         (output.status.code().expect("it ends"), log)
     }
 
+    /// The node, killed while it wrote to a topic of this name only.
+    fn kill_at_work_on(&self, topic: &str) {
+        let node = NodeProcess::dev(&self.data);
+        printed(&node.klamm(&["produce", topic, "one"]));
+        node.kill9();
+    }
+
     /// The node, killed at work; everything before its last start is proven.
     fn kill_at_work(&self) {
         let node = NodeProcess::dev(&self.data);
@@ -245,6 +252,32 @@ fn every_file_of_a_log_can_be_shown() {
     assert!(metadata.contains("Topic(TopicRecord { name: \"t\","), "{metadata}");
     let unknown = shown(&klamm(&["segment", "dump", &text(&stopped.data.join(".lock"))]));
     assert!(unknown.starts_with("2\n"), "{unknown}");
+}
+
+#[test]
+fn commands_say_which_partition_they_wait_for_and_what_to_do() {
+    let stopped = Stopped::new();
+    let first = stopped.segment(0);
+    let bytes = std::fs::read(&first).expect("read");
+    flip(&first, batches(&bytes)[2] + 200);
+    stopped.kill_at_work_on("other");
+    let node = NodeProcess::dev(&stopped.data);
+    let impatient = ["-X", "default.api.timeout.ms=4500", "-X", "request.timeout.ms=2000"];
+    let run = |arguments: &[&str]| shown(&node.klamm(&[&impatient, arguments].concat()));
+    let told = "waiting: partition t-0 is offline (KAFKA_STORAGE_ERROR)";
+    for (code, arguments) in [
+        ("7\n", &["-X", "delivery.timeout.ms=4500", "produce", "t", "x"][..]),
+        ("7\n", &["consume", "t", "--exit"]),
+        ("0\n", &["topic", "offsets", "t"]),
+    ] {
+        let shown = run(arguments);
+        assert!(shown.starts_with(code), "{arguments:?}: {shown}");
+        assert_eq!(shown.matches(told).count(), 1, "{arguments:?}: {shown}");
+        assert!(shown.contains("klamm segment verify"), "{arguments:?}: {shown}");
+        let is_named = code == "0\n" || shown.contains("the last error: t-0: KAFKA_STORAGE_ERROR");
+        assert!(is_named, "{arguments:?}: {shown}");
+    }
+    assert_eq!(node.terminate(), Some(0));
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::queue::{PartitionQueue, QueueRules, Sendable};
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::metadata::Topic;
+use crate::topic_partition::TopicPartition;
 
 /// The part of `buffer.memory` that buffers kept for coming batches may take besides.
 const SPARE_PART: usize = 8;
@@ -83,8 +84,8 @@ pub(super) struct Taken {
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub requests: Vec<(i32, Vec<Taken>)>,
-    /// Whether some batch waits for a partition to have a leader.
-    pub leaderless: bool,
+    /// Partitions without a leader that a batch waits for.
+    pub leaderless: Vec<TopicPartition>,
     pub next: Option<Instant>,
 }
 
@@ -302,7 +303,9 @@ impl Accumulator {
                 };
                 match when {
                     Some(at) => plan.next = plan.next.map(|next| next.min(at)),
-                    None if leader < 0 => plan.leaderless = true,
+                    None if leader < 0 => {
+                        plan.leaderless.push(TopicPartition::new(&*topic.name, partition as i32));
+                    }
                     None => {
                         ready.insert(leader);
                     }

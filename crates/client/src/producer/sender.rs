@@ -20,6 +20,7 @@ use super::queue::PartitionQueue;
 use crate::cluster::Cluster;
 use crate::error::ClientError;
 use crate::retry::backoff;
+use crate::topic_partition::TopicPartition;
 
 /// What the sender waits for besides time.
 #[derive(Debug)]
@@ -141,7 +142,11 @@ impl Sender {
             }
         }
         let old = now >= self.refreshed + self.shared.cluster.config.metadata_max_age;
-        if plan.leaderless || (old && next.is_some()) {
+        for partition in &plan.leaderless {
+            let error = ClientError::api(partition.to_string(), ErrorCode::LEADER_NOT_AVAILABLE, None);
+            self.shared.cluster.offline.note(partition, &error);
+        }
+        if !plan.leaderless.is_empty() || (old && next.is_some()) {
             self.refresh(now);
             next = earlier(next, self.refreshing.not_before.filter(|_| !self.refreshing.under_way));
         }
@@ -256,6 +261,7 @@ impl Sender {
             }
             Err(error) => error,
         };
+        self.shared.cluster.offline.note(&TopicPartition::new(&*taken.topic, taken.partition), &error);
         if error.means_stale_metadata() {
             self.refresh(Instant::now());
         }
@@ -326,6 +332,7 @@ impl Sender {
         if let Some(queue) = accumulator.queue(&topic, partition) {
             queue.landed(batch.order);
             if matches!(verdict, Verdict::Written { .. }) {
+                self.shared.cluster.offline.clear(&topic, partition);
                 queue.written();
             }
         }
@@ -348,10 +355,12 @@ impl Sender {
         let after_ms = self.shared.cluster.config.delivery_timeout.as_millis() as u64;
         let abandoned = accumulator.closed && self.shared.is_abandoned();
         for batch in accumulator.take_expired(now, abandoned) {
-            let what = format!("delivery to {}-{}", batch.outcome.topic, batch.outcome.partition);
+            let partition = TopicPartition::new(&*batch.outcome.topic, batch.outcome.partition);
+            let what = format!("delivery to {partition}");
+            let last = self.shared.cluster.offline.error(&partition).map(Box::new);
             let error = match abandoned {
                 true => ClientError::Closed,
-                false => ClientError::DeadlineExceeded { what, after_ms, last: None },
+                false => ClientError::DeadlineExceeded { what, after_ms, last },
             };
             self.shared.settle(&mut accumulator, batch, Verdict::Failed(error));
         }

@@ -11,12 +11,18 @@ use crate::{AssignedConsumer, ClientError, OffsetSpec, StartOffset, TopicPartiti
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn at(partition: i32) -> TopicPartition {
+pub(super) fn at(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)
 }
 
 /// Batches of `per_batch` records whose values and timestamps count up from the log's end.
-fn fill(cluster: &FakeCluster, partition: usize, batches: usize, per_batch: usize, compression: Compression) {
+pub(super) fn fill(
+    cluster: &FakeCluster,
+    partition: usize,
+    batches: usize,
+    per_batch: usize,
+    compression: Compression,
+) {
     let mut state = cluster.state();
     let partition = &mut state.topics.get_mut("t").unwrap().partitions[partition];
     for _ in 0..batches {
@@ -29,7 +35,7 @@ fn fill(cluster: &FakeCluster, partition: usize, batches: usize, per_batch: usiz
     }
 }
 
-async fn setup(
+pub(super) async fn setup(
     nodes: i32,
     partitions: usize,
     properties: &[(&str, &str)],

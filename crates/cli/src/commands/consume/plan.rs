@@ -60,6 +60,12 @@ impl Plan {
         })
     }
 
+    /// True while a partition has not been read to its stop, and has one.
+    pub(super) fn is_to_end(&self, consumer: &AssignedConsumer, partition: &TopicPartition) -> bool {
+        let stop = self.stretches.get(partition).and_then(|stretch| stretch.stop);
+        stop.is_some_and(|stop| consumer.position(partition).is_none_or(|position| position < stop))
+    }
+
     /// True when the record lies before the stop of its partition.
     pub(super) fn is_wanted(&self, record: &ConsumerRecord<'_>) -> bool {
         let is_its = |(partition, _): &(&TopicPartition, &Stretch)| {
