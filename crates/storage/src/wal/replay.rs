@@ -319,6 +319,8 @@ pub(crate) fn bring_back(
     let aside = names.filter(|name| name.strip_suffix(CUT_SUFFIX).is_some_and(is_wal_file));
     let mut found = FoundWal::find(directory, id, aside)?;
     for file in &mut found.files {
+        // Files of several lives are here, and each may have begun to count anew.
+        replay.last_number = None;
         replay.read_file(file, blocking)?;
     }
     for (key, until) in short {
