@@ -26,7 +26,7 @@ use crate::wal::WalTicket;
 mod damage;
 mod positions;
 
-pub(crate) use damage::{Missing, missing_until, remember_missing};
+pub(crate) use damage::{Missing, missing_until, remember_missing, remember_offline};
 pub(crate) use positions::Positions;
 
 /// Segments of a log, rising by base offset; never empty.

@@ -150,6 +150,7 @@ impl LogDir {
         let is_durable = is_durable && self.directory.wal().abandon();
         if is_durable {
             // Everything is in flushed segments. Others may change the logs before we come back.
+            self.remember_damaged()?;
             self.directory.wal().remove_files(&self.directory)?;
             let path = self.directory.path().join(CLEAN_SHUTDOWN);
             let marker = encode_clean_shutdown(broker_epoch.unwrap_or(-1));

@@ -16,7 +16,7 @@ use crate::marker_files::{
     decode_generation, decode_partition_metadata, is_rotten_partition_metadata, is_rotten_topic_id,
 };
 use crate::mutant::mutant;
-use crate::view::{LogView, Missing, remember_missing};
+use crate::view::{LogView, Missing, remember_missing, remember_offline};
 
 /// A log that was damaged before the write-ahead log was read.
 pub(crate) struct OfflineLog {
@@ -182,6 +182,18 @@ impl LogDir {
         }
         let disk = self.directory.disk().as_ref();
         Ok(remember_missing(disk, &self.dir_of(key), missing, self.directory.wall_ms())?)
+    }
+
+    /// Has the next start recover the logs that are damaged: they were not closed with their directory.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(super) fn remember_damaged(&self) -> Result<(), StorageError> {
+        let disk = self.directory.disk().as_ref();
+        let state = self.state.lock();
+        state.damaged.iter().try_for_each(|(key, damaged)| {
+            Ok(remember_offline(disk, &self.dir_of(key), &damaged.reason, self.directory.wall_ms())?)
+        })
     }
 
     /// Takes a log out of use that lacks what it had promised.

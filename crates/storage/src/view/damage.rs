@@ -81,6 +81,18 @@ pub(crate) fn remember_missing(
     add_line(disk, dir, &line)
 }
 
+/// Has the next start recover a log that could not be opened, though its directory was closed cleanly.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn remember_offline(disk: &dyn Disk, dir: &Path, reason: &str, found_ms: i64) -> io::Result<()> {
+    if disk.exists(&dir.join(DAMAGE)) {
+        return Ok(());
+    }
+    let reason = plain(reason);
+    add_line(disk, dir, &format!("{{\"first_offset\":0,\"reason\":\"{reason}\",\"found_ms\":{found_ms}}}\n"))
+}
+
 /// The offset that a log that was cut so often has to reach, if such a file says that it did not.
 pub(crate) fn missing_until(text: &str, generation: u32) -> Option<i64> {
     let ends = text.lines().filter_map(|line| {
