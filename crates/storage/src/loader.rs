@@ -299,6 +299,7 @@ impl Loader<'_, '_> {
         let trusted = if self.is_clean { i64::MAX } else { self.request.recovery_point };
         // A snapshot beyond may be of a branch that was cut; but the one a log starts with was flushed before the batches
         // it stands for went.
+        self.drop_snapshots_before(first);
         let producers_from = self.load_snapshot(trusted.max(first))?.unwrap_or(first);
         let producers_from = self.skip_without_producers(&bases, producers_from)?;
         let scan_from = if epochs_are_lost { first } else { producers_from.min(trusted) };

@@ -19,6 +19,8 @@ use crate::mutant::mutant;
 pub(crate) struct LastRecord {
     /// The last offset of its last batch; `None` if only a marker is known of it.
     pub(crate) last_data_offset: Option<i64>,
+    /// The same of the last batch that is cleaned, as long as a later one is not durable: with the power that could go.
+    pub(crate) sure_data_offset: Option<i64>,
     pub(crate) producer_epoch: i16,
 }
 
@@ -132,7 +134,9 @@ impl JudgeRules {
     fn is_last_of_producer(&self, header: &BatchHeader) -> bool {
         let last = self.producers.get(&header.producer_id).filter(|_| header.has_producer_id());
         last.is_some_and(|last| match last.last_data_offset {
-            Some(offset) => header.last_offset() == offset,
+            Some(offset) => {
+                header.last_offset() == offset || last.sure_data_offset == Some(header.last_offset())
+            }
             None => header.is_control() && header.producer_epoch == last.producer_epoch,
         })
     }

@@ -82,6 +82,14 @@ impl Loader<'_, '_> {
         self.remove_snapshots(gone);
     }
 
+    /// Snapshots before the start of the log came back after a loss of power: what their producers wrote since is gone, so
+    /// that what they say of them is not the last.
+    pub(super) fn drop_snapshots_before(&mut self, start: i64) {
+        let gone = self.files.snapshots.partition_point(|offset| *offset < start);
+        let gone = self.files.snapshots.drain(..gone).collect();
+        self.remove_snapshots(gone);
+    }
+
     /// Snapshots beyond the end of the log speak of batches that are gone.
     pub(super) fn drop_snapshots_beyond(&mut self, end_offset: i64) {
         let kept = self.files.snapshots.partition_point(|offset| *offset <= end_offset);

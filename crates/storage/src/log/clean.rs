@@ -17,6 +17,7 @@ use crate::error::StorageError;
 use crate::layout::{SEGMENT_SUFFIXES, SWAP_SUFFIX, TXN_INDEX_SUFFIX, segment_path};
 use crate::log_dir::LogDir;
 use crate::mutant::mutant;
+use crate::producer_state::{ProducerState, snapshot};
 use crate::segment::Segment;
 use crate::txn_index::{self, AbortedTxn};
 
@@ -159,7 +160,7 @@ impl UnifiedLog {
             config: Arc::clone(&self.config),
             cleanable,
             segments,
-            producers: self.last_records(),
+            producers: self.last_records(all[count].base_offset(), now_ms)?,
             aborted: self.aborted_transactions(&all)?,
             hash_key: [rng.next_u64(), rng.next_u64()],
             now_ms,
@@ -167,12 +168,30 @@ impl UnifiedLog {
         Ok(Cleaning::new(start, settings))
     }
 
-    fn last_records(&self) -> BTreeMap<i64, LastRecord> {
+    /// What is to stay of the producers when what lies before `end` is cleaned.
+    fn last_records(&self, end: i64, now_ms: i64) -> Result<BTreeMap<i64, LastRecord>, StorageError> {
+        let durable = self.view.durable_end_offset();
+        let is_unsure = |last: Option<i64>| last.is_some_and(|last| last >= durable);
+        let has_unsure = self.producers.iter().any(|(_, entry)| is_unsure(entry.last_data_offset()));
+        let sure = if has_unsure { self.producers_at(end, now_ms)? } else { ProducerState::default() };
+        let sure: BTreeMap<i64, Option<i64>> =
+            sure.iter().map(|(producer_id, entry)| (producer_id, entry.last_data_offset())).collect();
         let last = |(producer_id, entry): (i64, &crate::producer_state::ProducerEntry)| {
             let last_data_offset = entry.last_data_offset();
-            (producer_id, LastRecord { last_data_offset, producer_epoch: entry.epoch })
+            let sure_data_offset =
+                sure.get(&producer_id).copied().flatten().filter(|_| is_unsure(last_data_offset));
+            (producer_id, LastRecord { last_data_offset, sure_data_offset, producer_epoch: entry.epoch })
         };
-        self.producers.iter().map(last).collect()
+        Ok(self.producers.iter().map(last).collect())
+    }
+
+    /// The producers as a segment found them that begins here, by its snapshot.
+    fn producers_at(&self, offset: i64, now_ms: i64) -> Result<ProducerState, StorageError> {
+        if !self.snapshots.contains(&offset) {
+            return Ok(ProducerState::default());
+        }
+        let bytes = self.directory().disk().read(&self.snapshot_path(offset))?;
+        Ok(snapshot::decode(&bytes, now_ms).unwrap_or_default())
     }
 
     fn aborted_transactions(&self, segments: &[Arc<Segment>]) -> Result<Vec<AbortedTxn>, StorageError> {

@@ -64,7 +64,9 @@ impl Cleaner {
     }
 
     fn with_producer(mut self, producer_id: i64, last_data_offset: Option<i64>) -> Self {
-        self.rules.producers.insert(producer_id, LastRecord { last_data_offset, producer_epoch: 0 });
+        self.rules
+            .producers
+            .insert(producer_id, LastRecord { last_data_offset, sure_data_offset: None, producer_epoch: 0 });
         self
     }
 
