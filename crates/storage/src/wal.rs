@@ -65,7 +65,7 @@ impl Default for WalConfig {
             file_bytes_min: 4 << 20,
             file_bytes_max: 64 << 20,
             bytes_max: 1 << 30,
-            checkpoint_bytes: 256 << 20,
+            checkpoint_bytes: 128 << 20,
             beside_bytes: 512 << 10,
         }
     }

@@ -286,7 +286,7 @@ pub static BROKER: &[ConfigDef] = &[
         "From this size on a group of a write-ahead log is written beside another one that is on its way; for tests."),
     internal("internal.wal.bytes.max", Long, Text("1073741824"), AtLeast(4_194_304), Low, ReadOnly, Enforced,
         "Bytes of all files of a directory's write-ahead log together, of which the largest group takes more than one MiB; for tests."),
-    internal("internal.wal.checkpoint.bytes", Long, Text("268435456"), AtLeast(4_096), Low, ReadOnly, Enforced,
+    internal("internal.wal.checkpoint.bytes", Long, Text("134217728"), AtLeast(4_096), Low, ReadOnly, Enforced,
         "Bytes of a write-ahead log after which the segments are flushed so that its files can be used again; for tests."),
     internal("internal.wal.file.bytes.max", Long, Text("67108864"), AtLeast(65_536), Low, ReadOnly, Enforced,
         "Largest file of a write-ahead log; for tests."),
