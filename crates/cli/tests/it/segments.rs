@@ -61,6 +61,15 @@ impl Stopped {
         node.kill9();
     }
 
+    /// Waits until a node that was started has found the damage of the log, and gives its report.
+    fn await_damage(&self) -> PathBuf {
+        let report = self.log().join("klamm-damage");
+        while !report.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        report
+    }
+
     fn consumed(&self) -> String {
         let node = NodeProcess::dev(&self.data);
         let values = printed(&node.klamm(&["consume", "t", "-o", "start", "--exit", "-f", "%o %v\\n"]));
@@ -165,10 +174,7 @@ fn rot_after_a_kill_is_reported_named_given_up_and_everything_else_is_served() {
     let rotten = std::fs::read(&first).expect("read");
 
     let node = NodeProcess::dev(&stopped.data);
-    let report = stopped.log().join("klamm-damage");
-    while !report.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    let report = stopped.await_damage();
     let told: Value = serde_json::from_slice(&std::fs::read(&report).expect("read")).expect("a line of JSON");
     let number = |value: &Value, key: &str| value[key].as_i64().expect("a number");
     let place = |value: &Value| {
@@ -262,6 +268,7 @@ fn commands_say_which_partition_they_wait_for_and_what_to_do() {
     flip(&first, batches(&bytes)[2] + 200);
     stopped.kill_at_work_on("other");
     let node = NodeProcess::dev(&stopped.data);
+    stopped.await_damage();
     let impatient = ["-X", "default.api.timeout.ms=4500", "-X", "request.timeout.ms=2000"];
     let run = |arguments: &[&str]| shown(&node.klamm(&[&impatient, arguments].concat()));
     let told = "waiting: partition t-0 is offline (KAFKA_STORAGE_ERROR)";
