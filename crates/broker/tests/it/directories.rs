@@ -1,9 +1,8 @@
 //! Several log directories: where partitions go, how they move, and what is left when one fails.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use platform::Platform;
@@ -24,8 +23,7 @@ use protocol::{
     MetadataResponse, OffsetCommitRequest, OffsetCommitResponse, ProduceRequest, ProduceResponse,
 };
 use tempfile::TempDir;
-use testkit::{TestConnection, TestNode};
-use tracing_subscriber::fmt::MakeWriter;
+use testkit::{LogLines, TestConnection, TestNode};
 
 use crate::setup::*;
 
@@ -628,34 +626,6 @@ async fn a_full_disk_holds_producers_off_and_nothing_else() {
     tokio::time::timeout(PATIENCE, look).await.expect("producers are served again, without a restart");
 }
 
-/// The lines of the log, for the thread that runs the test.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Lines;
-
-    fn make_writer(&self) -> Lines {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn without_a_byte_of_space_a_node_stops_and_loses_nothing() {
     for is_killed in [false, true] {
@@ -670,9 +640,7 @@ async fn without_a_byte_of_space_a_node_stops_and_loses_nothing() {
         // There is room for some more in the write-ahead log, but not in a segment.
         assert_eq!(f.produce(topic, 0).await, ErrorCode::NOT_ENOUGH_REPLICAS);
         assert_eq!(f.fetch(18, topic, 0).await, (ErrorCode::NONE, 3), "consumers are served");
-        let lines = Lines::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
-        let guard = tracing::subscriber::set_default(subscriber);
+        let (lines, guard) = LogLines::taken();
         let end = async { if is_killed { f.node.kill().await } else { f.node.stop().await } };
         tokio::time::timeout(PATIENCE, end).await.expect("the node ends");
         drop(guard);

@@ -1,46 +1,20 @@
 //! What the keys of the controller and its log change.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tracing_subscriber::fmt::MakeWriter;
+use testkit::LogLines;
 
 use super::node::{Machine, create_request};
 use crate::mutation_ticket::MutationTicket;
 
-/// The lines of the log, for the thread that runs the test.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("nobody panicked").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Lines;
-
-    fn make_writer(&self) -> Lines {
-        self.clone()
-    }
-}
-
 /// How many lines about slow events and how many summaries one creation and some idle time bring.
 async fn lines_with(properties: &[(&str, &str)]) -> (usize, usize) {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = LogLines::taken();
     let node = Machine::new(31, properties).start().await;
     assert_eq!(node.create("a", 1).await.name(), "NONE");
     tokio::time::sleep(Duration::from_secs(30)).await;
     node.stop().await;
-    let text = String::from_utf8(lines.0.lock().expect("nobody panicked").clone()).expect("it is text");
+    let text = lines.text();
     let count = |words: &str| text.lines().filter(|line| line.contains(words)).count();
     (count("exceptionally slow: requests"), count("the slowest, requests"))
 }
