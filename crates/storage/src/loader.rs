@@ -17,8 +17,8 @@ use crate::directory::Directory;
 use crate::epoch_cache::EpochCache;
 use crate::error::StorageError;
 use crate::layout::{
-    CUT_SUFFIX, DELETED_SUFFIX, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX,
-    PARTITION_METADATA, TIME_INDEX_SUFFIX, log_dir_name, segment_path,
+    CUT_SUFFIX, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, PARTITION_METADATA,
+    SEGMENT_SUFFIXES, TIME_INDEX_SUFFIX, log_dir_name, segment_path,
 };
 use crate::log::{LoadedLog, UnifiedLog};
 use crate::log_config::LogConfig;
@@ -605,21 +605,23 @@ impl Loader<'_, '_> {
     }
 
     /// The log lost its unflushed end, and all that was left had been deleted by the user: it goes on where the log
-    /// start is.
+    /// start is. Or that start rotted: so what is left is put aside, and not removed.
     fn restart_at(&mut self, log_start_offset: i64) -> Result<(), StorageError> {
         let segment = Segment::empty(Arc::clone(&self.dir), log_start_offset, self.request.now_ms);
         self.disk().open(&segment.path(LOG_SUFFIX), OpenMode::Create)?;
         self.disk().sync_dir(&self.dir)?;
         for gone in std::mem::take(&mut self.segments) {
-            gone.mark_deleted(self.disk())?;
-            for suffix in [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
-                files::remove_if_there(self.disk(), &gone.path(&format!("{suffix}{DELETED_SUFFIX}")))?;
+            if gone.size() > 0 {
+                self.put_aside(gone.base_offset())?;
+            }
+            for suffix in SEGMENT_SUFFIXES {
+                files::remove_if_there(self.disk(), &gone.path(suffix))?;
             }
         }
         // The producers may have written more than is known now: as after any loss of their state, they may go on anywhere.
         self.producers.clear();
         self.drop_snapshots_beyond(-1);
-        tracing::warn!(log = %self.name(), log_start_offset, "the log ended before its start: it goes on empty");
+        tracing::warn!(log = %self.name(), log_start_offset, "the log ended before its start: it goes on empty, and the segments it had are put aside");
         self.push_empty(log_start_offset);
         Ok(())
     }
