@@ -312,6 +312,8 @@ fn spawn(kind: Kind, programs: &Programs, directory: &Path, address: SocketAddr)
         Kind::Klamm | Kind::KlammReplicated => {
             let mut command = Command::new(&programs.klamm);
             command.args(["server", "-c"]).arg(properties);
+            // Kafka writes to a nearly full disk as to any other, so both are measured on whatever disk there is.
+            command.args(["--set", "log.dir.full.percent=100"]);
             programs.klamm_settings.iter().for_each(|setting| _ = command.args(["--set", setting]));
             command
         }

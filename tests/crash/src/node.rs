@@ -110,6 +110,8 @@ impl NodeSettings {
         };
         command.args(["server", "--set", "listeners=PLAINTEXT://127.0.0.1:0"]);
         command.arg("--set").arg(format!("log.dirs={}", self.data.display()));
+        // How full the disk of this machine is is no part of a run.
+        command.args(["--set", "log.dir.full.percent=100"]);
         for (key, value) in &self.properties {
             command.arg("--set").arg(format!("{key}={value}"));
         }

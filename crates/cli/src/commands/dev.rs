@@ -1,7 +1,7 @@
 //! `klamm dev`: a node for development that needs nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use broker::{Formatting, StartOptions};
@@ -45,12 +45,7 @@ pub fn run(arguments: &DevArguments, began: Instant) -> Result<(), Failure> {
     let loggers = logging::begin(LevelFilter::WARN)?;
     let memory = if arguments.memory { Some(make_memory_dir()?) } else { None };
     let dir = memory.as_ref().map_or(arguments.data.as_path(), MemoryDir::path);
-    let mut properties = BTreeMap::new();
-    let mut set = |key: &str, value: String| properties.insert(key.to_owned(), value);
-    set("listeners", format!("PLAINTEXT://127.0.0.1:{}", choose_port(arguments)?));
-    set("log.dirs", dir.display().to_string());
-    // A lone developer's first consumer should not wait three seconds for others.
-    set("group.initial.rebalance.delay.ms", "0".to_owned());
+    let mut properties = defaults(choose_port(arguments)?, dir);
     node_process::apply_settings(&mut properties, &arguments.set)?;
     let config = node_process::load(properties)?;
     let place = match arguments.memory {
@@ -65,6 +60,19 @@ pub fn run(arguments: &DevArguments, began: Instant) -> Result<(), Failure> {
     node_process::run(config, options, began, |ready| banner(ready, &place))
 }
 
+/// What a node for development has otherwise than a server, unless `--set` says something else.
+fn defaults(port: u16, dir: &Path) -> BTreeMap<String, String> {
+    let set = [
+        ("listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
+        ("log.dirs", dir.display().to_string()),
+        // A lone developer's first consumer should not wait three seconds for others.
+        ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        // The disk of a developer's machine belongs to other things: that they fill it is no reason to refuse records.
+        ("log.dir.full.percent", "100".to_owned()),
+    ];
+    set.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
 fn make_memory_dir() -> Result<MemoryDir, Failure> {
     MemoryDir::create().map_err(|error| {
         Failure::failed(format!("no folder in memory: {error}"))
@@ -73,7 +81,7 @@ fn make_memory_dir() -> Result<MemoryDir, Failure> {
 }
 
 fn shown_path(path: &str) -> String {
-    if std::path::Path::new(path).is_absolute() { path.to_owned() } else { format!("./{path}") }
+    if Path::new(path).is_absolute() { path.to_owned() } else { format!("./{path}") }
 }
 
 /// The port asked for; else Kafka's, or the next free one, which is said aloud.
@@ -119,3 +127,6 @@ fn banner(ready: &Ready, place: &str) -> String {
         ready.ms
     )
 }
+
+#[cfg(test)]
+mod tests;

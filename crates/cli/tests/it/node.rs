@@ -14,10 +14,12 @@ pub struct NodeProcess {
 }
 
 impl NodeProcess {
-    /// Starts `klamm` with these arguments and waits for its ready line.
+    /// Starts `klamm` with these arguments and waits for its ready line. How full the disk of this machine is is no part
+    /// of a test.
     pub fn start(arguments: &[&str]) -> NodeProcess {
         let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
             .args(arguments)
+            .args(["--set", "log.dir.full.percent=100"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
