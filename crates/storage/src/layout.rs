@@ -17,6 +17,8 @@ pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 pub(crate) const RECOVERY_POINT_CHECKPOINT: &str = "recovery-point-offset-checkpoint";
 /// Per partition: the log start, where it is not a segment's base offset.
 pub(crate) const LOG_START_CHECKPOINT: &str = "log-start-offset-checkpoint";
+/// The same under a checksum. Kafka makes its text under this name and renames it, so that what it wrote is never contradicted.
+pub(crate) const LOG_START_COPY: &str = "log-start-offset-checkpoint.tmp";
 /// Per partition: the offset below which compaction has cleaned.
 pub(crate) const CLEANER_CHECKPOINT: &str = "cleaner-offset-checkpoint";
 /// Per partition: the high watermark.
@@ -78,6 +80,7 @@ const TOP_LEVEL_FILES: &[&str] = &[
     CLEAN_SHUTDOWN,
     RECOVERY_POINT_CHECKPOINT,
     LOG_START_CHECKPOINT,
+    LOG_START_COPY,
     HIGH_WATERMARK_CHECKPOINT,
     CLEANER_CHECKPOINT,
     DATA_LOSS,

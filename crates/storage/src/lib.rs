@@ -21,6 +21,7 @@ mod log;
 mod log_config;
 mod log_dir;
 mod log_dirs;
+mod log_starts;
 mod marker_files;
 mod meta_properties;
 #[cfg(not(feature = "mutants"))]

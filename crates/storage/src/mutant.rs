@@ -51,6 +51,8 @@ platform::mutants! {
     CleanedAboveHighWatermark,
     /// The log start of DeleteRecords is not written down.
     DeleteRecordsForgotten,
+    /// Kafka's text is believed, whatever the copy of it says.
+    LogStartTextTrusted,
     /// Removed segments may come back, though nothing says any more where the log starts.
     LogStartNotPersisted,
     /// What an append wrote before the disk was full stays.

@@ -123,7 +123,7 @@ impl RecoveryReport {
 
     pub(crate) fn note_rebuilt(&mut self, path: PathBuf, reason: impl Into<String>) {
         let reason = reason.into();
-        tracing::warn!(path = %path.display(), %reason, "made anew from the log");
+        tracing::warn!(path = %path.display(), %reason, "made anew");
         self.rebuilt.push(Rebuilt { path, reason });
     }
 

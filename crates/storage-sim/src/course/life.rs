@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use storage::{LogConfig, LogDir, LogDirConfig, RecoveryReport, StorageError, UnifiedLog};
 
-use super::rot::{EPOCHS, LOG, LOG_STARTS};
+use super::rot::{EPOCHS, LOG};
 use super::{Course, Dir, Log, MACHINE, Marker, topic_id, wrong};
 use crate::check::{self, Need, Wrong};
 use crate::course::Broken;
@@ -164,7 +164,6 @@ impl Course {
     fn take_and_compare(&mut self, number: u64, report: &RecoveryReport) -> Result<(), Wrong> {
         let now_ms = self.now_ms;
         let (is_rotten, promised) = (self.is_rotten(number), self.promised(number));
-        let start_is_unsure = self.has_rotten(number, LOG_STARTS);
         let (has_rotten_bytes, epochs_are_unsure) =
             (self.has_rotten(number, LOG), self.has_rotten(number, EPOCHS));
         let log = self.logs.get_mut(&number).expect("it was listed");
@@ -177,10 +176,6 @@ impl Course {
             log.model.acked = promised;
             log.model.lost_power = true;
             log.model.epochs_are_unsure |= epochs_are_unsure;
-            if start_is_unsure {
-                // As in Kafka, what was deleted comes back then.
-                log.model.start_kept = 0;
-            }
         }
         let config = log.shared_config();
         let taken = match open.take_log(&log.topic, 0, log.model.id, Arc::clone(&config)) {
@@ -204,10 +199,6 @@ impl Course {
                 open.create_log(&log.topic, 0, log.model.id, config, now_ms)?
             }
         };
-        if start_is_unsure {
-            // Or more seems to have been deleted.
-            log.model.start_allowed = log.model.start_allowed.max(taken.view().log_start_offset());
-        }
         let disk = (!has_rotten_bytes).then_some(&self.disk);
         self.outcome.compared_records += compare(log, taken, disk, &self.dirs)?;
         Ok(())

@@ -24,7 +24,7 @@ pub(crate) const KINDS: [&str; 14] = [
     "klamm-generation",
     WAL,
     RECOVERY_POINTS,
-    LOG_STARTS,
+    "log-start-offset-checkpoint",
     "replication-offset-checkpoint",
     "cleaner-offset-checkpoint",
     META,
@@ -35,7 +35,6 @@ pub(super) const PROOF: &str = "klamm-proof.deleted";
 pub(super) const EPOCHS: &str = "leader-epoch-checkpoint";
 pub(super) const WAL: &str = "klamm-wal";
 pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 pub(super) const META: &str = "meta.properties";
 
 /// Bits that rot in one history at most.
@@ -201,8 +200,7 @@ impl Course {
         self.flips.iter().filter(move |flip| {
             let is_shared = flip.dir == dir && flip.log.is_none();
             !flip.is_undone
-                && (flip.log == Some(number)
-                    || (is_shared && [WAL, RECOVERY_POINTS, LOG_STARTS].contains(&flip.kind)))
+                && (flip.log == Some(number) || (is_shared && [WAL, RECOVERY_POINTS].contains(&flip.kind)))
         })
     }
 

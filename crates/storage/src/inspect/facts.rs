@@ -19,6 +19,7 @@ use crate::layout::{
     CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT, LOG_SUFFIX,
     META_PROPERTIES, METADATA_TOPIC, RECOVERY_POINT_CHECKPOINT, log_dir_name,
 };
+use crate::log_starts::LogStarts;
 use crate::meta_properties::MetaProperties;
 
 /// Topics of Kafka's own that are compacted whatever the metadata says.
@@ -75,11 +76,16 @@ impl DirectoryFacts {
             path: Some(path.to_path_buf()),
             is_clean: disk.exists(&path.join(CLEAN_SHUTDOWN)),
             recovery_points: checkpoint(RECOVERY_POINT_CHECKPOINT)?,
-            log_starts: checkpoint(LOG_START_CHECKPOINT)?,
+            log_starts: PartitionOffsets::new(),
             high_watermarks: checkpoint(HIGH_WATERMARK_CHECKPOINT)?,
             cleaned: checkpoint(CLEANER_CHECKPOINT)?,
             ..Self::default()
         };
+        let starts = LogStarts::read(disk, path)?;
+        let wrong =
+            starts.wrong.map(|wrong| Finding::warning(path.join(LOG_START_CHECKPOINT), wrong.to_string()));
+        findings.extend(wrong);
+        facts.log_starts = starts.offsets;
         let meta = path.join(META_PROPERTIES);
         if disk.exists(&meta) {
             match MetaProperties::decode(&disk.read(&meta)?) {

@@ -8,10 +8,10 @@ use super::{LogDir, LogKey, State};
 use crate::checkpoint_file::{PartitionOffsets, encode_offsets};
 use crate::error::StorageError;
 use crate::layout::{
-    CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT,
-    RECOVERY_POINT_CHECKPOINT,
+    CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
 };
 use crate::log::UnifiedLog;
+use crate::log_starts::write_log_starts;
 use crate::marker_files::encode_clean_shutdown;
 use crate::mutant::mutant;
 use crate::view::LogView;
@@ -21,6 +21,8 @@ use crate::view::LogView;
 pub(super) struct Checkpoints {
     pub(super) recovery_points: Vec<u8>,
     pub(super) log_starts: Vec<u8>,
+    /// Log starts have to be written even if they did not change, since the two files do not both have them.
+    pub(super) log_starts_due: bool,
     pub(super) high_watermarks: Vec<u8>,
     /// The directory's activity when high watermarks were last collected.
     watermarks_at: Option<u64>,
@@ -44,7 +46,7 @@ impl LogDir {
         };
         self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &mut written.recovery_points, &recovery_points)?;
         flushed.iter().for_each(|view| view.note_checkpointed());
-        self.write_checkpoint(LOG_START_CHECKPOINT, &mut written.log_starts, &log_starts)?;
+        self.write_log_starts(&mut written, &log_starts)?;
         self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)?;
         self.write_checkpoint(CLEANER_CHECKPOINT, &mut written.cleaned, &cleaned)?;
         let mut state = self.state.lock();
@@ -75,7 +77,7 @@ impl LogDir {
     pub fn checkpoint_log_starts(&self) -> Result<(), StorageError> {
         let mut written = self.checkpoints.lock();
         let log_starts = self.state.lock().log_starts();
-        self.write_checkpoint(LOG_START_CHECKPOINT, &mut written.log_starts, &log_starts)
+        self.write_log_starts(&mut written, &log_starts)
     }
 
     /// Writes the high watermarks only: Kafka does so every five seconds, and the rest every minute. Blocks.
@@ -103,6 +105,24 @@ impl LogDir {
         let mut written = self.checkpoints.lock();
         let cleaned = self.state.lock().cleaned.clone();
         self.write_checkpoint(CLEANER_CHECKPOINT, &mut written.cleaned, &cleaned)
+    }
+
+    fn write_log_starts(
+        &self,
+        written: &mut Checkpoints,
+        log_starts: &PartitionOffsets,
+    ) -> Result<(), StorageError> {
+        let text = encode_offsets(log_starts);
+        let is_same = text == written.log_starts || (log_starts.is_empty() && written.log_starts.is_empty());
+        if is_same && !written.log_starts_due {
+            return Ok(());
+        }
+        self.directory.check_online()?;
+        write_log_starts(self.directory.disk().as_ref(), self.directory.path(), &text)
+            .map_err(|error| self.directory.write_failed(error))?;
+        (written.log_starts, written.log_starts_due) = (text, false);
+        self.directory.note_cleanable();
+        Ok(())
     }
 
     fn write_checkpoint(

@@ -22,6 +22,7 @@ use crate::layout::{
 use crate::loader::{LoadRequest, load};
 use crate::log::UnifiedLog;
 use crate::log_config::LogConfig;
+use crate::log_starts::LogStarts;
 use crate::marker_files::decode_clean_shutdown;
 use crate::meta_properties::MetaProperties;
 use crate::mutant::mutant;
@@ -60,7 +61,7 @@ pub(super) fn open(
             &entries,
             &mut checkpoints.recovery_points,
         )?,
-        log_starts: opener.read_checkpoint(LOG_START_CHECKPOINT, &entries, &mut checkpoints.log_starts)?,
+        log_starts: opener.read_log_starts(&mut checkpoints)?,
         high_watermarks: opener.read_checkpoint(
             HIGH_WATERMARK_CHECKPOINT,
             &entries,
@@ -173,6 +174,15 @@ impl Opener<'_> {
                 Ok(PartitionOffsets::new())
             }
         }
+    }
+
+    fn read_log_starts(&mut self, checkpoints: &mut Checkpoints) -> Result<PartitionOffsets, StorageError> {
+        let found = LogStarts::read(self.directory.disk().as_ref(), self.directory.path())?;
+        if let Some(wrong) = found.wrong {
+            self.report.note_rebuilt(self.directory.path().join(LOG_START_CHECKPOINT), wrong.to_string());
+        }
+        (checkpoints.log_starts, checkpoints.log_starts_due) = (found.text, found.is_due);
+        Ok(found.offsets)
     }
 
     /// Offsets of logs that are gone say nothing of the next log of that name.

@@ -444,6 +444,43 @@ fn a_log_that_ends_before_its_start_goes_on_at_its_start() {
 }
 
 #[test]
+fn a_rotten_log_start_is_put_back_from_its_copy() {
+    let home = Home::new();
+    let (dir, _) = home.open();
+    let mut log = create(&dir, LogConfig::default());
+    fill(&mut log, 0, 10);
+    log.flush_now().expect("flushed");
+    log.view().set_high_watermark(10);
+    log.delete_records_before(4).expect("in range");
+    close(dir, log);
+    let text = home.path.join("log-start-offset-checkpoint");
+    let copy = home.path.join("log-start-offset-checkpoint.tmp");
+    let whole = (fs::read(&text).expect("there"), fs::read(&copy).expect("there"));
+    for rotten in ["0\n1\nt 0 6\n", "0\n1\nt 0 94\n", "0\n1\nu 0 4\n", "0\n0\n", "1\n", ""] {
+        fs::write(&text, rotten).expect("written");
+        let (dir, report, log) = reopen(&home);
+        assert_eq!(report.rebuilt.iter().filter(|rebuilt| rebuilt.path == text).count(), 1, "{rotten:?}");
+        assert_eq!(log.view().log_start_offset(), 4, "{rotten:?}");
+        assert_eq!(read_all(&log.view(), 4), filled(4, 10));
+        close(dir, log);
+        assert_eq!((fs::read(&text).expect("there"), fs::read(&copy).expect("there")), whole);
+    }
+    // A rotten copy says nothing.
+    fs::write(&copy, b"klamm-copy 0 00000000\n0\n1\nt 0 6\n").expect("written");
+    let (dir, _, log) = reopen(&home);
+    assert_eq!(log.view().log_start_offset(), 4);
+    close(dir, log);
+    assert_eq!((fs::read(&text).expect("there"), fs::read(&copy).expect("there")), whole);
+    // Kafka makes its text under the name of the copy, and renames it.
+    fs::write(&copy, "0\n1\nt 0 7\n").expect("written");
+    fs::rename(&copy, &text).expect("renamed");
+    let (dir, report, log) = reopen(&home);
+    assert!(report.rebuilt.is_empty());
+    assert_eq!(log.view().log_start_offset(), 7);
+    close(dir, log);
+}
+
+#[test]
 fn what_a_crash_left_half_made_is_removed() {
     let home = Home::new();
     stopped(&home, 4);
