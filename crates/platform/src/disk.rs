@@ -109,18 +109,18 @@ pub trait Disk: Send + Sync {
     /// Replaces the content of a file in one durable step: temporary file (`<name>.tmp`), sync, rename, sync of
     /// the directory. After a crash the file holds the old content or the new, whole.
     fn write_atomic(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.write_atomic_by(&temporary_path(path), path, bytes)
+        let temporary = temporary_path(path);
+        self.write_whole(&temporary, bytes)?;
+        self.rename(&temporary, path)?;
+        self.sync_dir(parent_dir(path))
     }
 
-    /// The same by way of a temporary file of another name in the same directory.
-    fn write_atomic_by(&self, temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let file = self.open(temporary, OpenMode::Create)?;
+    /// Gives a file this content, durably; its name is not. A crash may leave anything in it.
+    fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let file = self.open(path, OpenMode::Create)?;
         file.set_len(0)?;
         file.write_at(bytes, 0)?;
-        file.sync_data()?;
-        drop(file);
-        self.rename(temporary, path)?;
-        self.sync_dir(parent_dir(path))
+        file.sync_data()
     }
 }
 

@@ -17,8 +17,6 @@ pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 pub(crate) const RECOVERY_POINT_CHECKPOINT: &str = "recovery-point-offset-checkpoint";
 /// Per partition: the log start, where it is not a segment's base offset.
 pub(crate) const LOG_START_CHECKPOINT: &str = "log-start-offset-checkpoint";
-/// The same under a checksum. Kafka makes its text under this name and renames it, so that what it wrote is never contradicted.
-pub(crate) const LOG_START_COPY: &str = "log-start-offset-checkpoint.tmp";
 /// Per partition: the offset below which compaction has cleaned.
 pub(crate) const CLEANER_CHECKPOINT: &str = "cleaner-offset-checkpoint";
 /// Per partition: the high watermark.
@@ -80,7 +78,6 @@ const TOP_LEVEL_FILES: &[&str] = &[
     CLEAN_SHUTDOWN,
     RECOVERY_POINT_CHECKPOINT,
     LOG_START_CHECKPOINT,
-    LOG_START_COPY,
     HIGH_WATERMARK_CHECKPOINT,
     CLEANER_CHECKPOINT,
     DATA_LOSS,
@@ -96,7 +93,18 @@ pub(crate) fn segment_path(dir: &Path, base_offset: i64, suffix: &str) -> PathBu
 /// Whether a name at the top of a log directory is known, so that it need not be reported as foreign.
 pub(crate) fn is_top_level_file(name: &str) -> bool {
     let wal = name.strip_suffix(CUT_SUFFIX).unwrap_or(name);
-    TOP_LEVEL_FILES.contains(&name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name)) || is_wal_file(wal)
+    TOP_LEVEL_FILES.contains(&name.trim_end_matches(TEMPORARY_SUFFIX)) || is_wal_file(wal)
+}
+
+/// The name of the copy of a file of offsets, for those that have one.
+pub(crate) fn copy_name(name: &str) -> Option<String> {
+    let is_copied = [RECOVERY_POINT_CHECKPOINT, LOG_START_CHECKPOINT].contains(&name);
+    is_copied.then(|| format!("{name}{TEMPORARY_SUFFIX}"))
+}
+
+/// Whether this is the copy of a file of offsets.
+pub(crate) fn is_copy(name: &str) -> bool {
+    name.strip_suffix(TEMPORARY_SUFFIX).and_then(copy_name).is_some()
 }
 
 /// Whether this is a file of the write-ahead log.

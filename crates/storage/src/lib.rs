@@ -21,13 +21,13 @@ mod log;
 mod log_config;
 mod log_dir;
 mod log_dirs;
-mod log_starts;
 mod marker_files;
 mod meta_properties;
 #[cfg(not(feature = "mutants"))]
 mod mutant;
 #[cfg(feature = "mutants")]
 pub mod mutant;
+mod offsets_file;
 mod open_files;
 mod producer_state;
 mod proof;

@@ -51,8 +51,8 @@ platform::mutants! {
     CleanedAboveHighWatermark,
     /// The log start of DeleteRecords is not written down.
     DeleteRecordsForgotten,
-    /// Kafka's text is believed, whatever the copy of it says.
-    LogStartTextTrusted,
+    /// Kafka's texts of log starts and recovery points are believed, whatever their copies say.
+    TextTrusted,
     /// Removed segments may come back, though nothing says any more where the log starts.
     LogStartNotPersisted,
     /// What an append wrote before the disk was full stays.

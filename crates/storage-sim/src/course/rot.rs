@@ -23,7 +23,7 @@ pub(crate) const KINDS: [&str; 14] = [
     "partition.metadata",
     "klamm-generation",
     WAL,
-    RECOVERY_POINTS,
+    "recovery-point-offset-checkpoint",
     "log-start-offset-checkpoint",
     "replication-offset-checkpoint",
     "cleaner-offset-checkpoint",
@@ -34,7 +34,6 @@ pub(super) const LOG: &str = ".log";
 pub(super) const PROOF: &str = "klamm-proof.deleted";
 pub(super) const EPOCHS: &str = "leader-epoch-checkpoint";
 pub(super) const WAL: &str = "klamm-wal";
-pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub(super) const META: &str = "meta.properties";
 
 /// Bits that rot in one history at most.
@@ -199,8 +198,7 @@ impl Course {
         let dir = self.logs[&number].dir;
         self.flips.iter().filter(move |flip| {
             let is_shared = flip.dir == dir && flip.log.is_none();
-            !flip.is_undone
-                && (flip.log == Some(number) || (is_shared && [WAL, RECOVERY_POINTS].contains(&flip.kind)))
+            !flip.is_undone && (flip.log == Some(number) || (is_shared && flip.kind == WAL))
         })
     }
 

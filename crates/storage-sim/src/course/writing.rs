@@ -203,9 +203,6 @@ impl Course {
     fn recreate(&mut self, number: u64) -> Done {
         let now_ms = self.now_ms;
         self.settle_flushes(number)?;
-        if self.working(number).is_some() {
-            self.forget_rot_of(number);
-        }
         let Some((log, dir)) = self.working(number) else { return Ok(()) };
         let open = dir.open.as_ref().expect("it works");
         let old = log.log.take().expect("it works");
@@ -215,6 +212,8 @@ impl Course {
         open.delete_log(old, now_ms)?;
         let made = open.create_log(&log.topic, 0, log.model.id, log.shared_config(), now_ms)?;
         log.log = Some(made);
+        // Only now: the old one's files lie there still if it was stopped before.
+        self.forget_rot_of(number);
         Ok(())
     }
 

@@ -18,10 +18,10 @@ use crate::index::{IndexEntry, OffsetEntry, TimeEntry};
 use crate::layout::LOG_SUFFIX;
 use crate::layout::{
     CLEANER_CHECKPOINT, FileKind, HIGH_WATERMARK_CHECKPOINT, LEADER_EPOCH_CHECKPOINT, LOG_START_CHECKPOINT,
-    LOG_START_COPY, PARTITION_METADATA, RECOVERY_POINT_CHECKPOINT, file_kind, is_wal_file,
+    PARTITION_METADATA, RECOVERY_POINT_CHECKPOINT, file_kind, is_copy, is_wal_file,
 };
-use crate::log_starts::decode_copy;
 use crate::marker_files::decode_partition_metadata;
+use crate::offsets_file::decode_copy;
 use crate::producer_state::snapshot;
 use crate::proof::{PROOF_FILE, ProofEntry, ProofIdentity, ProofSlot, proof_slots};
 use crate::tail_copy::{TAIL_FILE, TailFrame};
@@ -206,7 +206,7 @@ pub fn dump(disk: &dyn Disk, path: &Path, sink: &mut ItemSink<'_>) -> io::Result
     let bytes = disk.read(path)?;
     let items = match file_kind(&name) {
         _ if is_offsets => Ok(offsets(&bytes)),
-        _ if name == LOG_START_COPY => Ok(match decode_copy(&bytes) {
+        _ if is_copy(&name) => Ok(match decode_copy(&bytes) {
             Some(text) => offsets(text),
             None => unreadable(0, "is not whole"),
         }),

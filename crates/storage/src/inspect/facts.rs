@@ -14,13 +14,13 @@ use records::{Batch, DEFAULT_DECOMPRESSED_LIMIT_BYTES};
 use super::batch_reader::{BatchReader, Found};
 use super::finding::Finding;
 use super::wal::{WalAside, WalContents};
-use crate::checkpoint_file::{PartitionOffsets, decode_offsets};
+use crate::checkpoint_file::PartitionOffsets;
 use crate::layout::{
     CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT, LOG_SUFFIX,
     META_PROPERTIES, METADATA_TOPIC, RECOVERY_POINT_CHECKPOINT, log_dir_name,
 };
-use crate::log_starts::LogStarts;
 use crate::meta_properties::MetaProperties;
+use crate::offsets_file::{OffsetsFile, WrongText};
 
 /// Topics of Kafka's own that are compacted whatever the metadata says.
 const COMPACTED_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
@@ -71,21 +71,16 @@ impl DirectoryFacts {
     /// # Errors
     /// The disk's.
     pub(super) fn read(disk: &dyn Disk, path: &Path, findings: &mut Vec<Finding>) -> io::Result<Self> {
-        let mut checkpoint = |name: &str| read_checkpoint(disk, &path.join(name), findings);
+        let mut checkpoint = |name: &str| read_checkpoint(disk, path, name, findings);
         let mut facts = Self {
             path: Some(path.to_path_buf()),
             is_clean: disk.exists(&path.join(CLEAN_SHUTDOWN)),
             recovery_points: checkpoint(RECOVERY_POINT_CHECKPOINT)?,
-            log_starts: PartitionOffsets::new(),
+            log_starts: checkpoint(LOG_START_CHECKPOINT)?,
             high_watermarks: checkpoint(HIGH_WATERMARK_CHECKPOINT)?,
             cleaned: checkpoint(CLEANER_CHECKPOINT)?,
             ..Self::default()
         };
-        let starts = LogStarts::read(disk, path)?;
-        let wrong =
-            starts.wrong.map(|wrong| Finding::warning(path.join(LOG_START_CHECKPOINT), wrong.to_string()));
-        findings.extend(wrong);
-        facts.log_starts = starts.offsets;
         let meta = path.join(META_PROPERTIES);
         if disk.exists(&meta) {
             match MetaProperties::decode(&disk.read(&meta)?) {
@@ -118,16 +113,17 @@ impl DirectoryFacts {
 
 fn read_checkpoint(
     disk: &dyn Disk,
-    path: &Path,
+    dir: &Path,
+    name: &str,
     findings: &mut Vec<Finding>,
 ) -> io::Result<PartitionOffsets> {
-    if !disk.exists(path) {
-        return Ok(PartitionOffsets::new());
-    }
-    Ok(decode_offsets(&disk.read(path)?).unwrap_or_else(|error| {
-        findings.push(Finding::warning(path, format!("{error}: the next start takes it for empty")));
-        PartitionOffsets::new()
-    }))
+    let found = OffsetsFile::read(disk, dir, name)?;
+    let told = found.wrong.map(|wrong| match wrong {
+        WrongText::Other(_) => format!("{wrong}: the next start puts it back"),
+        WrongText::Unreadable(_) => format!("{wrong}: the next start takes it for empty"),
+    });
+    findings.extend(told.map(|text| Finding::warning(dir.join(name), text)));
+    Ok(found.offsets)
 }
 
 /// Topics that were ever compacted, as far as the metadata log beside them tells: what was cleaned once keeps its holes.

@@ -8,25 +8,32 @@ use super::{LogDir, LogKey, State};
 use crate::checkpoint_file::{PartitionOffsets, encode_offsets};
 use crate::error::StorageError;
 use crate::layout::{
-    CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
+    CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, HIGH_WATERMARK_CHECKPOINT, LOG_START_CHECKPOINT,
+    RECOVERY_POINT_CHECKPOINT,
 };
 use crate::log::UnifiedLog;
-use crate::log_starts::write_log_starts;
 use crate::marker_files::encode_clean_shutdown;
 use crate::mutant::mutant;
+use crate::offsets_file::write_offsets_file;
 use crate::view::LogView;
 
 /// The content of the files, as last read or written.
 #[derive(Default)]
 pub(super) struct Checkpoints {
-    pub(super) recovery_points: Vec<u8>,
-    pub(super) log_starts: Vec<u8>,
-    /// Log starts have to be written even if they did not change, since the two files do not both have them.
-    pub(super) log_starts_due: bool,
-    pub(super) high_watermarks: Vec<u8>,
+    pub(super) recovery_points: Written,
+    pub(super) log_starts: Written,
+    pub(super) high_watermarks: Written,
     /// The directory's activity when high watermarks were last collected.
     watermarks_at: Option<u64>,
-    pub(super) cleaned: Vec<u8>,
+    pub(super) cleaned: Written,
+}
+
+/// The content of one file.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) text: Vec<u8>,
+    /// It has to be written even if nothing changes.
+    pub(super) is_due: bool,
 }
 
 impl LogDir {
@@ -46,7 +53,7 @@ impl LogDir {
         };
         self.write_checkpoint(RECOVERY_POINT_CHECKPOINT, &mut written.recovery_points, &recovery_points)?;
         flushed.iter().for_each(|view| view.note_checkpointed());
-        self.write_log_starts(&mut written, &log_starts)?;
+        self.write_checkpoint(LOG_START_CHECKPOINT, &mut written.log_starts, &log_starts)?;
         self.write_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut written.high_watermarks, &high_watermarks)?;
         self.write_checkpoint(CLEANER_CHECKPOINT, &mut written.cleaned, &cleaned)?;
         let mut state = self.state.lock();
@@ -77,7 +84,7 @@ impl LogDir {
     pub fn checkpoint_log_starts(&self) -> Result<(), StorageError> {
         let mut written = self.checkpoints.lock();
         let log_starts = self.state.lock().log_starts();
-        self.write_log_starts(&mut written, &log_starts)
+        self.write_checkpoint(LOG_START_CHECKPOINT, &mut written.log_starts, &log_starts)
     }
 
     /// Writes the high watermarks only: Kafka does so every five seconds, and the rest every minute. Blocks.
@@ -107,39 +114,22 @@ impl LogDir {
         self.write_checkpoint(CLEANER_CHECKPOINT, &mut written.cleaned, &cleaned)
     }
 
-    fn write_log_starts(
-        &self,
-        written: &mut Checkpoints,
-        log_starts: &PartitionOffsets,
-    ) -> Result<(), StorageError> {
-        let text = encode_offsets(log_starts);
-        let is_same = text == written.log_starts || (log_starts.is_empty() && written.log_starts.is_empty());
-        if is_same && !written.log_starts_due {
-            return Ok(());
-        }
-        self.directory.check_online()?;
-        write_log_starts(self.directory.disk().as_ref(), self.directory.path(), &text)
-            .map_err(|error| self.directory.write_failed(error))?;
-        (written.log_starts, written.log_starts_due) = (text, false);
-        self.directory.note_cleanable();
-        Ok(())
-    }
-
     fn write_checkpoint(
         &self,
         name: &str,
-        written: &mut Vec<u8>,
+        written: &mut Written,
         offsets: &PartitionOffsets,
     ) -> Result<(), StorageError> {
         let bytes = encode_offsets(offsets);
-        if bytes == *written || (offsets.is_empty() && written.is_empty()) {
+        let is_same = bytes == written.text || (offsets.is_empty() && written.text.is_empty());
+        if is_same && !written.is_due {
             return Ok(());
         }
         self.directory.check_online()?;
         let disk = self.directory.disk();
-        let path = self.directory.path().join(name);
-        disk.write_atomic(&path, &bytes).map_err(|error| self.directory.write_failed(error))?;
-        *written = bytes;
+        write_offsets_file(disk.as_ref(), self.directory.path(), name, &bytes)
+            .map_err(|error| self.directory.write_failed(error))?;
+        *written = Written { text: bytes, is_due: false };
         self.directory.note_cleanable();
         Ok(())
     }

@@ -11,8 +11,9 @@ use parking_lot::Mutex;
 use platform::{Blocking, DirEntry, Disk};
 use protocol::Uuid;
 
+use super::checkpoints::Written;
 use super::{Checkpoints, DamagedState, Deleting, LockedDir, LogDir, LogDirConfig, LogKey, State};
-use crate::checkpoint_file::{PartitionOffsets, decode_offsets};
+use crate::checkpoint_file::PartitionOffsets;
 use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::layout::{
@@ -22,10 +23,10 @@ use crate::layout::{
 use crate::loader::{LoadRequest, load};
 use crate::log::UnifiedLog;
 use crate::log_config::LogConfig;
-use crate::log_starts::LogStarts;
 use crate::marker_files::decode_clean_shutdown;
 use crate::meta_properties::MetaProperties;
 use crate::mutant::mutant;
+use crate::offsets_file::OffsetsFile;
 use crate::recovery_report::{DamagedLog, RecoveryReport};
 use crate::wal::{FoundWal, Wal, bring_back, replay};
 
@@ -56,17 +57,11 @@ pub(super) fn open(
     let mut opener = Opener { directory, config, blocking, now_ms, state: State::default(), report };
     let mut checkpoints = Checkpoints::default();
     let offsets = KnownOffsets {
-        recovery_points: opener.read_checkpoint(
-            RECOVERY_POINT_CHECKPOINT,
-            &entries,
-            &mut checkpoints.recovery_points,
-        )?,
-        log_starts: opener.read_log_starts(&mut checkpoints)?,
-        high_watermarks: opener.read_checkpoint(
-            HIGH_WATERMARK_CHECKPOINT,
-            &entries,
-            &mut checkpoints.high_watermarks,
-        )?,
+        recovery_points: opener
+            .read_checkpoint(RECOVERY_POINT_CHECKPOINT, &mut checkpoints.recovery_points)?,
+        log_starts: opener.read_checkpoint(LOG_START_CHECKPOINT, &mut checkpoints.log_starts)?,
+        high_watermarks: opener
+            .read_checkpoint(HIGH_WATERMARK_CHECKPOINT, &mut checkpoints.high_watermarks)?,
     };
     let names = entries.iter().map(|entry| entry.name.as_str()).filter(|name| is_wal_file(name));
     let wal_id = meta.directory_id.unwrap_or(Uuid::ZERO);
@@ -74,7 +69,7 @@ pub(super) fn open(
     if !opener.report.clean {
         found.check_owner(&opener.directory, wal_id)?;
     }
-    let cleaned = opener.read_checkpoint(CLEANER_CHECKPOINT, &entries, &mut checkpoints.cleaned)?;
+    let cleaned = opener.read_checkpoint(CLEANER_CHECKPOINT, &mut checkpoints.cleaned)?;
     opener.open_logs(&entries, &offsets)?;
     opener.take_cleaned(cleaned);
     let Opener { directory, blocking, state, mut report, .. } = opener;
@@ -159,29 +154,13 @@ impl Opener<'_> {
     fn read_checkpoint(
         &mut self,
         name: &str,
-        entries: &[DirEntry],
-        bytes: &mut Vec<u8>,
+        written: &mut Written,
     ) -> Result<PartitionOffsets, StorageError> {
-        if !entries.iter().any(|entry| entry.name == name) {
-            return Ok(PartitionOffsets::new());
-        }
-        let path = self.directory.path().join(name);
-        *bytes = self.directory.disk().read(&path)?;
-        match decode_offsets(bytes) {
-            Ok(offsets) => Ok(offsets),
-            Err(error) => {
-                self.report.note_rebuilt(path, error.to_string());
-                Ok(PartitionOffsets::new())
-            }
-        }
-    }
-
-    fn read_log_starts(&mut self, checkpoints: &mut Checkpoints) -> Result<PartitionOffsets, StorageError> {
-        let found = LogStarts::read(self.directory.disk().as_ref(), self.directory.path())?;
+        let found = OffsetsFile::read(self.directory.disk().as_ref(), self.directory.path(), name)?;
         if let Some(wrong) = found.wrong {
-            self.report.note_rebuilt(self.directory.path().join(LOG_START_CHECKPOINT), wrong.to_string());
+            self.report.note_rebuilt(self.directory.path().join(name), wrong.to_string());
         }
-        (checkpoints.log_starts, checkpoints.log_starts_due) = (found.text, found.is_due);
+        *written = Written { text: found.text, is_due: found.is_due };
         Ok(found.offsets)
     }
 
