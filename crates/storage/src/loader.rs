@@ -38,6 +38,7 @@ mod segment_scan;
 mod swaps;
 
 use files::LogFiles;
+pub(crate) use files::remove_if_there;
 pub(crate) use producers::replay_producers;
 use segment_scan::scan_segment;
 
@@ -299,7 +300,7 @@ impl Loader<'_, '_> {
         let trusted = if self.is_clean { i64::MAX } else { self.request.recovery_point };
         // A snapshot beyond may be of a branch that was cut; but the one a log starts with was flushed before the batches
         // it stands for went.
-        self.drop_snapshots_before(first);
+        self.drop_snapshots_before(first)?;
         let producers_from = self.load_snapshot(trusted.max(first))?.unwrap_or(first);
         let producers_from = self.skip_without_producers(&bases, producers_from)?;
         let scan_from = if epochs_are_lost { first } else { producers_from.min(trusted) };
@@ -332,8 +333,18 @@ impl Loader<'_, '_> {
             );
             return Err(self.damaged(reason));
         }
+        if start > 0 {
+            self.begin_at(start)?;
+        }
         self.push_empty(start);
         Ok(())
+    }
+
+    /// Makes the file of an empty segment: nothing but its name tells of offsets before it.
+    fn begin_at(&self, base: i64) -> Result<(), StorageError> {
+        let segment = Segment::empty(Arc::clone(&self.dir), base, self.request.now_ms);
+        self.disk().open(&segment.path(LOG_SUFFIX), OpenMode::Create)?;
+        Ok(self.disk().sync_dir(&self.dir)?)
     }
 
     fn push_empty(&mut self, base: i64) {
@@ -499,7 +510,7 @@ impl Loader<'_, '_> {
         let to = segment_path(&self.dir, base, &format!("{LOG_SUFFIX}{CUT_SUFFIX}"));
         self.disk().rename(&segment_path(&self.dir, base, LOG_SUFFIX), &to)?;
         for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
-            files::remove_if_there(self.disk(), &segment_path(&self.dir, base, suffix))?;
+            remove_if_there(self.disk(), &segment_path(&self.dir, base, suffix))?;
         }
         Ok(to)
     }
@@ -561,9 +572,9 @@ impl Loader<'_, '_> {
         }
         self.end.epochs_changed |= self.epochs.truncate_from_end(self.end.offset);
         self.end.epochs_changed |= self.epochs.truncate_from_start(log_start_offset);
-        self.drop_snapshots_beyond(self.end.offset);
+        self.drop_snapshots_beyond(self.end.offset)?;
         if !self.is_clean {
-            self.drop_untrusted_snapshots(self.request.recovery_point.max(first));
+            self.drop_untrusted_snapshots(self.request.recovery_point.max(first))?;
         }
         let end_offset = self.end.offset;
         let durable_end_offset = if self.is_clean { end_offset } else { self.request.recovery_point };
@@ -607,20 +618,18 @@ impl Loader<'_, '_> {
     /// The log lost its unflushed end, and all that was left had been deleted by the user: it goes on where the log
     /// start is. Or that start rotted: so what is left is put aside, and not removed.
     fn restart_at(&mut self, log_start_offset: i64) -> Result<(), StorageError> {
-        let segment = Segment::empty(Arc::clone(&self.dir), log_start_offset, self.request.now_ms);
-        self.disk().open(&segment.path(LOG_SUFFIX), OpenMode::Create)?;
-        self.disk().sync_dir(&self.dir)?;
+        self.begin_at(log_start_offset)?;
         for gone in std::mem::take(&mut self.segments) {
             if gone.size() > 0 {
                 self.put_aside(gone.base_offset())?;
             }
             for suffix in SEGMENT_SUFFIXES {
-                files::remove_if_there(self.disk(), &gone.path(suffix))?;
+                remove_if_there(self.disk(), &gone.path(suffix))?;
             }
         }
         // The producers may have written more than is known now: as after any loss of their state, they may go on anywhere.
         self.producers.clear();
-        self.drop_snapshots_beyond(-1);
+        self.drop_snapshots_beyond(-1)?;
         tracing::warn!(log = %self.name(), log_start_offset, "the log ended before its start: it goes on empty, and the segments it had are put aside");
         self.push_empty(log_start_offset);
         Ok(())

@@ -25,6 +25,7 @@ use crate::layout::{
     DAMAGE, FileKind, GENERATION, INDEX_SUFFIX, LEADER_EPOCH_CHECKPOINT, LOG_SUFFIX, QUARANTINE_SUFFIX,
     SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, file_kind, segment_path,
 };
+use crate::loader::remove_if_there;
 use crate::proof::{PROOF_FILE, PROOF_SLOT_BYTES, ProofEntry, ProofIdentity, ProofSlot, proof_slots};
 use crate::tail_copy::{TAIL_FILE, mend_tail};
 use crate::txn_index;
@@ -366,13 +367,6 @@ impl Repair<'_> {
     fn forget_reports(&self) -> Result<(), RepairError> {
         remove_if_there(self.disk, &self.log.path.join(DAMAGE))?;
         Ok(self.disk.sync_dir(&self.log.path)?)
-    }
-}
-
-fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    match disk.remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

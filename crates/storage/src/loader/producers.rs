@@ -5,7 +5,7 @@
 use platform::{File, OpenMode};
 use records::BatchHeader;
 
-use super::Loader;
+use super::{Loader, remove_if_there};
 use crate::error::StorageError;
 use crate::layout::{SNAPSHOT_SUFFIX, segment_path};
 use crate::mutant::mutant;
@@ -75,35 +75,34 @@ impl Loader<'_, '_> {
     }
 
     /// Other snapshots beyond what was flushed may be torn, or of a branch that was cut.
-    pub(super) fn drop_untrusted_snapshots(&mut self, trusted: i64) {
+    pub(super) fn drop_untrusted_snapshots(&mut self, trusted: i64) -> Result<(), StorageError> {
         let all = std::mem::take(&mut self.files.snapshots);
         let (kept, gone) = all.into_iter().partition(|o| *o <= trusted || self.renewed.contains(o));
         self.files.snapshots = kept;
-        self.remove_snapshots(gone);
+        self.remove_snapshots(&gone)
     }
 
     /// Snapshots before the start of the log came back after a loss of power: what their producers wrote since is gone, so
     /// that what they say of them is not the last.
-    pub(super) fn drop_snapshots_before(&mut self, start: i64) {
+    pub(super) fn drop_snapshots_before(&mut self, start: i64) -> Result<(), StorageError> {
         let gone = self.files.snapshots.partition_point(|offset| *offset < start);
-        let gone = self.files.snapshots.drain(..gone).collect();
-        self.remove_snapshots(gone);
+        let gone: Vec<i64> = self.files.snapshots.drain(..gone).collect();
+        self.remove_snapshots(&gone)
     }
 
     /// Snapshots beyond the end of the log speak of batches that are gone.
-    pub(super) fn drop_snapshots_beyond(&mut self, end_offset: i64) {
+    pub(super) fn drop_snapshots_beyond(&mut self, end_offset: i64) -> Result<(), StorageError> {
         let kept = self.files.snapshots.partition_point(|offset| *offset <= end_offset);
         let gone = self.files.snapshots.split_off(kept);
-        self.remove_snapshots(gone);
+        self.remove_snapshots(&gone)
     }
 
-    fn remove_snapshots(&self, gone: Vec<i64>) {
+    /// One that stayed would be taken for true by a later start, when the log has come so far again.
+    fn remove_snapshots(&self, gone: &[i64]) -> Result<(), StorageError> {
         for offset in gone {
-            let path = segment_path(&self.dir, offset, SNAPSHOT_SUFFIX);
-            if let Err(error) = super::files::remove_if_there(self.disk(), &path) {
-                tracing::warn!(%error, "a producer snapshot could not be removed");
-            }
+            remove_if_there(self.disk(), &segment_path(&self.dir, *offset, SNAPSHOT_SUFFIX))?;
         }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::UnifiedLog;
 use crate::error::StorageError;
 use crate::layout::GENERATION;
-use crate::loader::replay_producers;
+use crate::loader::{remove_if_there, replay_producers};
 use crate::log_dir::LogDir;
 use crate::marker_files::encode_generation;
 use crate::mutant::mutant;
@@ -101,6 +101,14 @@ impl UnifiedLog {
         }
     }
 
+    /// Removes snapshots of what was cut. One that stayed would be taken for one of the batches that come in their place.
+    fn remove_void_snapshots(&self, offsets: &[i64]) -> Result<(), StorageError> {
+        offsets.iter().try_for_each(|offset| {
+            let path = self.snapshot_path(*offset);
+            self.disk_write(|directory| remove_if_there(directory.disk().as_ref(), &path))
+        })
+    }
+
     /// Removes everything and goes on at `offset`, which may lie anywhere.
     ///
     /// # Errors
@@ -153,8 +161,9 @@ impl UnifiedLog {
         }
         self.latest_epoch = -1;
         self.producers.clear();
-        std::mem::take(&mut self.snapshots).iter().for_each(|offset| self.remove_snapshot_file(*offset));
         self.unflushed.snapshots.clear();
+        let gone = std::mem::take(&mut self.snapshots);
+        self.remove_void_snapshots(&gone).map_err(|error| self.give_up(error))?;
         // The flush that is due now makes the new file's name durable, and with it the offset it stands for.
         self.unflushed.rolled = true;
         self.directory().note_activity();
@@ -245,8 +254,8 @@ impl UnifiedLog {
         let end_offset = self.end_offset();
         let gone: Vec<i64> = self.snapshots.iter().copied().filter(|offset| *offset > end_offset).collect();
         self.snapshots.retain(|offset| *offset <= end_offset);
-        gone.iter().for_each(|offset| self.remove_snapshot_file(*offset));
         self.unflushed.snapshots.retain(|offset| *offset <= end_offset);
+        self.remove_void_snapshots(&gone)?;
         self.producers = replay_producers(&self.view, &self.snapshots, now_ms)?;
         Ok(())
     }
