@@ -58,6 +58,7 @@ pub(crate) async fn open(
             progress: progress.clone(),
             max_open_files: open_files_max(platform, config.log_dir.log_dirs.len()),
             full_percent: u8::try_from(config.log_dir.log_dir_full_percent).unwrap_or(100),
+            keeps_reserve: true,
             wal: WalConfig {
                 file_bytes_min: wal.file_bytes_min,
                 file_bytes_max: wal.file_bytes_max,
@@ -185,6 +186,6 @@ pub(crate) async fn mark_clean(
         }
     }
     for path in full {
-        tracing::warn!(path = %path.display(), "a log directory is full and was not closed cleanly: the next start needs some space there, recovers, and loses nothing that was acknowledged; remove what is not Klamm's from that file system, or make it larger");
+        tracing::warn!(path = %path.display(), "a log directory is full and was not closed cleanly: the next start recovers and loses nothing that was acknowledged, but takes no records until there is space; remove what is not Klamm's from that file system, or make it larger");
     }
 }

@@ -13,6 +13,7 @@ use platform::{Clock, Disk, File, PathError, Rng};
 
 use crate::error::StorageError;
 use crate::open_files::OpenFiles;
+use crate::reserve::is_no_space;
 use crate::space::Space;
 use crate::wal::Wal;
 
@@ -93,7 +94,7 @@ impl Directory {
         clock: Clock,
         rng: Rng,
         max_open_files: usize,
-        full_percent: u8,
+        space: Space,
         listener: Option<Arc<dyn FailureListener>>,
     ) -> Self {
         let health = Arc::new(Health { path, offline: OnceLock::new(), listener });
@@ -103,7 +104,7 @@ impl Directory {
             rng,
             health,
             open_files: OpenFiles::new(max_open_files),
-            space: Space::new(full_percent),
+            space,
             wal: OnceLock::new(),
             views_made: AtomicU64::new(0),
             cleaning_stopped: AtomicBool::new(false),
@@ -266,12 +267,10 @@ impl Directory {
     ///
     /// The caller has to undo the write of a full disk; if that fails too, it calls [`Directory::take_offline`].
     pub(crate) fn write_failed(&self, error: io::Error) -> StorageError {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                StorageError::DiskFull { path: self.path().to_path_buf() }
-            }
-            _ => self.take_offline(error),
+        if is_no_space(&error) {
+            return StorageError::DiskFull { path: self.path().to_path_buf() };
         }
+        self.take_offline(error)
     }
 
     /// Takes room for records that a client wants to append.
@@ -296,9 +295,22 @@ impl Directory {
         self.space.is_full()
     }
 
-    /// Looks how full the file system is.
-    pub(crate) fn look_at_space(&self) {
+    /// Looks how full the file system is, and keeps space for the next start if that is still to be done.
+    ///
+    /// # Errors
+    /// The disk's; the directory is offline then.
+    pub(crate) fn look_at_space(&self) -> Result<(), StorageError> {
         self.space.look(self.disk.as_ref(), self.path());
+        let reserve = self.space.reserve();
+        if reserve.is_missing() && self.offline_reason().is_none() {
+            reserve.keep(self.disk.as_ref(), self.path()).map_err(|error| self.write_failed(error))?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is kept for the next start, for lack of space.
+    pub(crate) fn lacks_reserve(&self) -> bool {
+        self.space.reserve().is_missing()
     }
 
     /// Judges a failed read, also one of a name.

@@ -25,8 +25,8 @@ pub enum StorageError {
     },
     /// The file system is full up to the limit that is kept for everything but clients' records.
     #[error(
-        "log directory {} is full up to log.dir.full.percent: delete topics or records, lower retention.ms or \
-         retention.bytes, or make its file system larger", path.display()
+        "log directory {} is full, up to log.dir.full.percent or to what is kept for a start: delete topics or \
+         records, lower retention.ms or retention.bytes, or make its file system larger", path.display()
     )]
     NearlyFull {
         /// The log directory.

@@ -24,6 +24,8 @@ pub(crate) const HIGH_WATERMARK_CHECKPOINT: &str = "replication-offset-checkpoin
 /// Begins the name of each file of the write-ahead log; a number follows. Ours, not Kafka's, which passes over files
 /// beside its logs.
 pub(crate) const WAL_PREFIX: &str = "klamm-wal-";
+/// Space that is kept for a start on a full disk. Ours.
+pub(crate) const RESERVE: &str = "klamm-reserve";
 /// Per partition directory: the topic id.
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 /// Per partition directory: where each leader epoch starts.
@@ -81,6 +83,7 @@ const TOP_LEVEL_FILES: &[&str] = &[
     HIGH_WATERMARK_CHECKPOINT,
     CLEANER_CHECKPOINT,
     DATA_LOSS,
+    RESERVE,
     "bootstrap.checkpoint",
     "remote-log-index-cache",
 ];

@@ -33,6 +33,7 @@ mod producer_state;
 mod proof;
 mod recovery_progress;
 mod recovery_report;
+mod reserve;
 mod scan;
 mod segment;
 mod space;

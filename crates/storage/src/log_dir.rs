@@ -66,6 +66,8 @@ pub struct LogDirConfig {
     pub max_open_files: usize,
     /// Percent of the file system from which on clients' records are refused; 100 refuses them only without any space.
     pub full_percent: u8,
+    /// Whether some space is kept for the next start, should that find the file system full.
+    pub keeps_reserve: bool,
     /// Where the opening says how far it is.
     pub progress: Arc<RecoveryProgress>,
     /// Who is told when the directory goes offline.
@@ -84,6 +86,7 @@ impl LogDirConfig {
             wal: WalConfig::default(),
             max_open_files: DEFAULT_MAX_OPEN_FILES,
             full_percent: 100,
+            keeps_reserve: false,
             progress: Arc::default(),
             failure_listener: None,
         }
@@ -198,10 +201,12 @@ impl LogDir {
 
     /// Looks how full the file system is. To be called now and then; an append does it by itself when it may matter.
     pub fn look_at_space(&self) {
-        self.directory.look_at_space();
+        // A directory that fails here is offline, which says it.
+        _ = self.directory.look_at_space();
     }
 
-    /// Whether clients' records are refused, since the file system is full up to [`LogDirConfig::full_percent`].
+    /// Whether clients' records are refused, since the file system is full up to [`LogDirConfig::full_percent`] or nothing
+    /// is kept for the next start.
     pub fn is_full(&self) -> bool {
         self.directory.is_full()
     }

@@ -1,12 +1,15 @@
 //! How full the file system of a log directory is, and when clients have to stop filling it.
 //!
-//! Owns the rule of `log.dir.full.percent`. Between two looks at the file system appends are counted, so that a look is
-//! due when it may matter and not for every append. It frees nothing.
+//! Owns the rule of `log.dir.full.percent`, and that clients do not fill a file system on which nothing is kept for the
+//! next start. Between two looks at the file system appends are counted, so that a look is due when it may matter and not
+//! for every append. It frees nothing.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use platform::{Disk, DiskSpace};
+
+use crate::reserve::Reserve;
 
 /// The share that turns the rule off: then only a disk without any space refuses.
 const OFF_PERCENT: u8 = 100;
@@ -20,24 +23,34 @@ pub(crate) struct Space {
     /// Bytes that may be appended before the file system is to be looked at again.
     room_bytes: AtomicI64,
     is_full: AtomicBool,
+    reserve: Reserve,
 }
 
 impl Space {
-    pub(crate) fn new(full_percent: u8) -> Self {
-        Self { full_percent, room_bytes: AtomicI64::new(0), is_full: AtomicBool::new(false) }
+    pub(crate) fn new(full_percent: u8, keeps_reserve: bool) -> Self {
+        Self {
+            full_percent,
+            room_bytes: AtomicI64::new(0),
+            is_full: AtomicBool::new(false),
+            reserve: Reserve::new(keeps_reserve),
+        }
+    }
+
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.reserve
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.is_full.load(Ordering::Relaxed)
+        self.is_full.load(Ordering::Relaxed) || self.reserve.is_missing()
     }
 
     /// Takes so many bytes; says whether they may be written.
     pub(crate) fn take(&self, bytes: u64, disk: &dyn Disk, path: &Path) -> bool {
-        if self.full_percent >= OFF_PERCENT {
-            return true;
-        }
         if self.is_full() {
             return false;
+        }
+        if self.full_percent >= OFF_PERCENT {
+            return true;
         }
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         if self.room_bytes.fetch_sub(bytes, Ordering::Relaxed) < bytes {
@@ -50,6 +63,9 @@ impl Space {
     /// Takes so many bytes that may be done without; says whether they leave the file system below the limit. Else nothing
     /// is taken.
     pub(crate) fn take_spare(&self, bytes: u64) -> bool {
+        if self.reserve.is_missing() {
+            return false;
+        }
         if self.full_percent >= OFF_PERCENT {
             return true;
         }
@@ -69,7 +85,7 @@ impl Space {
         // A file system that does not say how full it is shows it by refusing.
         let Ok(space) = disk.space(path) else { return };
         self.room_bytes.store(room_bytes(space, self.full_percent), Ordering::Relaxed);
-        let was_full = self.is_full();
+        let was_full = self.is_full.load(Ordering::Relaxed);
         let limit = if was_full { self.full_percent - RELIEF_PERCENT } else { self.full_percent };
         let is_full = room_bytes(space, limit) <= 0;
         if self.is_full.swap(is_full, Ordering::Relaxed) == is_full {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::Platform;
 use platform::sim::{DiskAction, DiskErrno, DiskFault, SimDisk};
+use platform::{Disk, Platform};
 use protocol::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use protocol::delete_topics_request::DeleteTopicState;
 use protocol::describe_log_dirs_response::DescribeLogDirsResult;
@@ -382,6 +382,14 @@ impl Failing {
         self.connection = self.node.connect().await;
     }
 
+    /// Leaves no byte free.
+    fn fill_up(&self) {
+        const LARGE_BYTES: u64 = 1 << 40;
+        self.disk.set_capacity_bytes(Some(LARGE_BYTES));
+        let free = self.disk.free_bytes(Path::new("/")).expect("it is said");
+        self.disk.set_capacity_bytes(Some(LARGE_BYTES - free));
+    }
+
     async fn partitions(&mut self, topic: &str) -> Vec<MetadataResponsePartition> {
         let asked = MetadataRequestTopic { name: Some(topic.to_owned().into()), ..Default::default() };
         let request = MetadataRequest { topics: Some(vec![asked]), ..MetadataRequest::default() };
@@ -661,6 +669,51 @@ async fn without_a_byte_of_space_a_node_stops_and_loses_nothing() {
         f.restart().await;
         assert_eq!(f.fetch(18, topic, 0).await, (ErrorCode::NONE, 4));
     }
+}
+
+/// Every byte is taken, by somebody else too: a start has what was kept for it, and twice, since it is kept again.
+#[tokio::test]
+async fn on_a_full_disk_a_node_starts_and_refuses_records_until_there_is_space() {
+    let full = ("log.dir.full.percent", "100");
+    let mut f = failing_on(SimDisk::new(1), &[("log.dirs", "/data/a"), full]).await;
+    let topic = create_topic(&mut f.connection, "t", 2, &[]).await;
+    let mut count = 0;
+    for (is_killed, other) in [(true, "a"), (false, "b"), (true, "c")] {
+        for _ in 0..3 {
+            assert_eq!(f.produce(topic, 0).await, ErrorCode::NONE, "killed {is_killed}");
+            count += 1;
+        }
+        f.groups(topic).await;
+        f.fill_up();
+        assert_eq!(f.produce(topic, 0).await, ErrorCode::NOT_ENOUGH_REPLICAS);
+        let end = async { if is_killed { f.node.kill().await } else { f.node.stop().await } };
+        tokio::time::timeout(PATIENCE, end).await.expect("the node ends");
+        // Who else writes to the file system takes what the end gave free.
+        f.fill_up();
+        f.restart().await;
+        assert_eq!(f.fetch(18, topic, 0).await, (ErrorCode::NONE, count), "consumers are served");
+        assert_eq!(
+            f.produce(topic, 1).await,
+            ErrorCode::NOT_ENOUGH_REPLICAS,
+            "what was kept is not for records"
+        );
+        f.groups(topic).await;
+        let other = create_topic(&mut f.connection, other, 1, &[]).await;
+        assert_eq!(f.fetch(18, other, 0).await, (ErrorCode::NONE, 0));
+        let request = DeleteTopicsRequest {
+            topics: vec![DeleteTopicState { topic_id: other.id, ..DeleteTopicState::default() }],
+            timeout_ms: 5000,
+            ..DeleteTopicsRequest::default()
+        };
+        let response: DeleteTopicsResponse<'static> = f.connection.ask(6, &request).await;
+        assert_eq!(response.responses[0].error_code, ErrorCode::NONE);
+        f.disk.set_capacity_bytes(None);
+        let look = async { while f.produce(topic, 1).await != ErrorCode::NONE {} };
+        tokio::time::timeout(PATIENCE, look).await.expect("producers are served again, without a restart");
+    }
+    f.restart().await;
+    assert_eq!(f.fetch(18, topic, 0).await, (ErrorCode::NONE, count));
+    assert_eq!(f.fetch(18, topic, 1).await, (ErrorCode::NONE, 3));
 }
 
 #[tokio::test]

@@ -520,8 +520,15 @@ impl File for SimFile {
         })
     }
 
-    fn reserve(&self, _len: u64) -> io::Result<()> {
-        Ok(())
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        self.act(
+            DiskAction::Resize,
+            || format!("keep room for {len}"),
+            |state, fault| match fault {
+                Some(errno) => Err(errno),
+                None => state.store.reserve(self.inode, len),
+            },
+        )
     }
 
     fn forget_cached(&self, from: u64) -> io::Result<()> {

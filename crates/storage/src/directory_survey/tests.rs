@@ -37,6 +37,7 @@ fn names_are_sorted_by_what_they_are() {
         ("meta.properties", "version=1\nnode.id=3\ncluster.id=c\n"),
         (".kafka_cleanshutdown", ""),
         ("klamm-wal-0", ""),
+        ("klamm-reserve", ""),
         ("replication-offset-checkpoint", ""),
         ("notes.txt", ""),
     ];

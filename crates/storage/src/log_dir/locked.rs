@@ -14,6 +14,7 @@ use crate::error::StorageError;
 use crate::layout::{DirKind, LOCK, META_PROPERTIES, dir_kind};
 use crate::meta_properties::MetaProperties;
 use crate::recovery_report::RecoveryReport;
+use crate::reserve;
 
 /// A locked directory.
 pub(crate) struct LockedDir {
@@ -44,7 +45,13 @@ impl LockedDir {
         if !disk.exists(&path.join(META_PROPERTIES)) {
             disk.create_dir_all_durable(path).map_err(unusable)?;
         }
-        let lock = disk.lock(&path.join(LOCK)).map_err(|error| match error.kind() {
+        let file = path.join(LOCK);
+        let lock = disk.lock(&file).or_else(|error| {
+            // The lock is ours, but there is no space for our process id in it.
+            let may_fit = reserve::is_no_space(&error) && reserve::give_up(disk, path);
+            if may_fit { disk.lock(&file) } else { Err(error) }
+        });
+        let lock = lock.map_err(|error| match error.kind() {
             io::ErrorKind::ResourceBusy => {
                 StorageError::Locked { path: path.to_path_buf(), source: Arc::new(error) }
             }
@@ -131,6 +138,7 @@ impl LockedDir {
         if let Identity::Known(meta) = &self.identity {
             check_owner(&self.path, meta, config.cluster_id.as_deref(), config.node_id)?;
         }
+        reserve::give_up_if_full(self.platform.disk.as_ref(), &self.path);
         self.ensure_directory_id()?;
         let Identity::Known(meta) = self.identity.clone() else {
             unreachable!("a directory without an identity was formatted above")

@@ -28,6 +28,8 @@ use crate::meta_properties::MetaProperties;
 use crate::mutant::mutant;
 use crate::offsets_file::OffsetsFile;
 use crate::recovery_report::{DamagedLog, RecoveryReport};
+use crate::reserve;
+use crate::space::Space;
 use crate::wal::{FoundWal, Wal, bring_back, replay};
 
 /// Opens the logs of a directory that is known to be ours.
@@ -46,13 +48,17 @@ pub(super) fn open(
         platform.clock.clone(),
         platform.rng.clone(),
         config.max_open_files,
-        config.full_percent,
+        Space::new(config.full_percent, config.keeps_reserve),
         config.failure_listener.clone(),
     ));
-    directory.look_at_space();
+    directory.look_at_space()?;
     // While logs are opened nothing is handed to the write-ahead log, which is read after them.
     let log_config = Arc::new(LogConfig { durable: false, ..LogConfig::clone(&config.log_config) });
-    let config = &LogDirConfig { log_config, ..config.clone() };
+    let mut wal = config.wal;
+    if directory.lacks_reserve() {
+        wal.file_bytes_min = wal.file_bytes_min.min(reserve::WAL_FILE_BYTES);
+    }
+    let config = &LogDirConfig { log_config, wal, ..config.clone() };
     let blocking = platform.blocking;
     let mut opener = Opener { directory, config, blocking, now_ms, state: State::default(), report };
     let mut checkpoints = Checkpoints::default();

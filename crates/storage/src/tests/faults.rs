@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use platform::Platform;
 use platform::sim::{DiskAction, DiskErrno, DiskFault, SimDisk};
+use platform::{Disk, Platform};
 use protocol::ErrorCode;
 
 use super::cleaning::{SETTINGS, clean, compacted, content, put, settle};
@@ -111,6 +111,95 @@ fn a_nearly_full_disk_takes_no_more_from_clients_and_all_else() {
     try_append(&mut log).expect("there is room again");
 }
 
+fn with_reserve() -> LogDirConfig {
+    LogDirConfig { keeps_reserve: true, ..dir_config() }
+}
+
+fn open_with_reserve(platform: &Platform) -> Result<LogDir, StorageError> {
+    LogDir::open(platform, Path::new("/data"), &with_reserve(), NOW).map(|(dir, _)| dir)
+}
+
+fn free_bytes(disk: &SimDisk) -> u64 {
+    disk.free_bytes(Path::new("/data")).expect("it is said")
+}
+
+/// Leaves so many bytes free, whatever is kept.
+fn leave_free(disk: &SimDisk, bytes: u64) {
+    disk.set_capacity_bytes(Some(1 << 40));
+    disk.set_capacity_bytes(Some((1 << 40) - free_bytes(disk) + bytes));
+}
+
+#[test]
+fn what_is_kept_for_a_start_is_there_for_it_and_kept_again() {
+    const RESERVE_FILE: &str = "/data/klamm-reserve";
+    for is_clean in [true, false] {
+        let (disk, platform) = sim();
+        let dir = open_with_reserve(&platform).expect("the directory opens");
+        assert!(disk.exists(Path::new(RESERVE_FILE)) && !dir.is_full());
+        let mut log = create(&dir, small(1 << 20));
+        fill(&mut log, 0, 3);
+        log.flush_now().expect("flushed");
+        if is_clean {
+            close(dir, log);
+        } else {
+            drop((dir, log));
+        }
+        leave_free(&disk, 0);
+        let dir = open_with_reserve(&platform).expect("it opens without a byte of space");
+        assert!(dir.is_full() && !disk.exists(Path::new(RESERVE_FILE)));
+        assert!(free_bytes(&disk) > 1 << 20, "a start takes little of it");
+        let mut log = take(&dir, small(1 << 20));
+        let error = try_append(&mut log).expect_err("clients get none of it");
+        assert_eq!(error.code(), ErrorCode::NOT_ENOUGH_REPLICAS);
+        let own = batch(&["value-00003"]);
+        log.append_as_leader(&own, 0, AppendOrigin::Coordinator, NOW).expect("coordinators write");
+        commit(&log);
+        log.flush_now().expect("flushed");
+        dir.checkpoint().expect("written");
+        // A little room is not enough to keep some of it away again.
+        leave_free(&disk, 3 << 20);
+        dir.look_at_space();
+        assert!(dir.is_full() && try_append(&mut log).is_err());
+        leave_free(&disk, 5 << 20);
+        dir.look_at_space();
+        assert!(!dir.is_full() && disk.exists(Path::new(RESERVE_FILE)));
+        assert_eq!(free_bytes(&disk), 3 << 20);
+        try_append(&mut log).expect("there is room again");
+        close(dir, log);
+        assert_eq!(
+            read_all(&take(&open_with_reserve(&platform).expect("opened"), small(1 << 20)).view(), 0).len(),
+            5
+        );
+    }
+}
+
+#[test]
+fn a_reserve_that_a_loss_of_power_left_hollow_is_filled_up() {
+    let (disk, platform) = sim();
+    drop(open(&platform));
+    disk.open(Path::new("/data/klamm-reserve"), platform::OpenMode::Create).expect("made");
+    leave_free(&disk, 10 << 20);
+    let dir = open_with_reserve(&platform).expect("the directory opens");
+    assert!(!dir.is_full());
+    assert!(free_bytes(&disk) <= 8 << 20);
+}
+
+#[test]
+fn a_reserve_that_cannot_be_made_is_a_fault_of_the_disk() {
+    let (disk, platform) = sim();
+    drop(open(&platform));
+    disk.fail(DiskFault::always(DiskAction::Resize, DiskErrno::Io).on("klamm-reserve"));
+    assert!(open_with_reserve(&platform).is_err());
+    disk.heal();
+    disk.fail(DiskFault::always(DiskAction::Resize, DiskErrno::NoSpace).on("klamm-reserve"));
+    let dir = open_with_reserve(&platform).expect("a full disk is no broken one");
+    assert!(dir.is_full());
+    disk.heal();
+    disk.fail(DiskFault::always(DiskAction::Resize, DiskErrno::Io).on("klamm-reserve"));
+    dir.look_at_space();
+    assert!(dir.offline_reason().is_some());
+}
+
 #[test]
 fn a_flush_without_space_loses_nothing_and_is_done_later() {
     let (disk, platform) = sim();
@@ -190,6 +279,7 @@ fn a_start_that_fails_anywhere_harms_nothing() {
             DiskAction::Open,
             DiskAction::Read,
             DiskAction::Write,
+            DiskAction::Resize,
             DiskAction::Create,
             DiskAction::Remove,
             DiskAction::Rename,
@@ -202,7 +292,7 @@ fn a_start_that_fails_anywhere_harms_nothing() {
                     let platform = Platform { disk: Arc::new(fork.clone()), ..platform.clone() };
                     fork.release_locks();
                     fork.fail(DiskFault::nth(action, n, errno));
-                    let opened = LogDir::open(&platform, Path::new("/data"), &dir_config(), NOW);
+                    let opened = LogDir::open(&platform, Path::new("/data"), &with_reserve(), NOW);
                     if let Err(error) = &opened {
                         assert!(!error.to_string().is_empty());
                     }

@@ -53,6 +53,15 @@ pub(super) struct FileBody {
     pub(super) durable: Vec<u8>,
     /// What leads from the durable to the current bytes, in order.
     pub(super) pending: Vec<Change>,
+    /// Bytes that have their place on the disk, whatever the length.
+    reserved: u64,
+}
+
+impl FileBody {
+    /// Bytes that it takes on the disk.
+    fn taken_bytes(&self) -> u64 {
+        self.reserved.max(self.current.len() as u64)
+    }
 }
 
 #[derive(Clone)]
@@ -388,7 +397,7 @@ impl Store {
 
     /// Writes what fits on the disk; gives the count of bytes written.
     pub(super) fn write(&mut self, inode: InodeId, position: u64, bytes: &[u8]) -> Result<usize, Errno> {
-        let len = self.file(inode)?.current.len() as u64;
+        let len = self.file(inode)?.taken_bytes();
         let end = position.checked_add(bytes.len() as u64).filter(|end| *end <= MAX_FILE_BYTES);
         let end = end.ok_or(Errno::FBIG)?;
         let room = len.saturating_add(self.free_bytes());
@@ -416,8 +425,23 @@ impl Store {
         }
         // Growing makes a hole, which takes no space: a full disk is met when the hole is written.
         let len = usize::try_from(len).map_err(|_| Errno::FBIG)?;
-        self.file(inode)?.change(Change::Resize(len));
+        let file = self.file(inode)?;
+        if len <= file.current.len() {
+            file.reserved = 0;
+        }
+        file.change(Change::Resize(len));
         self.warm.insert(inode);
+        Ok(())
+    }
+
+    /// Gives the file its place up to `len`; the length stays.
+    pub(super) fn reserve(&mut self, inode: InodeId, len: u64) -> Result<(), Errno> {
+        let taken = self.file(inode)?.taken_bytes();
+        if len > taken.saturating_add(self.free_bytes()) {
+            return Err(Errno::NOSPC);
+        }
+        let file = self.file(inode)?;
+        file.reserved = file.reserved.max(len);
         Ok(())
     }
 
@@ -451,7 +475,7 @@ impl Store {
             }
         }
         let sizes = files.iter().map(|inode| match self.inodes.get(inode) {
-            Some(Inode::File(file)) => file.current.len() as u64,
+            Some(Inode::File(file)) => file.taken_bytes(),
             _ => 0,
         });
         sizes.sum()
