@@ -105,6 +105,31 @@ fn a_large_batch_is_flushed_where_it_lies() {
     assert_eq!(values, [(0, large), (1, "small".to_owned())]);
 }
 
+/// A flush that finds nothing to write still empties the disk's cache.
+#[test]
+fn large_batches_of_a_group_share_the_flush_of_their_segment() {
+    let calls = |batches: usize| {
+        let f = Fixture::new();
+        let (dir, _) = f.open();
+        let mut log = create(&dir, LogConfig { max_message_bytes: 4 << 20, ..durable() });
+        let large = "x".repeat(BYPASS_BYTES);
+        for _ in 0..batches {
+            append(&mut log, &batch(&[&large]));
+        }
+        let before = f.disk.effects();
+        run_all(&dir);
+        let calls = f.disk.effects() - before;
+        assert_eq!(ends(&log).1, batches as i64);
+        f.power_cut();
+        drop((dir, log));
+        let (dir, report) = f.open();
+        assert_eq!(report.damaged, []);
+        assert_eq!(read_all(&take(&dir, durable()).view(), 0).len(), batches);
+        calls
+    };
+    assert_eq!(calls(1), calls(4));
+}
+
 /// Then the next file gets its place without being written, and a group may be torn where nothing ever was.
 #[test]
 fn files_for_large_groups_are_as_good_as_files_of_zeros() {

@@ -110,10 +110,13 @@ impl Write {
 
     fn write(&mut self, directory: &Directory) -> io::Result<()> {
         let disk = directory.disk();
-        for file in &self.syncs {
+        // Once each, however many batches rely on it: a flush that finds nothing to write still empties the disk's cache.
+        let mut flushed = BTreeSet::new();
+        for file in self.syncs.iter().filter(|file| flushed.insert(Arc::as_ptr(file).cast::<()>())) {
             file.sync_data()?;
         }
-        for dir in self.names.iter().filter(|_| !mutant!(NamesNotFlushed)) {
+        let names: BTreeSet<&PathBuf> = self.names.iter().collect();
+        for dir in names.iter().filter(|_| !mutant!(NamesNotFlushed)) {
             let sync = || {
                 disk.open(&dir.join(PARTITION_METADATA), OpenMode::ReadWrite)?.sync_data()?;
                 disk.sync_dir(dir)
@@ -124,7 +127,7 @@ impl Write {
                 other => other?,
             }
         }
-        let parents: BTreeSet<_> = self.names.iter().filter_map(|dir| dir.parent()).collect();
+        let parents: BTreeSet<_> = names.iter().filter_map(|dir| dir.parent()).collect();
         let mut parents = parents.into_iter().filter(|_| !mutant!(NamesNotFlushed));
         parents.try_for_each(|dir| disk.sync_dir(dir))?;
         finish_group(&mut self.buffer, self.start, &self.head, table_of(&self.previous));
