@@ -627,6 +627,8 @@ impl Loader<'_, '_> {
                 remove_if_there(self.disk(), &gone.path(suffix))?;
             }
         }
+        // From now on nothing but the new segment's name tells of the log start.
+        self.disk().sync_dir(&self.dir)?;
         // The producers may have written more than is known now: as after any loss of their state, they may go on anywhere.
         self.producers.clear();
         self.drop_snapshots_beyond(-1)?;

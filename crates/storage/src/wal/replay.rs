@@ -209,6 +209,8 @@ pub(crate) struct Replay<'a> {
     promised: Vec<(u64, LogEnd)>,
     /// Logs that lack something or hold it otherwise, and the group that says so: damaged, if the group was durable.
     suspects: Vec<(u64, LogKey, Missing)>,
+    /// The logs among those.
+    suspected: BTreeSet<LogKey>,
     replay: WalReplay,
     scratch: Vec<u8>,
     /// Of the reader of the file before: a large page costs much when it is first used.
@@ -372,6 +374,7 @@ impl<'a> Replay<'a> {
             missing: BTreeSet::new(),
             promised: Vec::new(),
             suspects: Vec::new(),
+            suspected: BTreeSet::new(),
             replay: WalReplay::default(),
             scratch: Vec::new(),
             buffers: Vec::new(),
@@ -499,24 +502,27 @@ impl Replay<'_> {
     }
 
     fn note(&mut self, key: &LogKey, group: u64, log: &UnifiedLog, head: &FrameHead, applied: Applied) {
-        match applied {
+        let (end_offset, generation) = (head.next_offset, head.generation);
+        let missing = match applied {
             Applied::Holds => {
                 let view = log.view();
                 view.raise_durable_end(head.next_offset, view.generation());
+                if !self.suspected.contains(key) {
+                    return;
+                }
+                // Nobody flushes a damaged log, and the write-ahead log is put aside.
+                let reason = format!("what comes up to offset {end_offset} was not flushed");
+                Missing { first_offset: head.base_offset, end_offset, generation, reason }
             }
-            Applied::Passed | Applied::Differs => {}
+            Applied::Passed | Applied::Differs => return,
             Applied::Damage(reason) => {
-                // What a reference relies on was flushed before its group was written: that it can be read is proof enough.
-                let group = if head.kind == FrameKind::Reference { PROVEN_BY_ITSELF } else { group };
-                let (first_offset, end_offset) = (log.view().log_end_offset(), head.next_offset);
-                let generation = head.generation;
-                self.suspects.push((
-                    group,
-                    key.clone(),
-                    Missing { first_offset, end_offset, generation, reason },
-                ));
+                self.suspected.insert(key.clone());
+                Missing { first_offset: log.view().log_end_offset(), end_offset, generation, reason }
             }
-        }
+        };
+        // What a reference relies on was flushed before its group was written: that it can be read is proof enough.
+        let group = if head.kind == FrameKind::Reference { PROVEN_BY_ITSELF } else { group };
+        self.suspects.push((group, key.clone(), missing));
     }
 
     /// The log of a frame. That its file with the topic id rotted must not hide what only the write-ahead log has of it.
