@@ -558,7 +558,10 @@ impl Loader<'_, '_> {
             // A truncation may have been broken off before its cut was flushed: what is seen now has to stay so.
             let last = self.segments.last().expect("there is at least one").path(LOG_SUFFIX);
             if self.disk().exists(&last) {
-                self.disk().open(&last, OpenMode::ReadWrite)?.sync_data()?;
+                // The flush may have failed: then the length counts as written and is not.
+                let file = self.disk().open(&last, OpenMode::ReadWrite)?;
+                file.set_len(file.len()?)?;
+                file.sync_data()?;
             }
         }
         if !self.is_clean && self.files.has_cuts {

@@ -371,7 +371,12 @@ impl Segment {
             self.count_in_file(disk, TIME_INDEX_SUFFIX, count, |e: &TimeEntry| e.relative_offset < relative)?;
         index.times.truncate(kept.0, kept.1);
         index.largest = LargestTimestamp::unknown(self.base_offset, size, false);
-        Ok(())
+        drop(index);
+        // Were the old entries to come back after a crash, some might fit the batches of the new branch, and not be the first
+        // of their time.
+        self.write_indexes(disk, true)?;
+        disk.open(&self.path(INDEX_SUFFIX), OpenMode::ReadWrite)?.sync_data()?;
+        disk.open(&self.path(TIME_INDEX_SUFFIX), OpenMode::ReadWrite)?.sync_data()
     }
 
     fn count_in_file<E: crate::index::IndexEntry>(
