@@ -79,6 +79,8 @@ struct Log {
     /// It ever was in this mode.
     was_durable: bool,
     was_replicated: bool,
+    /// The topic was made anew, and what is left of the one before may lie there still.
+    has_old_files: bool,
 }
 
 /// See the module's documentation.
@@ -317,6 +319,7 @@ fn new_log(line: &Line, dirs: usize) -> Option<(u64, Log)> {
         was_durable: config.durable,
         was_replicated: !config.durable,
         config,
+        has_old_files: false,
     };
     Some((log, own))
 }

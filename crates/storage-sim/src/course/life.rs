@@ -199,6 +199,7 @@ impl Course {
                 open.create_log(&log.topic, 0, log.model.id, config, now_ms)?
             }
         };
+        log.has_old_files = false;
         let disk = (!has_rotten_bytes).then_some(&self.disk);
         self.outcome.compared_records += compare(log, taken, disk, &self.dirs)?;
         Ok(())

@@ -20,7 +20,7 @@ pub(crate) const KINDS: [&str; 14] = [
     ".timeindex",
     ".snapshot",
     EPOCHS,
-    "partition.metadata",
+    TOPIC_ID,
     "klamm-generation",
     WAL,
     "recovery-point-offset-checkpoint",
@@ -33,6 +33,7 @@ pub(crate) const KINDS: [&str; 14] = [
 pub(super) const LOG: &str = ".log";
 pub(super) const PROOF: &str = "klamm-proof.deleted";
 pub(super) const EPOCHS: &str = "leader-epoch-checkpoint";
+const TOPIC_ID: &str = "partition.metadata";
 pub(super) const WAL: &str = "klamm-wal";
 pub(super) const META: &str = "meta.properties";
 
@@ -120,6 +121,11 @@ impl Course {
         let used = if kind == WAL && bit.is_multiple_of(3) { used.min(WAL_HEAD_BYTES) } else { used };
         let (at, mask) = (pick(bit / 8, used), 1 << (bit % 8));
         if kind == LOG && !self.can_be_found(&path, &bytes, at) {
+            return;
+        }
+        // Nothing but this file tells the files of a topic that is gone from those of the next one of its name.
+        let is_old = |number: u64| self.logs[&number].has_old_files;
+        if kind == TOPIC_ID && self.log_of(&path).is_some_and(is_old) {
             return;
         }
         if self.disk.rot(&path, at, mask).unwrap_or(false) {

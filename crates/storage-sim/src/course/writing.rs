@@ -209,9 +209,11 @@ impl Course {
         log.cleaning = None;
         // From here on the metadata knows the new topic only, whatever becomes of the old one's files.
         log.model = log.model.next(number);
+        log.has_old_files = true;
         open.delete_log(old, now_ms)?;
         let made = open.create_log(&log.topic, 0, log.model.id, log.shared_config(), now_ms)?;
         log.log = Some(made);
+        log.has_old_files = false;
         // Only now: the old one's files lie there still if it was stopped before.
         self.forget_rot_of(number);
         Ok(())
@@ -230,10 +232,11 @@ impl Course {
     pub(super) fn settle_flushes(&mut self, number: u64) -> Result<(), Wrong> {
         let Some((log, _)) = self.working(number) else { return Ok(()) };
         if let Some(ticket) = log.prepared.take() {
+            let unified = log.log.as_mut().expect("it works");
             if !log.is_flushed {
-                ticket.run()?;
+                ticket.run().inspect_err(|_| unified.put_flush_off())?;
             }
-            log.log.as_mut().expect("it works").mark_durable(&ticket);
+            unified.mark_durable(&ticket);
         }
         Ok(())
     }

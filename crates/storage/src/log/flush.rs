@@ -266,7 +266,8 @@ impl UnifiedLog {
     /// As [`UnifiedLog::flush`] and [`FlushTicket::run`].
     pub fn flush_now(&mut self) -> Result<(), StorageError> {
         if let Some(ticket) = self.flush()? {
-            ticket.run()?;
+            // The next one has to flush what this one left.
+            ticket.run().inspect_err(|_| self.put_flush_off())?;
             self.mark_durable(&ticket);
         }
         Ok(())
