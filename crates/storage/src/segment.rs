@@ -93,6 +93,14 @@ pub(crate) struct SegmentIndexes {
     pub(crate) largest: LargestTimestamp,
 }
 
+/// Flushes a file by its name; a missing one is no error.
+pub(crate) fn sync_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.open(path, OpenMode::ReadWrite) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        file => file?.sync_data(),
+    }
+}
+
 impl Segment {
     /// A segment without any file yet: the first append makes it.
     pub(crate) fn empty(dir: Arc<Path>, base_offset: i64, now_ms: i64) -> Self {
@@ -374,9 +382,12 @@ impl Segment {
         drop(index);
         // Were the old entries to come back after a crash, some might fit the batches of the new branch, and not be the first
         // of their time.
-        self.write_indexes(disk, true)?;
-        disk.open(&self.path(INDEX_SUFFIX), OpenMode::ReadWrite)?.sync_data()?;
-        disk.open(&self.path(TIME_INDEX_SUFFIX), OpenMode::ReadWrite)?.sync_data()
+        self.write_indexes(disk, false)?;
+        for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX] {
+            // Where nothing was indexed, a full disk need not have space for an empty file.
+            sync_if_there(disk, &self.path(suffix))?;
+        }
+        Ok(())
     }
 
     fn count_in_file<E: crate::index::IndexEntry>(

@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use platform::{File, OpenMode};
+use platform::File;
 
 use super::UnifiedLog;
 use crate::checkpoint_file::encode_epochs;
@@ -19,6 +19,7 @@ use crate::layout::{
 use crate::log_config::BACKGROUND_FLUSH_BYTES;
 use crate::mutant::mutant;
 use crate::proof::{LogProof, ProofNews};
+use crate::segment::sync_if_there;
 
 /// Everything that has to reach stable storage so that a log is durable up to an offset.
 pub struct FlushTicket {
@@ -86,12 +87,8 @@ impl FlushTicket {
             file.sync_data()?;
         }
         for path in &self.paths {
-            match disk.open(path, OpenMode::ReadWrite) {
-                Ok(file) => file.sync_data()?,
-                // Retention or a newer snapshot may have removed it since.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(e),
-            }
+            // Retention or a newer snapshot may have removed it since.
+            sync_if_there(disk.as_ref(), path)?;
         }
         if self.epochs.is_some() {
             disk.rename(&self.temporary_epochs(), &self.dir.join(LEADER_EPOCH_CHECKPOINT))?;
@@ -112,10 +109,7 @@ impl FlushTicket {
     /// full disk is met here, where nothing hangs on it.
     fn stage_epochs(&self) -> io::Result<()> {
         let Some(epochs) = &self.epochs else { return Ok(()) };
-        let file = self.directory.disk().open(&self.temporary_epochs(), OpenMode::Create)?;
-        file.set_len(0)?;
-        file.write_at(epochs, 0)?;
-        file.sync_data()
+        self.directory.disk().write_whole(&self.temporary_epochs(), epochs)
     }
 
     /// What it says counts once the recovery point is raised, which comes after the flush.
